@@ -1,0 +1,19 @@
+//! What the site is.
+//!
+//! A site file (TOML) is parsed into a validated [`Site`]; past that point nothing is checked
+//! twice. [`catalogue`] lists the commands that the products and Windows offer. This crate opens
+//! no socket and knows no other crate of the workspace.
+
+pub mod catalogue;
+mod names;
+mod parse;
+mod site;
+mod versions;
+
+pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
+pub use parse::{Diagnostics, parse};
+pub use site::{
+    CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host, Limits, Lync,
+    PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, TrustedApplication,
+};
+pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, WindowsVersion};

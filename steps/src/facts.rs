@@ -1,0 +1,126 @@
+//! [`Facts`]: what steps learn and later steps use.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, Thumbprint, WindowsPath};
+use serde::{Deserialize, Serialize};
+
+/// Something learnt about one host. The last one of a kind counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", content = "value", rename_all = "kebab-case")]
+pub enum Fact {
+    /// Version of Windows PowerShell.
+    PowerShell(PowerShellVersion),
+    /// Generation of Exchange.
+    Exchange(ExchangeVersion),
+    /// Folder that Exchange is installed in.
+    InstallRoot(WindowsPath),
+    /// The server's clock when it was asked.
+    ServerTime(Timestamp),
+    /// The certificate of the messaging endpoint.
+    Certificate(Certificate),
+    /// The configuration file: what a second attempt needs to recognise old, new and torn.
+    WebConfig(WebConfigState),
+    /// When the worker process in force started; `None`: no worker process.
+    WorkerStarted(Option<Timestamp>),
+    /// A change to this host's messaging configuration is still to come in this run, by the
+    /// step named: values that depend on it are known after apply.
+    Pending(String),
+}
+
+/// The certificate that a backend presents to Lync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// SHA-1 of the DER.
+    pub thumbprint: Thumbprint,
+    /// Common name of the subject.
+    pub subject: String,
+    /// End of validity.
+    pub not_after: Timestamp,
+}
+
+/// The configuration file as a step found it and as it should become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebConfigState {
+    /// Its path.
+    pub path: WindowsPath,
+    /// SHA-256 (upper-case hex) of the bytes found.
+    pub found: String,
+    /// SHA-256 of the bytes wanted.
+    pub wanted: String,
+    /// Where the copy from before the change lies.
+    pub backup: WindowsPath,
+    /// Last write, by the server's clock.
+    pub written: Option<Timestamp>,
+}
+
+/// Everything learnt in a run, by host.
+#[derive(Debug, Clone, Default)]
+pub struct Facts(BTreeMap<HostName, Vec<Fact>>);
+
+macro_rules! latest {
+    ($(#[$doc:meta])* $name:ident, $variant:ident, $type:ty) => {
+        $(#[$doc])*
+        pub fn $name(&self, host: &HostName) -> Option<&$type> {
+            self.of(host).iter().rev().find_map(|fact| match fact {
+                Fact::$variant(value) => Some(value),
+                _ => None,
+            })
+        }
+    };
+}
+
+impl Facts {
+    /// Notes `fact` about `host`; replaces an earlier one of its kind.
+    pub fn learn(&mut self, host: &HostName, fact: Fact) {
+        let facts = self.0.entry(host.clone()).or_default();
+        facts.retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&fact));
+        facts.push(fact);
+    }
+
+    /// Forgets a change that was still to come: it has been made.
+    pub fn settle(&mut self, host: &HostName) {
+        if let Some(facts) = self.0.get_mut(host) {
+            facts.retain(|fact| !matches!(fact, Fact::Pending(_)));
+        }
+    }
+
+    /// All that is known about `host`.
+    pub fn of(&self, host: &HostName) -> &[Fact] {
+        self.0.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    latest!(
+        /// Version of Windows PowerShell on `host`.
+        powershell, PowerShell, PowerShellVersion
+    );
+    latest!(
+        /// Generation of Exchange on `host`.
+        exchange, Exchange, ExchangeVersion
+    );
+    latest!(
+        /// Install root of Exchange on `host`.
+        install_root, InstallRoot, WindowsPath
+    );
+    latest!(
+        /// The clock of `host` when it was last asked.
+        server_time, ServerTime, Timestamp
+    );
+    latest!(
+        /// The certificate found on `host`.
+        certificate, Certificate, Certificate
+    );
+    latest!(
+        /// The configuration file on `host`.
+        web_config, WebConfig, WebConfigState
+    );
+    latest!(
+        /// When the worker process on `host` started.
+        worker_started, WorkerStarted, Option<Timestamp>
+    );
+    latest!(
+        /// The change that is still to come on `host`.
+        pending, Pending, String
+    );
+}

@@ -1,0 +1,204 @@
+//! [`Step`]: probe, assess, remedy.
+
+use std::fmt;
+
+use owaim_inventory::{HostName, Site};
+use owaim_proto::psrp::PipelineOutput;
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Fact, Facts, Observations, Query};
+
+/// `phase.name`, for example `backend.web-config`.
+pub type StepId = &'static str;
+
+/// What a step is about: a host, and an object on it where the host is not enough.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The server.
+    pub host: HostName,
+    /// The object, for example the name of a mailbox policy.
+    pub object: Option<String>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Some(object) => write!(f, "{object}"),
+            None => write!(f, "{}", self.host),
+        }
+    }
+}
+
+/// What a step may know besides what it probes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// What other steps have learnt in this run.
+    pub facts: &'a Facts,
+    /// What this very step learnt at its assessments in this run, oldest first; the way by
+    /// which a second attempt recognises what the first one left behind.
+    pub earlier: &'a [Fact],
+}
+
+/// How firmly one step depends on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strength {
+    /// Makes no sense without it.
+    Requires,
+    /// Comes later in a whole run; dropped when the other is not chosen.
+    After,
+}
+
+/// Which nodes of the other step are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those on the same host.
+    SameHost,
+    /// All of them.
+    All,
+}
+
+/// An edge to another step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    /// The step that comes first.
+    pub on: StepId,
+    /// How firmly.
+    pub strength: Strength,
+    /// Which of its nodes.
+    pub scope: Scope,
+}
+
+/// Steps that must not be at work at once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exclusive {
+    /// Name of the group, for example `recycle:default`.
+    pub group: String,
+    /// How many of the group may be at work.
+    pub limit: usize,
+}
+
+/// One thing that must be true of one target.
+pub trait Step: fmt::Debug + Send + Sync {
+    /// Its id.
+    fn id(&self) -> StepId;
+
+    /// What it is about.
+    fn target(&self) -> Target;
+
+    /// One line for people: what must be true.
+    fn title(&self) -> String;
+
+    /// The steps that come before it.
+    fn dependencies(&self) -> Vec<Dependency>;
+
+    /// The group it belongs to while it changes something.
+    fn exclusive(&self, _site: &Site) -> Option<Exclusive> {
+        None
+    }
+
+    /// Queries still to be run, given what was seen. Asked again after each round; the probe is
+    /// over when every returned query has been observed. `Err` says why it cannot be probed.
+    fn probe(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Query>, Problem>;
+
+    /// What the observations mean.
+    fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment;
+
+    /// The actions that repair the drift that `assess` found in the same observations; run in
+    /// order, each only after [`Step::accept`] has accepted the one before. A step that only
+    /// reports returns none: its drift stays `drifted`.
+    fn remedy(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Action>, Problem> {
+        Ok(Vec::new())
+    }
+
+    /// Whether `action` did what it should; by default, whether it gave no error record.
+    fn accept(&self, _cx: Context<'_>, action: &Action, output: &PipelineOutput) -> Result<(), Problem> {
+        match output.errors().next() {
+            None => Ok(()),
+            Some(error) => Err(Problem::from_record(action.name, error)),
+        }
+    }
+}
+
+/// What a probe means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was learnt, for steps that come later and for a second attempt.
+    pub facts: Vec<Fact>,
+    /// Things worth saying that change nothing: a certificate that expires soon.
+    pub warnings: Vec<String>,
+}
+
+/// The state of a target.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// In desired state.
+    InPlace,
+    /// Not in desired state; what differs.
+    Drifted(Vec<Difference>),
+    /// The rule does not concern this target, with the reason.
+    NotApplicable(String),
+    /// Cannot be told now, with the reason.
+    Unknown(String),
+    /// Something is wrong that no action of this step repairs.
+    Broken(Problem),
+}
+
+/// One difference between desired and actual state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What differs: a property, a key of a file.
+    pub what: String,
+    /// As it is; `None` if absent.
+    pub actual: Option<String>,
+    /// As it should be; `None` if it should be absent.
+    pub desired: Option<String>,
+    /// For text files, a unified diff.
+    pub diff: Option<String>,
+}
+
+/// Why a step cannot do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{action}: {found}")]
+pub struct Problem {
+    /// What was attempted, with its subject.
+    pub action: String,
+    /// What was expected, if that is not plain from the action.
+    pub expected: Option<String>,
+    /// What came back.
+    pub found: String,
+    /// What to do next.
+    pub advice: String,
+    /// Whether trying again can help.
+    pub retry: bool,
+}
+
+impl Problem {
+    /// From an error record that `action` gave.
+    pub fn from_record(action: &str, error: &owaim_proto::psrp::ErrorRecord) -> Self {
+        Self {
+            action: action.into(),
+            expected: None,
+            found: format!("{} ({}, {})", error.message, error.error_id, error.category.name),
+            advice: "read the message of the server; the transcript has the whole record".into(),
+            retry: false,
+        }
+    }
+}
+
+impl Assessment {
+    /// An assessment without facts or warnings.
+    pub fn of(verdict: Verdict) -> Self {
+        Self { verdict, facts: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Adds what was learnt.
+    #[must_use]
+    pub fn with_fact(mut self, fact: Fact) -> Self {
+        self.facts.push(fact);
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! WS-Management envelopes ([MS-WSMV]), client and server role.

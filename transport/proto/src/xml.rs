@@ -1,0 +1,1 @@
+//! A small XML tree over a real parser and writer, with limits.

@@ -1,0 +1,13 @@
+//! Authenticated, sealed WinRM sessions.
+//!
+//! [`Connect`] and [`Session`] are the only door to a server. [`Client`] is the door over
+//! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
+//! knows nothing of steps or sites.
+
+mod endpoint;
+mod error;
+mod session;
+
+pub use endpoint::{Authentication, Credential, Endpoint, Secret};
+pub use error::{RetryClass, TransportError};
+pub use session::{Connect, Session};

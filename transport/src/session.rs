@@ -1,0 +1,27 @@
+//! [`Connect`] and [`Session`]: the only door to a server.
+
+use async_trait::async_trait;
+use owaim_proto::psrp::{Pipeline, PipelineOutput};
+
+use crate::{Endpoint, TransportError};
+
+/// Opens sessions.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    /// Connects, authenticates and opens a runspace pool (MaxRunspaces 1).
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, TransportError>;
+}
+
+/// An open runspace pool.
+#[async_trait]
+pub trait Session: Send {
+    /// Runs `pipeline` to its end and gives every record.
+    ///
+    /// A pipeline that ended by an error of its own is an `Ok` with a failed state; an `Err` is
+    /// a failure of the way there and back, and says whether the pipeline may have run. After an
+    /// `Err` the session is of no use any more unless the error says otherwise.
+    async fn run(&mut self, pipeline: &Pipeline) -> Result<PipelineOutput, TransportError>;
+
+    /// Closes the runspace pool. Errors while closing are of no interest to anyone.
+    async fn close(self: Box<Self>);
+}

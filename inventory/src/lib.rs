@@ -14,6 +14,6 @@ pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
 pub use parse::{Diagnostics, parse};
 pub use site::{
     CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host, Limits, Lync,
-    PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, TrustedApplication,
+    PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, TrustedApplication, Warning,
 };
-pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, WindowsVersion};
+pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, Support, WindowsVersion};

@@ -1,6 +1,7 @@
 //! The validated [`Site`]: hosts, products, rules and references to credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,27 @@ pub struct Site {
     pub retry: RetryRules,
     /// How much may happen at once.
     pub limits: Limits,
+    /// What the file allows and a person should still look at.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something in a site file that is allowed and still wants a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// The site file, or `--set`.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What was noticed, and what follows from it.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
 }
 
 impl Site {
@@ -145,7 +167,29 @@ pub enum EndpointKind {
     LyncLocal,
 }
 
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Cas, Self::Backend, Self::LyncFrontEnd];
+
+    /// The name in site files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cas => "cas",
+            Self::Backend => "backend",
+            Self::LyncFrontEnd => "lync-front-end",
+        }
+    }
+
+    /// Whether a server of this role runs Exchange.
+    pub fn is_exchange(self) -> bool {
+        matches!(self, Self::Cas | Self::Backend)
+    }
+}
+
 impl EndpointKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Windows, Self::Exchange, Self::Lync, Self::LyncLocal];
+
     /// The name in site files, endpoint files and records.
     pub fn name(self) -> &'static str {
         match self {
@@ -229,6 +273,16 @@ pub enum SecretSource {
     File(std::path::PathBuf),
     /// Asked at the terminal.
     Prompt,
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Prompt => f.write_str("the terminal"),
+        }
+    }
 }
 
 /// How one step is tried again.

@@ -39,6 +39,47 @@ impl ExchangeVersion {
     }
 }
 
+/// What the vendor says about a pair of generations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// Supported.
+    Supported,
+    /// The vendor's pages say neither yes nor no.
+    Unverified,
+    /// Not supported.
+    Unsupported,
+}
+
+impl ExchangeVersion {
+    /// Every generation, oldest first.
+    pub const ALL: [Self; 5] = [Self::E2010, Self::E2013, Self::E2016, Self::E2019, Self::Se];
+
+    /// The name in site files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::E2010 => "2010",
+            Self::E2013 => "2013",
+            Self::E2016 => "2016",
+            Self::E2019 => "2019",
+            Self::Se => "SE",
+        }
+    }
+
+    /// Whether Outlook Web App of this generation may use `lync` for instant messaging. From
+    /// Exchange 2016 on that takes Skype for Business Server (vendor's support statement).
+    pub fn support_with(self, lync: LyncVersion) -> Support {
+        match (self, lync) {
+            (Self::E2010, LyncVersion::L2010 | LyncVersion::L2013)
+            | (Self::E2013, LyncVersion::L2013 | LyncVersion::S2015)
+            | (Self::E2016 | Self::E2019 | Self::Se, LyncVersion::S2015 | LyncVersion::S2019 | LyncVersion::Se) => {
+                Support::Supported
+            }
+            (Self::E2016 | Self::E2019 | Self::Se, LyncVersion::L2010 | LyncVersion::L2013) => Support::Unsupported,
+            (Self::E2010 | Self::E2013, _) => Support::Unverified,
+        }
+    }
+}
+
 impl fmt::Display for ExchangeVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -69,6 +110,22 @@ pub enum LyncVersion {
     /// Skype for Business Server Subscription Edition
     #[serde(rename = "SE")]
     Se,
+}
+
+impl LyncVersion {
+    /// Every generation, oldest first.
+    pub const ALL: [Self; 5] = [Self::L2010, Self::L2013, Self::S2015, Self::S2019, Self::Se];
+
+    /// The name in site files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L2010 => "2010",
+            Self::L2013 => "2013",
+            Self::S2015 => "2015",
+            Self::S2019 => "2019",
+            Self::Se => "SE",
+        }
+    }
 }
 
 impl fmt::Display for LyncVersion {

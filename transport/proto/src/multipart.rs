@@ -160,7 +160,7 @@ impl SealedMessage {
             let line = reader.header("first")?;
             match header(&line) {
                 Some(("content-type", value)) if value.eq_ignore_ascii_case(protocol) => {
-                    named = true
+                    named = true;
                 }
                 Some(("content-type", value)) => {
                     return Err(wrong("first", "the protocol as content type", value));

@@ -1,4 +1,13 @@
 //! [`TransportError`]: what was attempted, where, what came back, and what it means for a retry.
+//!
+//! The two questions that the engine asks of a failure are answered here and nowhere else:
+//! whether trying again can help ([`TransportError::retry`]) and whether the server may have
+//! carried out what was asked ([`TransportError::may_have_run`]). What an administrator can do about
+//! it is [`TransportError::advice`].
+
+use std::time::Duration;
+
+use owaim_proto::wsman::{Fault, FaultClass};
 
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +20,31 @@ pub enum RetryClass {
     Never,
 }
 
+/// Names of what a session attempts, as they stand in the `action` of an error.
+///
+/// They say by themselves whether a pipeline was in the server's hands.
+pub(crate) mod action {
+    /// Creating the shell.
+    pub(crate) const CREATE: &str = "Create";
+    /// Waiting for the runspace pool to open.
+    pub(crate) const OPEN: &str = "Receive of the opening";
+    /// Handing over a pipeline.
+    pub(crate) const COMMAND: &str = "Command";
+    /// Handing over what of a pipeline did not fit into the first message.
+    pub(crate) const COMMAND_REST: &str = "Send of the command";
+    /// Waiting for a pipeline's output.
+    pub(crate) const RECEIVE: &str = "Receive";
+    /// Answering a host call.
+    pub(crate) const ANSWER: &str = "Send of an answer";
+    /// Stopping a pipeline.
+    pub(crate) const SIGNAL: &str = "Signal";
+    /// Deleting the shell.
+    pub(crate) const DELETE: &str = "Delete";
+}
+
 /// A failure of the way to a server or back.
+///
+/// `action` is the name of what was attempted (`Create`, `Command`, `Receive`, …).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -25,25 +58,241 @@ pub enum TransportError {
         /// What came back.
         detail: String,
     },
+    /// An established connection was lost.
+    #[error("{action} at {url}: the connection was closed: {detail}")]
+    Closed {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Whether any byte of the request may have left.
+        sent: bool,
+        /// What came back.
+        detail: String,
+    },
+    /// The server refused the account: it must not be tried again.
+    #[error("{action} at {url}: logon of {username} refused: {detail}")]
+    RefusedLogon {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// As whom.
+        username: String,
+        /// What came back.
+        detail: String,
+    },
+    /// The server offers no scheme of authentication that was asked for.
+    #[error(
+        "{url} offers none of the schemes of authentication that are configured, but {}",
+        offered_text(offered)
+    )]
+    NoCommonAuthentication {
+        /// Where.
+        url: String,
+        /// What the server offers.
+        offered: Vec<String>,
+    },
+    /// An HTTP status that is neither success nor carries a fault.
+    #[error("{action} at {url}: HTTP status {status}: {body_start:?}")]
+    Http {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The first characters of the body.
+        body_start: String,
+    },
+    /// A message could not be sealed, or what came back is not what was sealed.
+    #[error("{action} at {url}: message sealing: {detail}")]
+    Sealing {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// No answer in time.
+    #[error("{action} at {url}: no answer within {after:?}")]
+    Timeout {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// How long was waited.
+        after: Duration,
+        /// Whether any byte of the request may have left.
+        sent: bool,
+    },
+    /// A WS-Management fault.
+    #[error("{action} at {url}: {fault}")]
+    Fault {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What the server says.
+        fault: Box<Fault>,
+    },
+    /// The peer broke the protocol.
+    #[error("{action} at {url}: {detail}")]
+    Protocol {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What was expected and what came.
+        detail: String,
+    },
+    /// The request is wrong before it leaves.
+    #[error("{action} at {url}: not sent: {detail}")]
+    Unsendable {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The runspace pool closed or broke by itself.
+    #[error("{action} at {url}: the runspace pool is {state}: {detail}")]
+    PoolClosed {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// `closed` or `broken`.
+        state: &'static str,
+        /// The server's reason.
+        detail: String,
+    },
+    /// The session was used after an error or a cancelled run.
+    #[error("{action} at {url}: this session is of no use any more after {after}")]
+    SessionUnusable {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What happened to it.
+        after: &'static str,
+    },
+}
+
+fn offered_text(offered: &[String]) -> String {
+    if offered.is_empty() {
+        "none at all".into()
+    } else {
+        offered.join(", ")
+    }
 }
 
 impl TransportError {
+    /// What was attempted, if the failure belongs to a request.
+    pub fn action(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCommonAuthentication { .. } => None,
+            Self::Connect { action, .. }
+            | Self::Closed { action, .. }
+            | Self::RefusedLogon { action, .. }
+            | Self::Http { action, .. }
+            | Self::Sealing { action, .. }
+            | Self::Timeout { action, .. }
+            | Self::Fault { action, .. }
+            | Self::Protocol { action, .. }
+            | Self::Unsendable { action, .. }
+            | Self::PoolClosed { action, .. }
+            | Self::SessionUnusable { action, .. } => Some(action),
+        }
+    }
+
     /// Whether trying again can help.
     pub fn retry(&self) -> RetryClass {
         match self {
-            Self::Connect { .. } => RetryClass::Later,
+            Self::Connect { .. } | Self::Closed { .. } | Self::Timeout { .. } => RetryClass::Later,
+            Self::Http { status, .. } => match status {
+                408 | 425 | 429 | 500..=599 => RetryClass::Later,
+                _ => RetryClass::Never,
+            },
+            Self::Fault { fault, .. } => match fault.class() {
+                FaultClass::PollAgain | FaultClass::Later => RetryClass::Later,
+                FaultClass::NewShell | FaultClass::Aborted => RetryClass::NewSession,
+                FaultClass::Never | FaultClass::Unknown => RetryClass::Never,
+            },
+            Self::PoolClosed { .. } | Self::SessionUnusable { .. } => RetryClass::NewSession,
+            Self::RefusedLogon { .. }
+            | Self::NoCommonAuthentication { .. }
+            | Self::Sealing { .. }
+            | Self::Protocol { .. }
+            | Self::Unsendable { .. } => RetryClass::Never,
         }
     }
 
     /// Whether the server may have carried out what was asked although no answer came.
+    ///
+    /// A pipeline is in the server's hands from the moment its last byte may have left until its
+    /// end was received. A fault in answer to handing it over says that the server did not take
+    /// it, unless the fault is that time ran out or that the operation was aborted.
     pub fn may_have_run(&self) -> bool {
-        match self {
-            Self::Connect { .. } => false,
+        match self.action() {
+            None | Some(action::CREATE | action::OPEN | action::DELETE) => false,
+            Some(action::COMMAND | action::COMMAND_REST) => match self {
+                Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
+                Self::Http { status, .. } => matches!(status, 200..=399 | 408 | 500..=502 | 504..),
+                Self::Fault { fault, .. } => {
+                    matches!(fault.class(), FaultClass::PollAgain | FaultClass::Aborted)
+                }
+                Self::Sealing { .. } | Self::Protocol { .. } | Self::PoolClosed { .. } => true,
+                Self::Connect { .. }
+                | Self::RefusedLogon { .. }
+                | Self::NoCommonAuthentication { .. }
+                | Self::Unsendable { .. }
+                | Self::SessionUnusable { .. } => false,
+            },
+            Some(_) => !matches!(self, Self::SessionUnusable { .. }),
         }
     }
 
     /// Whether this says that the account was refused: it must not be tried again.
     pub fn is_refused_logon(&self) -> bool {
-        false
+        matches!(self, Self::RefusedLogon { .. })
+    }
+
+    /// What an administrator can do about it: a sentence without its full stop.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => {
+                "check that the host is up, that its name resolves here, and that WinRM (winrm quickconfig) or IIS listens on that port and the firewall lets it through"
+            }
+            Self::Closed { .. } => {
+                "check the server's WinRM service and what lies between here and there, then run again"
+            }
+            Self::RefusedLogon { .. } => {
+                "check user name and password; the account must not be locked and must be allowed to use remote management on that server"
+            }
+            Self::NoCommonAuthentication { .. } => {
+                "switch on the scheme on the server (winrm get winrm/config/service/auth, or the virtual directory in IIS) or choose another for this endpoint"
+            }
+            Self::Http { status: 404, .. } => {
+                "check the path of the URL: the server knows no such endpoint"
+            }
+            Self::Http { status: 403, .. } => "check that the account may use this endpoint",
+            Self::Http { .. } => "look into the HTTP service's log on the server",
+            Self::Sealing { .. } => {
+                "make sure that no proxy changes what passes; if none does, treat it as tampering"
+            }
+            Self::Timeout { .. } => "check the load of the server, or allow more time",
+            Self::Fault { fault, .. } => fault.advice(),
+            Self::Protocol { .. } => {
+                "check that the URL is that of a WinRM endpoint; if it is, report it with a recording"
+            }
+            Self::Unsendable { .. } => "make the command smaller or correct its values",
+            Self::PoolClosed { .. } => {
+                "open a new session; the server's event log says why the old one ended"
+            }
+            Self::SessionUnusable { .. } => "open a new session",
+        }
     }
 }

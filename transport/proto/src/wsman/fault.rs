@@ -1,0 +1,312 @@
+//! [`Fault`]: what a server says instead of an answer ([MS-WSMV] 2.2.4.43).
+//!
+//! The code decides what it means for a retry ([`Fault::class`]); texts are for people, in the
+//! server's language, and never matched.
+
+use std::fmt;
+
+use super::ns;
+use crate::xml::Element;
+
+/// A SOAP fault with the detail of a WS-Management service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// `Code` of the `WSManFault`; `None` where the service gave none.
+    pub code: Option<u32>,
+    /// SOAP code without its prefix: `Sender`, `Receiver`.
+    pub soap_code: String,
+    /// SOAP subcode without its prefix: `TimedOut`, `InvalidSelectors`, `AccessDenied`.
+    pub subcode: Option<String>,
+    /// Reason text.
+    pub reason: String,
+    /// The URI of `wsman:FaultDetail`.
+    pub fault_detail: Option<String>,
+    /// The machine that says so.
+    pub machine: Option<String>,
+    /// Message text of the `WSManFault`, all levels.
+    pub message: Option<String>,
+    /// What the plug-in behind the service says.
+    pub provider: Option<ProviderFault>,
+    /// The whole `Detail` element, as received.
+    pub detail: Option<Element>,
+}
+
+/// A `ProviderFault` ([MS-WSMV] 2.2.4.43).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderFault {
+    /// Name of the provider.
+    pub provider: String,
+    /// Path of its library.
+    pub path: String,
+    /// Its text.
+    pub message: String,
+}
+
+/// What a fault means for who sent the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultClass {
+    /// Nothing to tell yet: send the same Receive again.
+    PollAgain,
+    /// A quota is used up or the service is busy: the same may succeed later.
+    Later,
+    /// The shell is gone or exhausted: a new one may do.
+    NewShell,
+    /// The operation was aborted, as by closing its shell.
+    Aborted,
+    /// The request can never succeed as it is.
+    Never,
+    /// A code that this table does not know.
+    Unknown,
+}
+
+/// Codes that servers are known to give. Names as in `wsmerror.h`, `ERROR_WSMAN_` left out.
+pub mod code {
+    /// Access denied (Win32).
+    pub const ACCESS_DENIED: u32 = 5;
+    /// Invalid parameter (Win32).
+    pub const INVALID_PARAMETER: u32 = 87;
+    /// The operation was aborted (Win32).
+    pub const OPERATION_ABORTED: u32 = 995;
+    /// `RESOURCE_NOT_FOUND`
+    pub const RESOURCE_NOT_FOUND: u32 = 2_150_858_752;
+    /// `INVALID_ACTIONURI`
+    pub const INVALID_ACTION: u32 = 2_150_858_753;
+    /// `INVALID_MESSAGE_INFORMATION_HEADER`
+    pub const INVALID_HEADER: u32 = 2_150_858_767;
+    /// `INVALID_SOAP_BODY`
+    pub const INVALID_SOAP_BODY: u32 = 2_150_858_791;
+    /// `OPERATION_TIMEDOUT`
+    pub const OPERATION_TIMED_OUT: u32 = 2_150_858_793;
+    /// `INVALID_RESOURCE_URI`
+    pub const INVALID_RESOURCE_URI: u32 = 2_150_858_811;
+    /// `INVALID_XML`
+    pub const INVALID_XML: u32 = 2_150_858_819;
+    /// `MAX_ENVELOPE_SIZE_EXCEEDED`
+    pub const MAX_ENVELOPE_SIZE_EXCEEDED: u32 = 2_150_858_824;
+    /// `UNEXPECTED_SELECTORS`: no such shell
+    pub const UNEXPECTED_SELECTORS: u32 = 2_150_858_843;
+    /// `QUOTA_MAX_SHELLS`
+    pub const QUOTA_MAX_SHELLS: u32 = 2_150_859_173;
+}
+
+/// Code, class and advice. What is not here is [`FaultClass::Unknown`].
+const TABLE: &[(std::ops::RangeInclusive<u32>, FaultClass, &str)] = &[
+    (
+        2_150_858_793..=2_150_858_793,
+        FaultClass::PollAgain,
+        "ask again",
+    ),
+    (170..=170, FaultClass::Later, BUSY),
+    (2_150_858_802..=2_150_858_802, FaultClass::Later, BUSY),
+    (2_150_858_815..=2_150_858_815, FaultClass::Later, QUOTA),
+    (
+        2_150_859_173..=2_150_859_173,
+        FaultClass::Later,
+        "close the account's other sessions on that server, or raise MaxShellsPerUser there",
+    ),
+    (2_150_859_175..=2_150_859_176, FaultClass::Later, QUOTA),
+    (2_150_859_179..=2_150_859_179, FaultClass::Later, QUOTA),
+    (2_150_859_236..=2_150_859_242, FaultClass::Later, QUOTA),
+    (
+        2_150_859_174..=2_150_859_174,
+        FaultClass::NewShell,
+        "open a new session: this one has had all the operations it may have",
+    ),
+    (
+        2_150_858_843..=2_150_858_843,
+        FaultClass::NewShell,
+        "open a new session: the server no longer knows this one",
+    ),
+    (
+        2_147_943_418..=2_147_943_418,
+        FaultClass::NewShell,
+        "open a new session: the user's profile was unloaded on the server",
+    ),
+    (
+        995..=995,
+        FaultClass::Aborted,
+        "open a new session: the server ended the operation",
+    ),
+    (
+        5..=5,
+        FaultClass::Never,
+        "give the account the right to use this endpoint (Get-PSSessionConfiguration on the server shows who has it)",
+    ),
+    (87..=87, FaultClass::Never, MALFORMED),
+    (
+        2_147_942_402..=2_147_942_402,
+        FaultClass::Never,
+        "check that what the request names exists on the server",
+    ),
+    (
+        2_150_858_752..=2_150_858_752,
+        FaultClass::Never,
+        CONFIGURATION,
+    ),
+    (
+        2_150_858_811..=2_150_858_811,
+        FaultClass::Never,
+        CONFIGURATION,
+    ),
+    (2_150_858_790..=2_150_858_790, FaultClass::Never, MALFORMED),
+    (2_150_858_813..=2_150_858_813, FaultClass::Never, MALFORMED),
+    (2_150_859_032..=2_150_859_032, FaultClass::Never, MALFORMED),
+    (
+        2_150_858_824..=2_150_858_824,
+        FaultClass::Never,
+        "send less at once, or raise MaxEnvelopeSizekb on the server",
+    ),
+    (
+        2_150_858_906..=2_150_858_906,
+        FaultClass::Never,
+        "repair the session configuration on the server: its provider cannot be loaded",
+    ),
+    (
+        2_150_859_205..=2_150_859_206,
+        FaultClass::Never,
+        "repair the session configuration on the server",
+    ),
+];
+
+const BUSY: &str = "try again when the server is less busy";
+const QUOTA: &str =
+    "close the account's other sessions on that server, wait, or raise the quota there";
+const MALFORMED: &str = "report it: the server does not accept the request as it stands";
+const CONFIGURATION: &str = "check the name of the session configuration and the URL (Get-PSSessionConfiguration on the server lists the names)";
+
+impl Fault {
+    /// What it means for who sent the request.
+    pub fn class(&self) -> FaultClass {
+        self.row()
+            .map_or(FaultClass::Unknown, |(_, class, _)| *class)
+    }
+
+    /// What an administrator can do about it: a sentence without its full stop.
+    pub fn advice(&self) -> &'static str {
+        self.row().map_or(
+            "look the code up and see the server's log of Windows Remote Management",
+            |(_, _, advice)| advice,
+        )
+    }
+
+    fn row(&self) -> Option<&'static (std::ops::RangeInclusive<u32>, FaultClass, &'static str)> {
+        let code = self.code?;
+        TABLE.iter().find(|(codes, _, _)| codes.contains(&code))
+    }
+
+    /// Reads `s:Fault`, the child of a body.
+    pub(crate) fn decode(fault: &Element) -> Self {
+        let code = fault.child(ns::SOAP, "Code");
+        let value = |e: &Element| e.child(ns::SOAP, "Value").map(|v| unprefixed(&v.text()));
+        let detail = fault.child(ns::SOAP, "Detail");
+        let wsman = detail.and_then(|d| d.child(ns::FAULT, "WSManFault"));
+        let message = wsman.and_then(|w| w.child(ns::FAULT, "Message"));
+        Self {
+            code: wsman
+                .and_then(|w| w.attribute("Code"))
+                .and_then(|c| c.trim().parse().ok()),
+            soap_code: code.and_then(value).unwrap_or_default(),
+            subcode: code
+                .and_then(|c| c.child(ns::SOAP, "Subcode"))
+                .and_then(value),
+            reason: fault
+                .child(ns::SOAP, "Reason")
+                .map(Element::deep_text)
+                .unwrap_or_default(),
+            fault_detail: detail
+                .and_then(|d| d.child(ns::WSMAN, "FaultDetail"))
+                .map(Element::text),
+            machine: wsman.and_then(|w| w.attribute("Machine")).map(Into::into),
+            message: message
+                .map(Element::deep_text)
+                .filter(|text| !text.is_empty()),
+            provider: message
+                .and_then(|m| m.child(ns::FAULT, "ProviderFault"))
+                .map(|p| ProviderFault {
+                    provider: p.attribute("provider").unwrap_or_default().into(),
+                    path: p.attribute("path").unwrap_or_default().into(),
+                    message: p.deep_text(),
+                }),
+            detail: detail.cloned(),
+        }
+    }
+
+    /// Writes `s:Fault`. Where `detail` is set, it is written as it is.
+    pub(crate) fn encode(&self) -> Element {
+        let value = |prefix: &str, text: &str| {
+            Element::new(ns::SOAP, "Value").with_text([prefix, text].join(":"))
+        };
+        let mut code = Element::new(ns::SOAP, "Code").with(value("s", &self.soap_code));
+        if let Some(subcode) = &self.subcode {
+            let prefix = if ADDRESSING_SUBCODES.contains(&subcode.as_str()) {
+                "a"
+            } else {
+                "w"
+            };
+            code = code.with(Element::new(ns::SOAP, "Subcode").with(value(prefix, subcode)));
+        }
+        let text = Element::new(ns::SOAP, "Text").with_qualified(crate::xml::XML, "lang", "en-US");
+        let reason = Element::new(ns::SOAP, "Reason").with(text.with_text(self.reason.as_str()));
+        let fault = Element::new(ns::SOAP, "Fault").with(code).with(reason);
+        match self.detail.clone().or_else(|| self.encode_detail()) {
+            Some(detail) => fault.with(detail),
+            None => fault,
+        }
+    }
+
+    fn encode_detail(&self) -> Option<Element> {
+        let mut detail = Element::new(ns::SOAP, "Detail");
+        if let Some(uri) = &self.fault_detail {
+            detail = detail.with(Element::new(ns::WSMAN, "FaultDetail").with_text(uri.as_str()));
+        }
+        let code = self.code?.to_string();
+        let mut wsman = Element::new(ns::FAULT, "WSManFault").with_attribute("Code", code);
+        if let Some(machine) = &self.machine {
+            wsman = wsman.with_attribute("Machine", machine.as_str());
+        }
+        let message = Element::new(ns::FAULT, "Message");
+        let message = match &self.provider {
+            Some(p) => message.with(
+                Element::new(ns::FAULT, "ProviderFault")
+                    .with_attribute("provider", p.provider.as_str())
+                    .with_attribute("path", p.path.as_str())
+                    .with_text(p.message.as_str()),
+            ),
+            None => message.with_text(self.message.as_deref().unwrap_or(&self.reason)),
+        };
+        Some(detail.with(wsman.with(message)))
+    }
+}
+
+/// Subcodes of WS-Addressing; all others that a service gives are WS-Management's.
+const ADDRESSING_SUBCODES: [&str; 5] = [
+    "InvalidMessageInformationHeader",
+    "MessageInformationHeaderRequired",
+    "DestinationUnreachable",
+    "ActionNotSupported",
+    "EndpointUnavailable",
+];
+
+fn unprefixed(name: &str) -> String {
+    name.rsplit(':').next().unwrap_or(name).into()
+}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "fault {code}")?,
+            None => f.write_str("fault")?,
+        }
+        if let Some(subcode) = &self.subcode {
+            write!(f, " ({subcode})")?;
+        }
+        let text = self.message.as_deref().unwrap_or(&self.reason);
+        write!(f, ": {}", text.trim_end_matches(['.', ' ']))?;
+        match &self.provider {
+            Some(p) if !p.provider.is_empty() => write!(f, " (provider {})", p.provider),
+            _ => Ok(()),
+        }
+    }
+}

@@ -4,10 +4,14 @@
 //! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
 //! knows nothing of steps or sites.
 
+mod connection;
 mod endpoint;
 mod error;
+mod ntlm;
+mod one_connect;
 mod session;
 
+pub use connection::{Connection, Timeouts};
 pub use endpoint::{Authentication, Credential, Endpoint, Secret};
 pub use error::{RetryClass, TransportError};
 pub use session::{Connect, Session};

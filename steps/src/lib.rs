@@ -7,6 +7,7 @@
 mod facts;
 mod query;
 mod step;
+pub mod web_config;
 
 pub use facts::{Certificate, Fact, Facts, WebConfigState};
 pub use query::{Action, Observations, Place, Query, Saved};

@@ -112,6 +112,12 @@ pub trait Step: fmt::Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether `action` may be sent again when its answer was lost and the probe still shows the
+    /// drift. `false` for what takes time to show and must not happen twice, such as a recycle.
+    fn repeatable(&self, _action: &Action) -> bool {
+        true
+    }
+
     /// Whether `action` did what it should; by default, whether it gave no error record.
     fn accept(&self, _cx: Context<'_>, action: &Action, output: &PipelineOutput) -> Result<(), Problem> {
         match output.errors().next() {

@@ -10,14 +10,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+};
 use owaim_proto::multipart;
 
 use crate::ntlm::{self, Ntlm, NtlmError};
 use crate::one_connect::{ConnectionGone, OneConnect};
 use crate::{Authentication, Endpoint, TransportError};
 
-/// Longest body that is read. Servers keep to MaxEnvelopeSize, 500 KiB unless an administrator
+/// Longest body that is read. Servers keep to `MaxEnvelopeSize`, 500 KiB unless an administrator
 /// raised it.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -55,7 +57,7 @@ enum State {
     /// Nothing has been sent.
     Fresh,
     /// Both sides know each other.
-    Established(Ntlm),
+    Established(Box<Ntlm>),
     /// Failed, or left in the middle of an exchange.
     Dead,
 }
@@ -101,10 +103,14 @@ impl Connection {
             .map_err(|error| unusable(format!("the URL is none: {error}")))?;
         if url.scheme() != "http" {
             let scheme = url.scheme();
-            return Err(unusable(format!("expected the scheme http, found {scheme}")));
+            return Err(unusable(format!(
+                "expected the scheme http, found {scheme}"
+            )));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(unusable("expected a URL without user name and password".into()));
+            return Err(unusable(
+                "expected a URL without user name and password".into(),
+            ));
         }
         let http = reqwest::Client::builder()
             .connector_layer(OneConnect::default())
@@ -156,8 +162,12 @@ impl Connection {
             }
         };
         let logging_on = token.is_some();
-        let body = ntlm.seal(envelope).map_err(|error| self.unsendable(action, &error))?;
-        let answer = self.post(action, Purpose::Message, token.as_deref(), body).await?;
+        let body = ntlm
+            .seal(envelope)
+            .map_err(|error| self.unsendable(action, &error))?;
+        let answer = self
+            .post(action, Purpose::Message, token.as_deref(), body)
+            .await?;
         if answer.status == StatusCode::UNAUTHORIZED && logging_on {
             return Err(TransportError::RefusedLogon {
                 action,
@@ -172,12 +182,16 @@ impl Connection {
     }
 
     /// The first round trip: a security context, and the token that proves who we are.
-    async fn log_on(&self, action: &'static str) -> Result<(Ntlm, Vec<u8>), TransportError> {
+    async fn log_on(&self, action: &'static str) -> Result<(Box<Ntlm>, Vec<u8>), TransportError> {
         let Authentication::Ntlm = self.endpoint.authentication;
         let unsendable = |error: NtlmError| self.unsendable(action, &error);
-        let mut ntlm = Ntlm::new(&self.endpoint.credential).map_err(unsendable)?;
+        let mut ntlm = Ntlm::new(&self.endpoint.credential)
+            .map(Box::new)
+            .map_err(unsendable)?;
         let token = ntlm.negotiate().map_err(unsendable)?;
-        let answer = self.post(action, Purpose::Handshake, Some(&token), Vec::new()).await?;
+        let answer = self
+            .post(action, Purpose::Handshake, Some(&token), Vec::new())
+            .await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Err(self.http_status(action, &answer));
         }
@@ -201,7 +215,9 @@ impl Connection {
                 offered: challenges.iter().map(scheme).collect(),
             });
         };
-        let token = ntlm.authenticate(challenge).map_err(|error| self.sealing(action, &error))?;
+        let token = ntlm
+            .authenticate(challenge)
+            .map_err(|error| self.sealing(action, &error))?;
         Ok((ntlm, token))
     }
 
@@ -213,17 +229,23 @@ impl Connection {
         token: Option<&[u8]>,
         body: Vec<u8>,
     ) -> Result<Answer, TransportError> {
-        let mut request = self.http.post(&self.endpoint.url).timeout(self.timeouts.response);
+        let mut request = self
+            .http
+            .post(&self.endpoint.url)
+            .timeout(self.timeouts.response);
         if let Some(token) = token {
             let value = format!("{NEGOTIATE} {}", STANDARD.encode(token));
-            let mut value = HeaderValue::try_from(value)
-                .map_err(|error| self.unsendable(action, &error))?;
+            let mut value =
+                HeaderValue::try_from(value).map_err(|error| self.unsendable(action, &error))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
         request = match purpose {
-            Purpose::Handshake => request.body(Vec::new()),
-            Purpose::Message => request.header(CONTENT_TYPE, ntlm::content_type()).body(body),
+            // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
+            Purpose::Handshake => request.header(CONTENT_LENGTH, 0).body(Vec::new()),
+            Purpose::Message => request
+                .header(CONTENT_TYPE, ntlm::content_type())
+                .body(body),
         };
         let failed = |error: reqwest::Error| self.failed(action, purpose, error);
         let mut response = request.send().await.map_err(failed)?;
@@ -253,7 +275,9 @@ impl Connection {
         answer: &Answer,
     ) -> Result<Vec<u8>, TransportError> {
         let content_type = answer.headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         match answer.status {
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {}
             _ => return Err(self.http_status(action, answer)),
@@ -270,16 +294,27 @@ impl Connection {
                 ),
             });
         }
-        ntlm.unseal(content_type, &answer.body).map_err(|error| self.sealing(action, &error))
+        ntlm.unseal(content_type, &answer.body)
+            .map_err(|error| self.sealing(action, &error))
     }
 
-    fn failed(&self, action: &'static str, purpose: Purpose, error: reqwest::Error) -> TransportError {
+    fn failed(
+        &self,
+        action: &'static str,
+        purpose: Purpose,
+        error: reqwest::Error,
+    ) -> TransportError {
         let url = self.endpoint.url.clone();
         let left = matches!(purpose, Purpose::Message);
         let error = error.without_url();
         if ConnectionGone::is_behind(&error) {
             let detail = ConnectionGone.to_string();
-            return TransportError::Closed { action, url, sent: false, detail };
+            return TransportError::Closed {
+                action,
+                url,
+                sent: false,
+                detail,
+            };
         }
         if error.is_connect() {
             let detail = if error.is_timeout() {
@@ -287,12 +322,26 @@ impl Connection {
             } else {
                 chain(&error)
             };
-            return TransportError::Connect { action, url, detail };
+            return TransportError::Connect {
+                action,
+                url,
+                detail,
+            };
         }
         if error.is_timeout() {
-            return TransportError::Timeout { action, url, after: self.timeouts.response, sent: left };
+            return TransportError::Timeout {
+                action,
+                url,
+                after: self.timeouts.response,
+                sent: left,
+            };
         }
-        TransportError::Closed { action, url, sent: left, detail: chain(&error) }
+        TransportError::Closed {
+            action,
+            url,
+            sent: left,
+            detail: chain(&error),
+        }
     }
 
     fn http_status(&self, action: &'static str, answer: &Answer) -> TransportError {

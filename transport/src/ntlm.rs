@@ -1,4 +1,4 @@
-//! NTLMv2 and message sealing over the crate `sspi` ([MS-NLMP], [MS-WSMV] 2.2.9.1).
+//! `NTLMv2` and message sealing over the crate `sspi` ([MS-NLMP], [MS-WSMV] 2.2.9.1).
 //!
 //! Key type: [`Ntlm`], the client's half of one security context: two tokens establish it, then
 //! it seals requests and unseals answers, strictly in turn. It belongs to one connection.
@@ -110,11 +110,7 @@ impl Ntlm {
     }
 
     /// The envelope that `body` carries, its signature and order checked.
-    pub(crate) fn unseal(
-        &mut self,
-        content_type: &str,
-        body: &[u8],
-    ) -> Result<Vec<u8>, NtlmError> {
+    pub(crate) fn unseal(&mut self, content_type: &str, body: &[u8]) -> Result<Vec<u8>, NtlmError> {
         let mut message = SealedMessage::decode(SPNEGO, content_type, body)?;
         message.check_length(message.sealed.len())?;
         let mut buffers = [

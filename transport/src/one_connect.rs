@@ -30,7 +30,8 @@ pub(crate) struct ConnectionGone;
 impl ConnectionGone {
     /// Whether `error` goes back to a refused second connect.
     pub(crate) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
+        std::iter::successors(Some(error), |error| error.source())
+            .any(<dyn std::error::Error>::is::<Self>)
     }
 }
 

@@ -1,0 +1,446 @@
+//! [`Connection`] against servers that behave and servers that do not.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod peer;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use owaim_proto::multipart::Delimiter;
+use owaim_transport::{
+    Authentication, Connection, Credential, Endpoint, Secret, Timeouts, TransportError,
+};
+use peer::{PASSWORD, Peer};
+use tokio::net::TcpListener;
+
+/// A server that runs `script` for each connection, and how many there have been.
+async fn serve<F>(script: impl Fn(Peer) -> F + Send + 'static) -> (String, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/wsman", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            seen.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(script(Peer::new(stream)));
+        }
+    });
+    (url, count)
+}
+
+fn endpoint(url: &str, username: &str, password: &str) -> Endpoint {
+    Endpoint {
+        host: "srv.litwareinc.com".into(),
+        url: url.into(),
+        configuration: "Microsoft.PowerShell".into(),
+        authentication: Authentication::Ntlm,
+        credential: Credential {
+            username: username.into(),
+            password: Secret::new(password.into()),
+        },
+    }
+}
+
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    response: Duration::from_secs(5),
+};
+
+fn connect(url: &str) -> Connection {
+    Connection::open(&endpoint(url, "LITWAREINC\\admin", PASSWORD), TIMEOUTS).unwrap()
+}
+
+/// The error of the first exchange with a server that runs `script` after a good logon.
+async fn first_error<F>(script: impl Fn(Peer) -> F + Send + Sync + Copy + 'static) -> TransportError
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (url, count) = serve(move |mut peer| async move {
+        peer.log_on().await.1.unwrap();
+        script(peer).await;
+    })
+    .await;
+    let mut connection = connect(&url);
+    let error = connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(!connection.is_usable());
+    let again = connection
+        .exchange("Create", b"<second/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(again, TransportError::Closed { sent: false, .. }),
+        "{again}"
+    );
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        1,
+        "a lost connection was replaced"
+    );
+    error
+}
+
+#[tokio::test]
+async fn exchanges_are_sealed_on_one_connection() {
+    for username in ["LITWAREINC\\admin", "admin@litwareinc.com", "admin"] {
+        let (url, count) = serve(|mut peer| async move {
+            let (request, envelope) = peer.log_on().await;
+            assert!(!request.head.contains(PASSWORD));
+            assert_eq!(envelope.unwrap(), b"<n>0</n>");
+            let body = peer.seal(b"<answer>0</answer>", Delimiter::Spaced);
+            peer.write_sealed("200 OK", &body).await;
+            let mut number = 1;
+            while let Some(request) = peer.read().await {
+                assert_eq!(request.header("authorization"), None);
+                assert!(!request.body.windows(3).any(|three| three == b"<n>"));
+                assert_eq!(peer.unseal(&request), format!("<n>{number}</n>").as_bytes());
+                let body = peer.seal(
+                    format!("<answer>{number}</answer>").as_bytes(),
+                    Delimiter::Plain,
+                );
+                let status = if number % 2 == 0 {
+                    "200 OK"
+                } else {
+                    "500 Internal Server Error"
+                };
+                peer.write_sealed(status, &body).await;
+                number += 1;
+            }
+        })
+        .await;
+        let mut connection =
+            Connection::open(&endpoint(&url, username, PASSWORD), TIMEOUTS).unwrap();
+        for number in 0..50 {
+            let answer = connection.exchange("Receive", format!("<n>{number}</n>").into_bytes());
+            assert_eq!(
+                answer.await.unwrap(),
+                format!("<answer>{number}</answer>").as_bytes()
+            );
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&attempts);
+    let (url, count) = serve(move |mut peer| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let (_, envelope) = peer.log_on().await;
+            assert!(envelope.is_none());
+            seen.fetch_add(1, Ordering::SeqCst);
+            peer.write(
+                "401 Unauthorized",
+                &[("WWW-Authenticate", "Negotiate")],
+                b"",
+            )
+            .await;
+            assert!(peer.read().await.is_none(), "a refused client came back");
+        }
+    })
+    .await;
+    let wrong = endpoint(&url, "admin", "another");
+    let mut connection = Connection::open(&wrong, TIMEOUTS).unwrap();
+    let error = connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(error.is_refused_logon(), "{error}");
+    assert!(
+        connection
+            .exchange("Create", b"<first/>".to_vec())
+            .await
+            .is_err()
+    );
+    drop(connection);
+    assert_eq!(
+        (
+            attempts.load(Ordering::SeqCst),
+            count.load(Ordering::SeqCst)
+        ),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_connection_closed_between_requests_is_not_replaced() {
+    let (url, count) = serve(|mut peer| async move {
+        peer.log_on().await.1.unwrap();
+        peer.reply(b"<answer/>").await;
+    })
+    .await;
+    let mut connection = connect(&url);
+    connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let error = connection
+        .exchange("Command", b"<second/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Closed { sent: false, .. }),
+        "{error:?}"
+    );
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_after_the_challenge_gets_no_second_connection() {
+    let (url, count) =
+        serve(|mut peer| async move { peer.challenge(&[("Connection", "close")]).await }).await;
+    let error = connect(&url)
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Closed { sent: false, .. }),
+        "{error:?}"
+    );
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_request_without_answer_may_have_arrived() {
+    let error = first_error(|peer| async move { drop(peer) }).await;
+    assert!(
+        matches!(error, TransportError::Closed { sent: true, .. }),
+        "{error:?}"
+    );
+
+    let error = first_error(|mut peer| async move {
+        peer.write("200 OK\r\nContent-Length: 5", &[], b"").await;
+    })
+    .await;
+    assert!(
+        matches!(error, TransportError::Closed { sent: true, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_in_clear_is_refused() {
+    let error = first_error(|mut peer| async move {
+        let kind = [("Content-Type", "application/soap+xml;charset=UTF-8")];
+        peer.write("200 OK", &kind, b"<answer/>").await;
+    })
+    .await;
+    assert!(matches!(error, TransportError::Sealing { .. }), "{error:?}");
+
+    let error =
+        first_error(|mut peer| async move { peer.write("503 Busy", &[], b"come\nback").await })
+            .await;
+    assert!(
+        matches!(&error, TransportError::Http { status: 503, body_start, .. } if body_start == "come back"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_altered_answer_is_refused() {
+    fn tamper(body: &mut Vec<u8>, case: usize) {
+        let data = body
+            .windows(5)
+            .position(|five| five == b"\x10\0\0\0\x01")
+            .unwrap();
+        match case {
+            // The signature, the sealed octets, the announced length, a cut.
+            0 => body[data + 9] ^= 1,
+            1 => body[data + 21] ^= 1,
+            2 => {
+                *body = String::from_utf8_lossy(body)
+                    .replace("Length=9", "Length=8")
+                    .into_bytes()
+            }
+            _ => body.truncate(body.len() - 6),
+        }
+    }
+    for case in 0..4 {
+        let (url, _) = serve(move |mut peer| async move {
+            peer.log_on().await.1.unwrap();
+            let mut body = peer.seal(b"<answer/>", Delimiter::Plain);
+            tamper(&mut body, case);
+            peer.write_sealed("200 OK", &body).await;
+        })
+        .await;
+        let mut connection = connect(&url);
+        let error = connection
+            .exchange("Create", b"<first/>".to_vec())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, TransportError::Sealing { .. }),
+            "case {case}: {error:?}"
+        );
+        assert!(!connection.is_usable());
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_answer_is_refused() {
+    let (url, _) = serve(|mut peer| async move {
+        peer.log_on().await.1.unwrap();
+        let body = peer.seal(b"<answer/>", Delimiter::Plain);
+        peer.write_sealed("200 OK", &body).await;
+        peer.read().await.unwrap();
+        peer.write_sealed("200 OK", &body).await;
+    })
+    .await;
+    let mut connection = connect(&url);
+    connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap();
+    let error = connection
+        .exchange("Command", b"<second/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TransportError::Sealing { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_negotiation_is_named() {
+    let cases: [(&str, &[(&str, &str)]); 4] = [
+        (
+            "401 Unauthorized",
+            &[
+                ("WWW-Authenticate", "Basic realm=\"WSMAN\""),
+                ("WWW-Authenticate", "Kerberos"),
+            ],
+        ),
+        (
+            "401 Unauthorized",
+            &[("WWW-Authenticate", "Negotiate not-base64!")],
+        ),
+        (
+            "401 Unauthorized",
+            &[("WWW-Authenticate", "Negotiate TlRMTVNTUAACAAAA")],
+        ),
+        ("404 Not Found", &[]),
+    ];
+    for (case, (status, headers)) in cases.into_iter().enumerate() {
+        let (url, count) = serve(move |mut peer| async move {
+            peer.read().await.unwrap();
+            peer.write(status, headers, b"").await;
+            assert!(peer.read().await.is_none(), "the client went on");
+        })
+        .await;
+        let error = connect(&url)
+            .exchange("Create", b"<first/>".to_vec())
+            .await
+            .unwrap_err();
+        let fits = match case {
+            0 => {
+                matches!(&error, TransportError::NoCommonAuthentication { offered, .. } if offered == &["Basic", "Kerberos"])
+            }
+            1 => matches!(error, TransportError::NoCommonAuthentication { .. }),
+            2 => matches!(error, TransportError::Sealing { .. }),
+            _ => matches!(error, TransportError::Http { status: 404, .. }),
+        };
+        assert!(fits, "case {case}: {error:?}");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_by_time_out() {
+    let short = Timeouts {
+        response: Duration::from_millis(300),
+        ..TIMEOUTS
+    };
+    for after_logon in [false, true] {
+        let (url, _) = serve(move |mut peer| async move {
+            if after_logon {
+                peer.log_on().await;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        })
+        .await;
+        let mut connection = Connection::open(&endpoint(&url, "admin", PASSWORD), short).unwrap();
+        let error = connection
+            .exchange("Create", b"<first/>".to_vec())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, TransportError::Timeout { sent, .. } if sent == after_logon),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_exchange_ends_the_connection() {
+    let (url, _) = serve(|mut peer| async move {
+        peer.log_on().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    })
+    .await;
+    let mut connection = connect(&url);
+    let exchange = connection.exchange("Receive", b"<first/>".to_vec());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(200), exchange)
+            .await
+            .is_err()
+    );
+    assert!(!connection.is_usable());
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off() {
+    let error = first_error(|mut peer| async move {
+        let body = vec![b'x'; 17 * 1024 * 1024];
+        peer.write("200 OK", &[], &body).await;
+    })
+    .await;
+    assert!(
+        matches!(error, TransportError::Protocol { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/wsman", listener.local_addr().unwrap());
+    drop(listener);
+    let error = connect(&url)
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TransportError::Connect { .. }), "{error:?}");
+
+    for bad in [
+        "",
+        "wsman",
+        "https://srv/wsman",
+        "http://user:word@srv/wsman",
+    ] {
+        let error = Connection::open(&endpoint(bad, "admin", PASSWORD), TIMEOUTS).unwrap_err();
+        assert!(
+            matches!(error, TransportError::Unsendable { .. }),
+            "{bad}: {error:?}"
+        );
+    }
+    let odd = endpoint(&url, "A\\B\\c", PASSWORD);
+    let error = Connection::open(&odd, TIMEOUTS)
+        .unwrap()
+        .exchange("Create", Vec::new())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Unsendable { .. }),
+        "{error:?}"
+    );
+    assert!(!format!("{odd:?} {error} {error:?}").contains(PASSWORD));
+}

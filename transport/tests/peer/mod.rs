@@ -1,0 +1,186 @@
+//! A server for one connection, octet by octet, so that it can misbehave: HTTP by hand, the
+//! server half of NTLM by `sspi`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use owaim_proto::multipart::{self, Delimiter, SOAP, SPNEGO, SealedMessage};
+use sspi::{
+    AuthIdentity, BufferType, DataRepresentation, EncryptionFlags, Ntlm, SecurityBuffer,
+    SecurityBufferRef, ServerRequestFlags, Sspi, SspiEx, SspiImpl, Username,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The one password that the peer accepts, whatever the user's name.
+pub const PASSWORD: &str = "S3cret-canary-42!";
+
+pub struct Request {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    fn token(&self) -> Vec<u8> {
+        let value = self
+            .header("authorization")
+            .expect("a request with Authorization");
+        STANDARD
+            .decode(value.strip_prefix("Negotiate ").unwrap())
+            .unwrap()
+    }
+}
+
+pub struct Peer {
+    stream: TcpStream,
+    ntlm: Ntlm,
+}
+
+impl Peer {
+    pub fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            ntlm: Ntlm::new(),
+        }
+    }
+
+    /// The next request; `None` when the client has closed the connection.
+    pub async fn read(&mut self) -> Option<Request> {
+        let mut octets = Vec::new();
+        let end = loop {
+            if let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end;
+            }
+            if self.stream.read_buf(&mut octets).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        };
+        let head = String::from_utf8(octets[..end].to_vec()).unwrap();
+        let mut request = Request {
+            head,
+            body: octets[end + 4..].to_vec(),
+        };
+        let length: usize = request
+            .header("content-length")
+            .unwrap_or("0")
+            .parse()
+            .unwrap();
+        while request.body.len() < length {
+            assert_ne!(self.stream.read_buf(&mut request.body).await.unwrap(), 0);
+        }
+        Some(request)
+    }
+
+    pub async fn write(&mut self, status: &str, headers: &[(&str, &str)], body: &[u8]) {
+        let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head.push_str(&[name, ": ", value, "\r\n"].concat());
+        }
+        head += "\r\n";
+        // The client may be gone already; that is for the test to see from the client's side.
+        let _ = self
+            .stream
+            .write_all(&[head.as_bytes(), body].concat())
+            .await;
+    }
+
+    /// Takes the client's first token and answers it, with `headers` besides.
+    pub async fn challenge(&mut self, headers: &[(&str, &str)]) {
+        let first = self.read().await.unwrap();
+        assert!(
+            first.body.is_empty(),
+            "nothing but a token travels unsealed"
+        );
+        assert_eq!(first.header("content-length"), Some("0"));
+        let challenge = self.accept(first.token());
+        let value = format!("Negotiate {}", STANDARD.encode(challenge));
+        let headers = [&[("WWW-Authenticate", value.as_str())], headers].concat();
+        self.write("401 Unauthorized", &headers, b"").await;
+    }
+
+    /// Takes the client's tokens and gives the request that carried the second one, or `None` if
+    /// the password is not [`PASSWORD`].
+    pub async fn log_on(&mut self) -> (Request, Option<Vec<u8>>) {
+        self.challenge(&[]).await;
+        let second = self.read().await.unwrap();
+        self.accept(second.token());
+        let username = Username::parse("whoever").unwrap();
+        let identity = AuthIdentity {
+            username,
+            password: PASSWORD.to_owned().into(),
+        };
+        self.ntlm.custom_set_auth_identity(identity).unwrap();
+        if self.ntlm.complete_auth_token(&mut []).is_err() {
+            return (second, None);
+        }
+        let envelope = self.unseal(&second);
+        (second, Some(envelope))
+    }
+
+    fn accept(&mut self, token: Vec<u8>) -> Vec<u8> {
+        let mut input = [SecurityBuffer::new(token, BufferType::Token)];
+        let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
+        let mut nobody = None;
+        let builder = self
+            .ntlm
+            .accept_security_context()
+            .with_credentials_handle(&mut nobody)
+            .with_context_requirements(ServerRequestFlags::CONFIDENTIALITY)
+            .with_target_data_representation(DataRepresentation::Native)
+            .with_input(&mut input)
+            .with_output(&mut output);
+        self.ntlm
+            .accept_security_context_impl(builder)
+            .unwrap()
+            .resolve_to_result()
+            .unwrap();
+        std::mem::take(&mut output[0].buffer)
+    }
+
+    pub fn unseal(&mut self, request: &Request) -> Vec<u8> {
+        let content_type = request.header("content-type").unwrap();
+        let mut message = SealedMessage::decode(SPNEGO, content_type, &request.body).unwrap();
+        let mut buffers = [
+            SecurityBufferRef::token_buf(&mut message.signature),
+            SecurityBufferRef::data_buf(&mut message.sealed),
+        ];
+        self.ntlm.decrypt_message(&mut buffers).unwrap();
+        message.check_length(message.sealed.len()).unwrap();
+        message.sealed
+    }
+
+    pub fn seal(&mut self, envelope: &[u8], delimiter: Delimiter) -> Vec<u8> {
+        let mut message = SealedMessage {
+            original_type: SOAP.into(),
+            original_length: envelope.len(),
+            signature: vec![0; 16],
+            sealed: envelope.to_vec(),
+        };
+        let mut buffers = [
+            SecurityBufferRef::token_buf(&mut message.signature),
+            SecurityBufferRef::data_buf(&mut message.sealed),
+        ];
+        self.ntlm
+            .encrypt_message(EncryptionFlags::empty(), &mut buffers)
+            .unwrap();
+        message.encode(SPNEGO, delimiter)
+    }
+
+    /// Answers with `body`, said to be sealed.
+    pub async fn write_sealed(&mut self, status: &str, body: &[u8]) {
+        let kind = multipart::content_type(SPNEGO);
+        self.write(status, &[("Content-Type", &kind)], body).await;
+    }
+
+    /// Answers as a well-behaved server does.
+    pub async fn reply(&mut self, envelope: &[u8]) {
+        let body = self.seal(envelope, Delimiter::Plain);
+        self.write_sealed("200 OK", &body).await;
+    }
+}

@@ -11,9 +11,10 @@ mod site;
 mod versions;
 
 pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
-pub use parse::{Diagnostics, parse};
+pub use parse::{Diagnostics, Look, Mistake, PHASES, parse, parse_with};
 pub use site::{
-    CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host, Limits, Lync,
-    PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, TrustedApplication, Warning,
+    CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
+    Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
+    TrustedApplication, Warning,
 };
 pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, Support, WindowsVersion};

@@ -66,7 +66,10 @@ impl HostName {
         };
         let numeric = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if text.len() > 253 || !text.contains('.') || numeric || !text.split('.').all(label) {
-            return Err(NameError { text: text.into(), expected: "a fully qualified host name" });
+            return Err(NameError {
+                text: text.into(),
+                expected: "a fully qualified host name",
+            });
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
@@ -87,7 +90,10 @@ impl ApplicationId {
     /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, NameError> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(NameError { text: text.into(), expected: "an application id of letters and digits" });
+            return Err(NameError {
+                text: text.into(),
+                expected: "an application id of letters and digits",
+            });
         }
         Ok(Self(text.into()))
     }
@@ -102,9 +108,15 @@ text_newtype!(Thumbprint);
 impl Thumbprint {
     /// Checks `text` after removing blanks and the U+200E that the certificate dialog adds.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != '\u{200e}').collect();
+        let digits: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '\u{200e}')
+            .collect();
         if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(NameError { text: text.into(), expected: "a thumbprint of 40 hexadecimal digits" });
+            return Err(NameError {
+                text: text.into(),
+                expected: "a thumbprint of 40 hexadecimal digits",
+            });
         }
         Ok(Self(digits.to_ascii_uppercase()))
     }
@@ -123,11 +135,15 @@ impl WindowsPath {
         let path = text.replace('/', "\\");
         let path = path.trim_end_matches('\\');
         let mut chars = path.chars();
-        let drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':');
+        let drive =
+            chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':');
         let rest = chars.as_str();
         let bad = |c: char| c.is_control() || "*?<>|\":[]".contains(c);
         if !drive || !(rest.is_empty() || rest.starts_with('\\')) || rest.contains(bad) {
-            return Err(NameError { text: text.into(), expected: "an absolute Windows path such as D:\\Exchange" });
+            return Err(NameError {
+                text: text.into(),
+                expected: "an absolute Windows path such as D:\\Exchange",
+            });
         }
         Ok(Self(path.into()))
     }

@@ -36,7 +36,7 @@ pub struct Site {
 /// Something in a site file that is allowed and still wants a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// The site file, or `--set`.
+    /// The site file, or `--set` with its key.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
@@ -48,7 +48,11 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
     }
 }
 
@@ -60,7 +64,9 @@ impl Site {
 
     /// The hosts that have `role`, in the order of the file.
     pub fn hosts_with(&self, role: Role) -> impl Iterator<Item = &Host> {
-        self.hosts.iter().filter(move |host| host.roles.contains(&role))
+        self.hosts
+            .iter()
+            .filter(move |host| host.roles.contains(&role))
     }
 
     /// The generation of Exchange that `host` runs: its own, or the site's.
@@ -251,7 +257,10 @@ pub struct CredentialRules {
 impl CredentialRules {
     /// The reference that holds for `kind` at `host`.
     pub fn for_endpoint(&self, host: &HostName, kind: EndpointKind) -> &Credential {
-        self.by_host.get(host).or_else(|| self.by_kind.get(&kind)).unwrap_or(&self.default)
+        self.by_host
+            .get(host)
+            .or_else(|| self.by_kind.get(&kind))
+            .unwrap_or(&self.default)
     }
 }
 
@@ -306,8 +315,8 @@ impl Default for RetryPolicy {
             attempts: 3,
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(30),
-            attempt_timeout: Duration::from_secs(120),
-            deadline: Duration::from_secs(600),
+            attempt_timeout: Duration::from_mins(2),
+            deadline: Duration::from_mins(10),
         }
     }
 }
@@ -325,7 +334,10 @@ impl RetryRules {
     /// The policy that holds for the step `id` (`phase.name`).
     pub fn for_step(&self, id: &str) -> &RetryPolicy {
         let phase = id.split('.').next().unwrap_or(id);
-        self.by_name.get(id).or_else(|| self.by_name.get(phase)).unwrap_or(&self.default)
+        self.by_name
+            .get(id)
+            .or_else(|| self.by_name.get(phase))
+            .unwrap_or(&self.default)
     }
 }
 
@@ -342,6 +354,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { parallel: 16, per_host: 2, recycles: 1 }
+        Self {
+            parallel: 16,
+            per_host: 2,
+            recycles: 1,
+        }
     }
 }

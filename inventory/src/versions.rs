@@ -71,10 +71,13 @@ impl ExchangeVersion {
         match (self, lync) {
             (Self::E2010, LyncVersion::L2010 | LyncVersion::L2013)
             | (Self::E2013, LyncVersion::L2013 | LyncVersion::S2015)
-            | (Self::E2016 | Self::E2019 | Self::Se, LyncVersion::S2015 | LyncVersion::S2019 | LyncVersion::Se) => {
-                Support::Supported
+            | (
+                Self::E2016 | Self::E2019 | Self::Se,
+                LyncVersion::S2015 | LyncVersion::S2019 | LyncVersion::Se,
+            ) => Support::Supported,
+            (Self::E2016 | Self::E2019 | Self::Se, LyncVersion::L2010 | LyncVersion::L2013) => {
+                Support::Unsupported
             }
-            (Self::E2016 | Self::E2019 | Self::Se, LyncVersion::L2010 | LyncVersion::L2013) => Support::Unsupported,
             (Self::E2010 | Self::E2013, _) => Support::Unverified,
         }
     }

@@ -17,8 +17,49 @@ pub struct Object {
     pub base: Base,
     /// `<Props>`: adapted properties
     pub adapted: Vec<(String, Value)>,
-    /// `<MS>`: extended properties
+    /// `<MS>`: extended properties; a member set among them is a [`Value::MemberSet`]
     pub extended: Vec<(String, Value)>,
+    /// The parts in the order received, where this is not what [`Part::STANDARD`] and the
+    /// fields above say: another order, or an empty `<Props>` or `<MS>`.
+    pub received_order: Option<Box<[Part]>>,
+}
+
+/// A part of an `<Obj>` element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// `<TN>` or `<TNRef>`
+    TypeNames,
+    /// `<ToString>`
+    ToString,
+    /// Base value or container
+    Base,
+    /// `<Props>`
+    Adapted,
+    /// `<MS>`
+    Extended,
+}
+
+impl Part {
+    /// All parts in the order in which PowerShell writes them.
+    pub const STANDARD: [Self; 5] = [
+        Self::TypeNames,
+        Self::ToString,
+        Self::Base,
+        Self::Adapted,
+        Self::Extended,
+    ];
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TypeNames => "<TN>",
+            Self::ToString => "<ToString>",
+            Self::Base => "base value",
+            Self::Adapted => "<Props>",
+            Self::Extended => "<MS>",
+        })
+    }
 }
 
 /// What an object wraps.
@@ -27,7 +68,8 @@ pub enum Base {
     /// Nothing: properties only.
     #[default]
     None,
-    /// A primitive value: enums carry their number, decorated strings their text.
+    /// A single value: enums carry their number, decorated strings their text, an object
+    /// wrapped in another one that object.
     Primitive(Value),
     /// `<LST>`
     List(Vec<Value>),
@@ -49,18 +91,27 @@ impl Object {
 
     /// An `ArrayList` of `items`.
     pub fn list(items: Vec<Value>) -> Self {
-        Self::new().with_types(["System.Collections.ArrayList", "System.Object"]).with_base(Base::List(items))
+        Self::new()
+            .with_types(["System.Collections.ArrayList", "System.Object"])
+            .with_base(Base::List(items))
     }
 
     /// A `Hashtable` of `entries`.
     pub fn hashtable(entries: Vec<(Value, Value)>) -> Self {
-        Self::new().with_types(["System.Collections.Hashtable", "System.Object"]).with_base(Base::Dictionary(entries))
+        Self::new()
+            .with_types(["System.Collections.Hashtable", "System.Object"])
+            .with_base(Base::Dictionary(entries))
     }
 
     /// An enum value as the wire carries it: type names, name, number.
     pub fn enumeration(type_name: &str, name: &str, number: i32) -> Self {
         Self::new()
-            .with_types([type_name, "System.Enum", "System.ValueType", "System.Object"])
+            .with_types([
+                type_name,
+                "System.Enum",
+                "System.ValueType",
+                "System.Object",
+            ])
             .with_string(name)
             .with_base(Base::Primitive(Value::Int32(number)))
     }
@@ -103,7 +154,11 @@ impl Object {
     /// Property `name` (case-insensitive), adapted before extended.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let named = |(key, _): &&(String, Value)| key.eq_ignore_ascii_case(name);
-        self.adapted.iter().find(named).or_else(|| self.extended.iter().find(named)).map(|(_, value)| value)
+        self.adapted
+            .iter()
+            .find(named)
+            .or_else(|| self.extended.iter().find(named))
+            .map(|(_, value)| value)
     }
 
     /// Whether one of the type names is `name`, as such or deserialized.
@@ -112,7 +167,11 @@ impl Object {
             .as_deref()
             .unwrap_or_default()
             .iter()
-            .any(|t| t.strip_prefix("Deserialized.").unwrap_or(t).eq_ignore_ascii_case(name))
+            .any(|t| {
+                t.strip_prefix("Deserialized.")
+                    .unwrap_or(t)
+                    .eq_ignore_ascii_case(name)
+            })
     }
 
     /// The entries of a dictionary.
@@ -121,5 +180,32 @@ impl Object {
             Base::Dictionary(entries) => Some(entries),
             _ => None,
         }
+    }
+
+    /// Whether the object has that part, empty or not counted as absent.
+    fn has(&self, part: Part) -> bool {
+        match part {
+            Part::TypeNames => self.type_names.is_some(),
+            Part::ToString => self.to_string.is_some(),
+            Part::Base => self.base != Base::None,
+            Part::Adapted => !self.adapted.is_empty(),
+            Part::Extended => !self.extended.is_empty(),
+        }
+    }
+
+    /// Remembers the order in which the parts came, if it says more than the parts do.
+    pub(super) fn keep_order(&mut self, order: Vec<Part>) {
+        let is_standard = order.is_sorted() && order.iter().all(|part| self.has(*part));
+        self.received_order = (!is_standard).then(|| order.into());
+    }
+
+    /// The parts to write, in order: as received, then those that came to be later.
+    pub(super) fn order(&self) -> impl Iterator<Item = Part> {
+        let received = self.received_order.as_deref().unwrap_or_default();
+        let added = move |part: &Part| self.has(*part) && !received.contains(part);
+        received
+            .iter()
+            .copied()
+            .chain(Part::STANDARD.into_iter().filter(added))
     }
 }

@@ -13,7 +13,9 @@ use super::{Base, Object};
 pub enum Value {
     /// `<Nil/>`
     Null,
-    /// `<S>`
+    /// `<S>`. A .NET string may hold an unpaired surrogate, a Rust string cannot: it is carried
+    /// as the private-use character 0x100000 above it (U+10D800..=U+10DFFF) and written back as
+    /// the surrogate. The same goes for every other text and name.
     String(String),
     /// `<C>`: a UTF-16 code unit
     Char(u16),
@@ -63,7 +65,10 @@ pub enum Value {
     Progress(Box<ProgressRecord>),
     /// `<Obj>`; a second `<Ref>` to the same object shares the `Arc`
     Object(Arc<Object>),
-    /// `<Ref>` to an object that encloses this value: 0 is the innermost enclosing one
+    /// `<MS N="…">` among extended properties: a member set. Has no meaning elsewhere.
+    MemberSet(Vec<(String, Value)>),
+    /// `<Ref>` to an object that encloses this value: 0 is the innermost enclosing one. In an
+    /// object that is shared, counted from the place where it came first.
     Ancestor(usize),
 }
 
@@ -129,7 +134,12 @@ impl Value {
     /// form.
     pub fn text(&self) -> Option<String> {
         Some(match self {
-            Self::Null | Self::SecureString(_) | Self::Progress(_) | Self::Ancestor(_) | Self::Bytes(_) => return None,
+            Self::Null
+            | Self::SecureString(_)
+            | Self::Progress(_)
+            | Self::MemberSet(_)
+            | Self::Ancestor(_)
+            | Self::Bytes(_) => return None,
             Self::String(s)
             | Self::DateTime(s)
             | Self::Duration(s)
@@ -190,7 +200,11 @@ impl Value {
             other => {
                 let items = other.items()?;
                 let byte = |v: &Value| v.as_i64().and_then(|n| u8::try_from(n).ok());
-                items.iter().map(byte).collect::<Option<Vec<u8>>>().map(Into::into)
+                items
+                    .iter()
+                    .map(byte)
+                    .collect::<Option<Vec<u8>>>()
+                    .map(Into::into)
             }
         }
     }
@@ -198,7 +212,10 @@ impl Value {
     /// The elements of a list, stack, queue or enumerable.
     pub fn items(&self) -> Option<&[Value]> {
         match &self.as_object()?.base {
-            Base::List(items) | Base::Enumerable(items) | Base::Stack(items) | Base::Queue(items) => Some(items),
+            Base::List(items)
+            | Base::Enumerable(items)
+            | Base::Stack(items)
+            | Base::Queue(items) => Some(items),
             _ => None,
         }
     }

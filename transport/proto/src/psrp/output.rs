@@ -120,7 +120,11 @@ impl ErrorCategory {
             "QuotaExceeded",
             "NotEnabled",
         ];
-        let name = usize::try_from(code).ok().and_then(|i| NAMES.get(i)).copied().unwrap_or("Unknown");
+        let name = usize::try_from(code)
+            .ok()
+            .and_then(|i| NAMES.get(i))
+            .copied()
+            .unwrap_or("Unknown");
         Self { code, name }
     }
 }

@@ -15,7 +15,10 @@ pub struct Pipeline {
 impl Pipeline {
     /// A single statement of a single command.
     pub fn new(command: Command) -> Self {
-        Self { statements: vec![vec![command]], takes_input: false }
+        Self {
+            statements: vec![vec![command]],
+            takes_input: false,
+        }
     }
 
     /// Appends `command` to the last statement: it receives what came before.
@@ -64,18 +67,28 @@ pub struct Parameter {
 impl Command {
     /// A cmdlet or native program without arguments.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), is_script: false, parameters: Vec::new() }
+        Self {
+            name: name.into(),
+            is_script: false,
+            parameters: Vec::new(),
+        }
     }
 
     /// A script, for users of the transport; no step makes one.
     pub fn script(text: impl Into<String>) -> Self {
-        Self { is_script: true, ..Self::new(text) }
+        Self {
+            is_script: true,
+            ..Self::new(text)
+        }
     }
 
     /// Appends a named argument.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.parameters.push(Parameter { name: Some(name.into()), value: value.into() });
+        self.parameters.push(Parameter {
+            name: Some(name.into()),
+            value: value.into(),
+        });
         self
     }
 
@@ -88,7 +101,10 @@ impl Command {
     /// Appends a positional argument.
     #[must_use]
     pub fn arg(mut self, value: impl Into<Value>) -> Self {
-        self.parameters.push(Parameter { name: None, value: value.into() });
+        self.parameters.push(Parameter {
+            name: None,
+            value: value.into(),
+        });
         self
     }
 }

@@ -194,6 +194,13 @@ impl Fault {
         TABLE.iter().find(|(codes, _, _)| codes.contains(&code))
     }
 
+    /// Whether it is a fault of WS-Addressing rather than of WS-Management.
+    pub(crate) fn is_addressing(&self) -> bool {
+        self.subcode
+            .as_deref()
+            .is_some_and(|subcode| ADDRESSING_SUBCODES.contains(&subcode))
+    }
+
     /// Reads `s:Fault`, the child of a body.
     pub(crate) fn decode(fault: &Element) -> Self {
         let code = fault.child(ns::SOAP, "Code");

@@ -1,6 +1,39 @@
 //! WS-Management envelopes ([MS-WSMV]), client and server role.
+//!
+//! A client encodes [`Request`]s and decodes [`Response`]s, a server the other way round; both go
+//! through the tree of [`crate::xml`]. Key types: [`Request`], [`Response`], [`Fault`]. Nothing
+//! here knows what the streams of a shell carry, and nothing keeps state between two envelopes.
 
+mod action;
+mod command;
+mod envelope;
+mod error;
 mod fault;
+mod header;
 mod ns;
+mod shell;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
 
+pub use action::Action;
+pub use command::{CommandLine, Signal, SignalCode};
+pub use envelope::{Request, RequestBody, Response, ResponseBody};
+pub use error::EnvelopeError;
 pub use fault::{Fault, FaultClass, ProviderFault, code};
+pub use header::{RequestHeader, RequestOption, Selector};
+pub use shell::{CreateShell, Shell};
+pub use stream::{CommandState, Receive, ReceiveResponse, RunState, Send, Stream};
+
+/// Resource URI of the session configuration `name`, such as `Microsoft.PowerShell`.
+pub fn configuration_uri(name: &str) -> String {
+    [ns::POWERSHELL, name].join("/")
+}
+
+/// The session configuration that a resource URI names, if it names one.
+pub fn configuration_name(uri: &str) -> Option<&str> {
+    uri.strip_prefix(ns::POWERSHELL)?
+        .strip_prefix('/')
+        .filter(|name| !name.is_empty())
+}

@@ -1,0 +1,449 @@
+//! [`ClientPool`]: the client's half of a runspace pool and its pipelines ([MS-PSRP] 3.1).
+//!
+//! Bytes of the shell's and the commands' streams go in, events come out; what is to be sent waits
+//! until it is taken. Pipelines cannot be created before the pool is open. Host calls that want
+//! an answer are refused here, so that a prompt can never hang a run.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{
+    CreatePipeline, Defragmenter, Destination, ErrorRecord, FragmentLimits, Fragmenter, HostCall,
+    HostInfo, HostResponse, InitRunspacePool, Message, MessageType, ObjectIds, Payload, Pipeline,
+    PipelineRunState, PipelineState, ProtocolVersion, PsrpError, Record, RunspacePoolState,
+};
+use crate::clixml::Value;
+
+/// Most pipelines that a pool may have at once; servers allow a few dozen operations.
+const MAX_PIPELINES: usize = 64;
+
+/// The client's half of a runspace pool.
+#[derive(Debug)]
+pub struct ClientPool {
+    id: Uuid,
+    state: PoolState,
+    version: ProtocolVersion,
+    private_data: Value,
+    ids: ObjectIds,
+    limits: FragmentLimits,
+    outgoing: Fragmenter,
+    incoming: Defragmenter,
+    pipelines: HashMap<Uuid, ClientPipeline>,
+}
+
+/// What comes of received bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientEvent {
+    /// The pool is open: pipelines may be created.
+    Opened,
+    /// The pool is closed.
+    Closed(Option<ErrorRecord>),
+    /// The pool is broken.
+    Broken(Option<ErrorRecord>),
+    /// A pipeline gave a record.
+    Record(Uuid, Record),
+    /// The pool itself, not one of its pipelines, called the host or said something.
+    PoolRecord(Record),
+    /// An answer to a host call waits to be sent: for the pipeline, or for the pool.
+    AnswerWaits(Option<Uuid>),
+    /// A pipeline has ended: nothing more comes from it.
+    Finished(Uuid, PipelineState),
+    /// A message that this client has no use for.
+    Ignored(MessageType),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PoolState {
+    BeforeOpen,
+    Opening,
+    Negotiated,
+    Opened,
+    Closed,
+    Broken,
+}
+
+impl PoolState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BeforeOpen => "not open yet",
+            Self::Opening => "opening",
+            Self::Negotiated => "negotiated, not open yet",
+            Self::Opened => "open",
+            Self::Closed => "closed",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ClientPipeline {
+    outgoing: Fragmenter,
+    answers: Fragmenter,
+    incoming: Defragmenter,
+}
+
+impl ClientPool {
+    /// A pool that is not open yet, under an id of the client's choice.
+    pub fn new(id: Uuid, limits: FragmentLimits) -> Self {
+        Self {
+            id,
+            state: PoolState::BeforeOpen,
+            version: ProtocolVersion::V2_3,
+            private_data: Value::Null,
+            ids: ObjectIds::default(),
+            limits,
+            outgoing: Fragmenter::default(),
+            incoming: Defragmenter::new(limits),
+            pipelines: HashMap::new(),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether pipelines may be created.
+    pub fn is_open(&self) -> bool {
+        self.state == PoolState::Opened
+    }
+
+    /// The version that both sides speak, once negotiated.
+    pub fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// What the server says of itself, `PSVersionTable` among it; null until it did.
+    pub fn private_data(&self) -> &Value {
+        &self.private_data
+    }
+
+    /// Starts opening a pool of one runspace: queues capability and initialization, to be taken
+    /// for the shell's `creationXml`.
+    pub fn open(&mut self) -> Result<(), PsrpError> {
+        self.expect(PoolState::BeforeOpen, MessageType::SessionCapability)?;
+        self.state = PoolState::Opening;
+        self.queue(None, &Payload::SessionCapability(ProtocolVersion::V2_3))?;
+        self.queue(
+            None,
+            &Payload::InitRunspacePool(InitRunspacePool {
+                min_runspaces: 1,
+                max_runspaces: 1,
+                host: HostInfo::NONE,
+                arguments: Value::Null,
+            }),
+        )
+    }
+
+    /// Queues a pipeline under an id of the client's choice. The objects of its input stream are
+    /// queued by [`input`](Self::input) and [`end_input`](Self::end_input).
+    pub fn create_pipeline(&mut self, id: Uuid, pipeline: &Pipeline) -> Result<(), PsrpError> {
+        self.expect(PoolState::Opened, MessageType::CreatePipeline)?;
+        if self.pipelines.contains_key(&id) {
+            return Err(PsrpError::DuplicatePipeline { id });
+        }
+        if self.pipelines.len() >= MAX_PIPELINES {
+            return Err(PsrpError::TooManyPipelines {
+                limit: MAX_PIPELINES,
+            });
+        }
+        let create = CreatePipeline::new(pipeline.clone());
+        let payload = Payload::CreatePipeline(Box::new(create));
+        payload.encode(self.version)?;
+        self.pipelines.insert(
+            id,
+            ClientPipeline {
+                outgoing: Fragmenter::default(),
+                answers: Fragmenter::default(),
+                incoming: Defragmenter::new(self.limits),
+            },
+        );
+        self.queue(Some(id), &payload)
+    }
+
+    /// Queues an object of a pipeline's input stream.
+    pub fn input(&mut self, id: Uuid, value: Value) -> Result<(), PsrpError> {
+        self.queue(Some(id), &Payload::PipelineInput(value))
+    }
+
+    /// Queues the end of a pipeline's input stream.
+    pub fn end_input(&mut self, id: Uuid) -> Result<(), PsrpError> {
+        self.queue(Some(id), &Payload::EndOfPipelineInput)
+    }
+
+    /// Takes up to `room` bytes of what waits for the pool's or a pipeline's `stdin`: the first
+    /// of a pipeline are its Command's argument. `None` if nothing waits.
+    pub fn take(&mut self, pipeline: Option<Uuid>, room: usize) -> Option<Vec<u8>> {
+        match pipeline {
+            None => self.outgoing.take(room),
+            Some(id) => self.pipelines.get_mut(&id)?.outgoing.take(room),
+        }
+    }
+
+    /// Takes up to `room` bytes of a pipeline's answers to host calls, for its stream `pr`.
+    pub fn take_answer(&mut self, pipeline: Uuid, room: usize) -> Option<Vec<u8>> {
+        self.pipelines.get_mut(&pipeline)?.answers.take(room)
+    }
+
+    /// Forgets a pipeline: what comes of it afterwards is an error.
+    pub fn forget(&mut self, pipeline: Uuid) {
+        self.pipelines.remove(&pipeline);
+    }
+
+    /// Takes bytes of the shell's stream, or of a pipeline's.
+    pub fn receive(
+        &mut self,
+        pipeline: Option<Uuid>,
+        bytes: &[u8],
+    ) -> Result<Vec<ClientEvent>, PsrpError> {
+        let incoming = match pipeline {
+            None => &mut self.incoming,
+            Some(id) => {
+                let kind = MessageType::PipelineOutput;
+                &mut self
+                    .pipelines
+                    .get_mut(&id)
+                    .ok_or(PsrpError::OtherPipeline { kind, found: id })?
+                    .incoming
+            }
+        };
+        let mut events = Vec::new();
+        for bytes in incoming.push(bytes)? {
+            self.accept(pipeline, &bytes, &mut events)?;
+        }
+        Ok(events)
+    }
+
+    fn accept(
+        &mut self,
+        stream: Option<Uuid>,
+        bytes: &[u8],
+        events: &mut Vec<ClientEvent>,
+    ) -> Result<(), PsrpError> {
+        let message = Message::decode(bytes)?;
+        let kind = message.kind;
+        if message.destination != Destination::Client {
+            return Err(PsrpError::WrongSide { kind });
+        }
+        // A server's first message does not name the pool yet.
+        if message.pool != self.id && !message.pool.is_nil() {
+            return Err(PsrpError::OtherPool {
+                kind,
+                expected: self.id,
+                found: message.pool,
+            });
+        }
+        if matches!(
+            self.state,
+            PoolState::BeforeOpen | PoolState::Closed | PoolState::Broken
+        ) {
+            return Err(self.out_of_state(kind));
+        }
+        let payload = Payload::decode(kind, &message.data)?;
+        if message.pipeline.is_nil() {
+            return self.accept_for_pool(payload, events);
+        }
+        if stream != Some(message.pipeline) || !self.pipelines.contains_key(&message.pipeline) {
+            return Err(PsrpError::OtherPipeline {
+                kind,
+                found: message.pipeline,
+            });
+        }
+        self.accept_for_pipeline(message.pipeline, payload, events)
+    }
+
+    fn accept_for_pool(
+        &mut self,
+        payload: Payload,
+        events: &mut Vec<ClientEvent>,
+    ) -> Result<(), PsrpError> {
+        let kind = payload.kind();
+        match payload {
+            Payload::SessionCapability(version) => {
+                self.expect(PoolState::Opening, kind)?;
+                self.version = version.min(ProtocolVersion::V2_3);
+                self.state = PoolState::Negotiated;
+            }
+            Payload::ApplicationPrivateData(data) => {
+                if self.state == PoolState::Opening {
+                    return Err(self.out_of_state(kind));
+                }
+                self.private_data = data;
+            }
+            Payload::RunspacePoolState(state, error) => match state {
+                RunspacePoolState::Opened => {
+                    self.expect(PoolState::Negotiated, kind)?;
+                    self.state = PoolState::Opened;
+                    events.push(ClientEvent::Opened);
+                }
+                RunspacePoolState::Closed => {
+                    self.state = PoolState::Closed;
+                    events.push(ClientEvent::Closed(error));
+                }
+                RunspacePoolState::Broken => {
+                    self.state = PoolState::Broken;
+                    events.push(ClientEvent::Broken(error));
+                }
+                _ => events.push(ClientEvent::Ignored(kind)),
+            },
+            Payload::RunspacePoolHostCall(call) => {
+                if call.wants_answer() {
+                    self.queue(None, &Payload::RunspacePoolHostResponse(refusal(&call)))?;
+                    events.push(ClientEvent::AnswerWaits(None));
+                }
+                events.push(ClientEvent::PoolRecord(Record::HostCall(call)));
+            }
+            payload => match record(payload) {
+                Ok(record) if !matches!(record, Record::Output(_)) => {
+                    events.push(ClientEvent::PoolRecord(record))
+                }
+                Ok(_) => {
+                    return Err(PsrpError::OtherPipeline {
+                        kind,
+                        found: Uuid::nil(),
+                    });
+                }
+                Err(payload) => match payload {
+                    Payload::RunspaceAvailability(..) | Payload::Other(..) => {
+                        events.push(ClientEvent::Ignored(kind))
+                    }
+                    Payload::PipelineState(..) | Payload::PipelineHostCall(_) => {
+                        return Err(PsrpError::OtherPipeline {
+                            kind,
+                            found: Uuid::nil(),
+                        });
+                    }
+                    _ => return Err(PsrpError::WrongSide { kind }),
+                },
+            },
+        }
+        Ok(())
+    }
+
+    fn accept_for_pipeline(
+        &mut self,
+        id: Uuid,
+        payload: Payload,
+        events: &mut Vec<ClientEvent>,
+    ) -> Result<(), PsrpError> {
+        let kind = payload.kind();
+        self.expect(PoolState::Opened, kind)?;
+        match payload {
+            Payload::PipelineState(state, error) => {
+                let state = match state {
+                    PipelineRunState::Completed => PipelineState::Completed,
+                    PipelineRunState::Stopped => PipelineState::Stopped(error),
+                    PipelineRunState::Failed => PipelineState::Failed(error.unwrap_or_else(untold)),
+                    _ => {
+                        events.push(ClientEvent::Ignored(kind));
+                        return Ok(());
+                    }
+                };
+                self.pipelines.remove(&id);
+                events.push(ClientEvent::Finished(id, state));
+            }
+            Payload::PipelineHostCall(call) => {
+                if call.wants_answer() {
+                    let answer = Payload::PipelineHostResponse(refusal(&call));
+                    let message = self.message(Some(id), &answer)?;
+                    if let Some(pipeline) = self.pipelines.get_mut(&id) {
+                        pipeline.answers.push(&mut self.ids, message);
+                    }
+                    events.push(ClientEvent::AnswerWaits(Some(id)));
+                }
+                events.push(ClientEvent::Record(id, Record::HostCall(call)));
+            }
+            payload => match record(payload) {
+                Ok(record) => events.push(ClientEvent::Record(id, record)),
+                Err(Payload::Other(..)) => events.push(ClientEvent::Ignored(kind)),
+                Err(_) => return Err(PsrpError::WrongSide { kind }),
+            },
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, pipeline: Option<Uuid>, payload: &Payload) -> Result<(), PsrpError> {
+        let message = self.message(pipeline, payload)?;
+        let fragmenter = match pipeline {
+            None => &mut self.outgoing,
+            Some(id) => {
+                let unknown = PsrpError::OtherPipeline {
+                    kind: payload.kind(),
+                    found: id,
+                };
+                &mut self.pipelines.get_mut(&id).ok_or(unknown)?.outgoing
+            }
+        };
+        fragmenter.push(&mut self.ids, message);
+        Ok(())
+    }
+
+    fn message(&self, pipeline: Option<Uuid>, payload: &Payload) -> Result<Vec<u8>, PsrpError> {
+        let message = Message {
+            destination: Destination::Server,
+            kind: payload.kind(),
+            pool: self.id,
+            pipeline: pipeline.unwrap_or_default(),
+            data: payload.encode(self.version)?,
+        };
+        Ok(message.encode())
+    }
+
+    fn expect(&self, state: PoolState, kind: MessageType) -> Result<(), PsrpError> {
+        if self.state == state {
+            Ok(())
+        } else {
+            Err(self.out_of_state(kind))
+        }
+    }
+
+    fn out_of_state(&self, kind: MessageType) -> PsrpError {
+        PsrpError::State {
+            kind,
+            subject: "the runspace pool",
+            state: self.state.name(),
+        }
+    }
+}
+
+/// The record that a payload is, or the payload back.
+fn record(payload: Payload) -> Result<Record, Payload> {
+    Ok(match payload {
+        Payload::PipelineOutput(value) => Record::Output(value),
+        Payload::Error(error) => Record::Error(error),
+        Payload::Warning(text) => Record::Warning(text),
+        Payload::Verbose(text) => Record::Verbose(text),
+        Payload::Debug(text) => Record::Debug(text),
+        Payload::Information(value) => Record::Information(value),
+        Payload::Progress(progress) => Record::Progress(progress),
+        other => return Err(other),
+    })
+}
+
+/// What a server hears that asks this client's host for anything.
+fn refusal(call: &HostCall) -> HostResponse {
+    let message = "the client has no host that could answer";
+    let mut error = ErrorRecord::new(
+        "HostFunctionNotImplemented",
+        11,
+        "System.Management.Automation.Host.HostException",
+        message,
+    );
+    error.target = Some(call.method_name.clone());
+    HostResponse {
+        call_id: call.call_id,
+        method: call.method,
+        result: Err(Box::new(error)),
+    }
+}
+
+/// The error of a pipeline that failed without saying why.
+fn untold() -> ErrorRecord {
+    ErrorRecord::new(
+        "",
+        0,
+        "",
+        "the pipeline failed, and the server did not say why",
+    )
+}

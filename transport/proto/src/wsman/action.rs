@@ -1,0 +1,71 @@
+//! [`Action`]: what a request asks for (`wsa:Action`).
+
+/// An action of [MS-WSMV] that a shell's life is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Create a shell (WS-Transfer).
+    Create,
+    /// Delete a shell (WS-Transfer).
+    Delete,
+    /// Start a command.
+    Command,
+    /// Input of a shell or command.
+    Send,
+    /// Output of a shell or command.
+    Receive,
+    /// Interrupt or end a command.
+    Signal,
+}
+
+impl Action {
+    const ALL: [Self; 6] = [
+        Self::Create,
+        Self::Delete,
+        Self::Command,
+        Self::Send,
+        Self::Receive,
+        Self::Signal,
+    ];
+
+    /// The URI of the request.
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Create => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
+            Self::Delete => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete",
+            Self::Command => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command",
+            Self::Send => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Send",
+            Self::Receive => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Receive",
+            Self::Signal => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Signal",
+        }
+    }
+
+    /// The URI of the response.
+    pub fn response_uri(self) -> &'static str {
+        match self {
+            Self::Create => "http://schemas.xmlsoap.org/ws/2004/09/transfer/CreateResponse",
+            Self::Delete => "http://schemas.xmlsoap.org/ws/2004/09/transfer/DeleteResponse",
+            Self::Command => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandResponse"
+            }
+            Self::Send => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SendResponse",
+            Self::Receive => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/ReceiveResponse"
+            }
+            Self::Signal => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SignalResponse"
+            }
+        }
+    }
+
+    /// The action whose request has that URI.
+    pub(crate) fn of_request(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.uri() == uri)
+    }
+
+    /// The action whose response has that URI.
+    pub(crate) fn of_response(uri: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|action| action.response_uri() == uri)
+    }
+}

@@ -7,11 +7,13 @@
 pub mod catalogue;
 mod names;
 mod parse;
+mod schema;
 mod site;
 mod versions;
 
 pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
 pub use parse::{Diagnostics, Look, Mistake, PHASES, parse, parse_with};
+pub use schema::schema;
 pub use site::{
     CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
     Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,

@@ -112,7 +112,6 @@ impl Diagnostics {
                 };
                 let handler = GraphicalReportHandler::new_themed(theme)
                     .with_links(false)
-                    .with_primary_span_start()
                     .with_width(width.clamp(40, 160));
                 let mut out = String::new();
                 for mistake in &self.mistakes {
@@ -180,7 +179,7 @@ impl SourceCode for OwnLines<'_> {
             lines.as_bytes(),
             SourceSpan::from(from..to),
             before.matches('\n').count(),
-            0,
+            before[from..].chars().count(),
             lines.matches('\n').count() + 1,
         );
         Ok(Box::new(contents))

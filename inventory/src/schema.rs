@@ -1,0 +1,213 @@
+//! JSON Schema of the site file, for editors.
+//!
+//! It says which keys there are and what kind of value each takes. What depends on several
+//! places at once is left to [`parse`](crate::parse()), which is the judge in any case.
+
+use serde_json::{Map, Value, json};
+
+use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role};
+
+/// JSON Schema (draft 2020-12) of the site file.
+pub fn schema() -> Value {
+    let mut root = section(
+        "A site whose Outlook Web App has instant messaging",
+        &[
+            "site",
+            "lync",
+            "exchange",
+            "policies",
+            "hosts",
+            "credentials",
+        ],
+        json!({
+            "site": section("The site", &["name"], json!({
+                "name": text("Names the folder that runs are kept in", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+            })),
+            "lync": lync(),
+            "exchange": section("Exchange as a whole", &["version"], json!({
+                "version": version("Generation of every host that does not say otherwise", &ExchangeVersion::ALL.map(ExchangeVersion::name)),
+                "admin_host": host_name("The host that serves organization-wide objects; default: the first client access server"),
+                "domain_controller": host_name("Domain controller that writes and read-backs are pinned to"),
+            })),
+            "certificate": section("How the certificate is found on each backend", &[], json!({
+                "subject": host_name("Its common name and an alternative name; default: the trusted pool"),
+                "thumbprint": { "description": "Exactly this certificate", "type": "string" },
+                "warn_days": whole("Days before expiry from which on a warning is given", 0, 3650, 30),
+            })),
+            "policies": section("OWA mailbox policies in scope", &["mailbox"], json!({
+                "mailbox": {
+                    "description": "Names, or \"all\"",
+                    "oneOf": [
+                        { "const": "all" },
+                        { "type": "array", "minItems": 1, "uniqueItems": true, "items": text("Name of a policy", r"^[^*?\[\]]+$") },
+                    ],
+                },
+            })),
+            "hosts": { "description": "Every server", "type": "array", "minItems": 1, "items": host() },
+            "credentials": credentials(),
+            "retry": retry(),
+            "limits": section("How much may happen at once", &[], json!({
+                "parallel": whole("Steps at work in the whole run", 1, 256, 16),
+                "per_host": whole("Steps at work on one host", 1, 16, 2),
+                "recycles": whole("Application pools of one group being recycled", 1, 64, 1),
+            })),
+        }),
+    );
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["title"] = json!("owaim site file");
+    root
+}
+
+fn lync() -> Value {
+    let application = section(
+        "Outlook Web App as Lync knows it",
+        &["pool", "id", "port"],
+        json!({
+            "pool": host_name("The trusted application pool"),
+            "id": text("Id of the application: letters and digits", "^[A-Za-z0-9]+$"),
+            "port": {
+                "description": "Port of the application; those of SIP services are refused",
+                "type": "integer", "minimum": 1, "maximum": 65535,
+                "not": { "enum": [5060, 5061, 5062, 5063, 5065, 5066, 5067, 5068] },
+            },
+        }),
+    );
+    section(
+        "Lync Server or Skype for Business Server",
+        &["version", "pool", "site_id", "trusted_application"],
+        json!({
+            "version": version("Generation", &LyncVersion::ALL.map(LyncVersion::name)),
+            "pool": host_name("The Front End pool"),
+            "site_id": text("SiteId of Get-CsSite, without the prefix Site:", r"^[^*?\[\]]+$"),
+            "trusted_application": application,
+        }),
+    )
+}
+
+fn host() -> Value {
+    let endpoint = |kind: EndpointKind| {
+        section(
+            &format!(
+                "Where the {} endpoint is, if not at its default place",
+                kind.name()
+            ),
+            &[],
+            json!({
+                "url": text("Whole URL, without user name and password", "^https?://[^@]+$"),
+                "configuration": text(
+                    &format!("Session configuration; default: {}", kind.default_configuration()),
+                    "^[A-Za-z0-9._-]+$",
+                ),
+            }),
+        )
+    };
+    section(
+        "A server",
+        &["name", "roles"],
+        json!({
+            "name": host_name("Its fully qualified name"),
+            "roles": {
+                "description": "What it does",
+                "type": "array", "minItems": 1, "uniqueItems": true,
+                "items": { "enum": Role::ALL.map(Role::name) },
+            },
+            "exchange_version": version("Generation of Exchange, where it differs", &ExchangeVersion::ALL.map(ExchangeVersion::name)),
+            "install_root": text("Where Exchange is installed; default: read from the server", "^[A-Za-z]:"),
+            "group": text("Servers that share users; default: \"default\"", "^[A-Za-z0-9._-]+$"),
+            "endpoints": section("Endpoints that differ from the defaults", &[], by_kind(endpoint)),
+        }),
+    )
+}
+
+fn credentials() -> Value {
+    let credential = || {
+        section(
+            "A user name and where its password is",
+            &["username", "password"],
+            json!({
+                "username": text(r"DOMAIN\user, user@domain or user", "^.+$"),
+                "password": {
+                    "description": "Where the password is taken from; never the password",
+                    "oneOf": [
+                        section("", &["env"], json!({ "env": text("Environment variable", "^[A-Za-z_][A-Za-z0-9_]*$") })),
+                        section("", &["file"], json!({ "file": text("File; its first line counts", "^.+$") })),
+                        section("", &["prompt"], json!({ "prompt": { "const": true } })),
+                    ],
+                },
+            }),
+        )
+    };
+    section(
+        "References to credentials; the most specific one wins: host, then endpoint kind, then default",
+        &["default"],
+        json!({
+            "default": credential(),
+            "endpoints": section("By endpoint kind", &[], by_kind(|_| credential())),
+            "hosts": { "description": "By host", "type": "object", "additionalProperties": credential() },
+        }),
+    )
+}
+
+fn retry() -> Value {
+    let duration = |description: &str| json!({ "description": description, "type": "string", "examples": ["30s", "5m"] });
+    let policy = section(
+        "How one step is tried again",
+        &[],
+        json!({
+            "attempts": whole("Attempts in all, the first included", 1, 100, 3),
+            "base_delay": duration("Upper bound of the first wait; doubles with every attempt"),
+            "max_delay": duration("Upper bound of any wait"),
+            "attempt_timeout": duration("How long one attempt may take"),
+            "deadline": duration("How long all attempts together may take"),
+        }),
+    );
+    json!({
+        "description": "Retry policies: a step's own, else its phase's, else the default",
+        "type": "object",
+        "properties": { "default": policy },
+        "patternProperties": { format!("^({})(\\.[a-z0-9-]+)?$", PHASES.join("|")): policy },
+        "additionalProperties": false,
+    })
+}
+
+fn section(description: &str, required: &[&str], properties: Value) -> Value {
+    json!({
+        "description": description,
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn by_kind(of: impl Fn(EndpointKind) -> Value) -> Value {
+    EndpointKind::ALL
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), of(kind)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn text(description: &str, pattern: &str) -> Value {
+    json!({ "description": description, "type": "string", "pattern": pattern })
+}
+
+fn host_name(description: &str) -> Value {
+    text(description, r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$")
+}
+
+fn whole(description: &str, minimum: u32, maximum: u32, default: u32) -> Value {
+    json!({ "description": description, "type": "integer", "minimum": minimum, "maximum": maximum, "default": default })
+}
+
+/// A generation: as a text, or as a number where it is one.
+fn version(description: &str, names: &[&str]) -> Value {
+    let mut choices: Vec<Value> = names.iter().map(|name| json!(name)).collect();
+    choices.extend(
+        names
+            .iter()
+            .filter_map(|name| name.parse::<u32>().ok())
+            .map(Value::from),
+    );
+    json!({ "description": description, "enum": choices })
+}

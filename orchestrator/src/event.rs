@@ -41,6 +41,23 @@ pub enum Mode {
     Drift,
 }
 
+impl Mode {
+    /// The word for it, as in run ids and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Verify => "verify",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// Whether a run of this mode changes anything.
+    pub fn changes(self) -> bool {
+        self == Self::Apply
+    }
+}
+
 /// What the run may do with one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -112,6 +112,19 @@ impl ExitCode {
         }
     }
 
+    /// The word for it, as in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::StepFailed => "step-failed",
+            Self::Drift => "drift",
+            Self::Invalid => "invalid",
+            Self::Unreachable => "unreachable",
+            Self::Locked => "locked",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The code that the outcomes of a run deserve; `strict` makes an unknown a drift.
     pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, strict: bool) -> Self {
         let rank = |outcome: &Outcome| match outcome {

@@ -1,0 +1,85 @@
+//! [`CommandError`]: why a command ended before or beside a run.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use owaim_inventory::{Diagnostics, Look};
+
+use crate::endpoints::SecretError;
+use crate::graph::Cycle;
+use crate::history::HistoryError;
+use crate::lock::LockError;
+use crate::outcome::ExitCode;
+use crate::run_dir::RunDirError;
+use crate::selection::UnknownName;
+use crate::sessions::SessionError;
+use crate::typed_arguments::ArgumentError;
+
+/// Why a command ended without the exit code of a run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is not valid", path.display())]
+    Site { path: PathBuf, mistakes: Box<Diagnostics> },
+    #[error(transparent)]
+    Selection(#[from] UnknownName),
+    #[error("--only, --skip and --host leave no step to look at")]
+    NothingChosen,
+    #[error(transparent)]
+    Cycle(#[from] Cycle),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("{}: {source}", path.display())]
+    Endpoints { path: PathBuf, source: owaim_lab::EndpointsError },
+    #[error(transparent)]
+    Overlay(#[from] owaim_lab::OverlayError),
+    #[error("--lab-state and --lab-with say how a simulated site begins: they need --lab")]
+    LabOptionsWithoutLab,
+    #[error(transparent)]
+    Lab(#[from] owaim_lab::LabError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    #[error("run directory: {0}")]
+    Record(std::io::Error),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("there is no terminal to ask at whether to apply; --yes applies without asking")]
+    CannotAsk,
+    #[error("{place:?} is no endpoint of this site; expected HOST or HOST/ENDPOINT, with {known}")]
+    NoPlace { place: String, known: String },
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    #[error("{error}\n  what to do: {advice}")]
+    Session { error: Box<SessionError>, advice: String },
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
+}
+
+impl CommandError {
+    pub(super) fn exit(&self) -> ExitCode {
+        match self {
+            Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
+            Self::Session { .. } => ExitCode::Unreachable,
+            Self::Lab(_) | Self::Record(_) | Self::Output(_) => ExitCode::StepFailed,
+            _ => ExitCode::Invalid,
+        }
+    }
+
+    /// The message with everything that an administrator needs, ending in a line break.
+    pub(super) fn for_people(&self) -> String {
+        match self {
+            Self::Site { mistakes, .. } => {
+                let look = if std::io::stderr().is_terminal() {
+                    Look::Graphical { width: 100, colour: std::env::var_os("NO_COLOR").is_none() }
+                } else {
+                    Look::Plain
+                };
+                format!("{}{self}: {} mistakes; nothing was contacted\n", mistakes.render(look), mistakes.len())
+            }
+            _ => format!("owaim: {self}\n"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The commands: each reads its arguments, does its work, and ends in an exit code.
+
+mod error;
+mod graph;
+mod invoke;
+mod lab;
+mod reach;
+mod records;
+mod run;
+mod site;
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+
+use self::error::CommandError;
+use crate::cli::{Cli, Command, Format, PlanFormat};
+use crate::event::Mode;
+use crate::outcome::ExitCode;
+use crate::report::ReportFormat;
+
+/// Carries out the command line; errors go to standard error.
+pub fn run(cli: Cli) -> ExitCode {
+    match dispatch(cli.command) {
+        Ok(exit) => exit,
+        Err(error) => {
+            // Nowhere is left to say that this cannot be printed.
+            let _ = std::io::stderr().lock().write_all(error.for_people().as_bytes());
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Plan { run, detailed_exitcode, out, format } => {
+            let format = match format {
+                PlanFormat::Text => text(),
+                PlanFormat::Json => ReportFormat::Json,
+                PlanFormat::Powershell => ReportFormat::PowerShell,
+            };
+            run::plan(&run, format, detailed_exitcode, out.as_deref())
+        }
+        Command::Apply { run, yes, format } => run::apply(&run, yes, report(format)),
+        Command::Verify { run, format } => run::look(Mode::Verify, &run, report(format)),
+        Command::Drift { run, format } => run::look(Mode::Drift, &run, report(format)),
+        Command::Graph { site, selection, format } => graph::run(&site, &selection, format),
+        Command::Invoke { site, reach, place, format, command } => {
+            invoke::run(&site, &reach, &place, &command, format)
+        }
+        Command::Lab { site, lab, listen, write } => lab::run(&site, &lab, listen, write.as_deref()),
+        Command::Runs { site, history, format } => records::runs(site.as_deref(), &history, format),
+        Command::Show { run, history, format } => records::show(run.as_deref(), &history, format),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "owaim", &mut std::io::stdout());
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+/// The runtime that a command works in.
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Record)
+}
+
+fn report(format: Format) -> ReportFormat {
+    match format {
+        Format::Text => text(),
+        Format::Json => ReportFormat::Json,
+    }
+}
+
+fn text() -> ReportFormat {
+    use std::io::IsTerminal as _;
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    ReportFormat::Text { colour }
+}

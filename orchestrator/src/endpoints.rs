@@ -1,0 +1,141 @@
+//! [`EndpointBook`]: at which URL, and as whom, each endpoint of the site is reached.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal};
+
+use owaim_inventory::{Credential, EndpointKind, SecretSource, Site};
+use owaim_lab::EndpointsFile;
+use owaim_steps::{Place, Problem};
+use owaim_transport::{Authentication, Endpoint, Secret};
+
+/// The endpoints of a site, with credentials.
+#[derive(Debug, Clone)]
+pub struct EndpointBook {
+    endpoints: BTreeMap<Place, Endpoint>,
+    origin: String,
+}
+
+/// A credential that the site file refers to cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the password of {username} cannot be read: {detail}")]
+pub struct SecretError {
+    /// Account.
+    pub username: String,
+    /// What was tried and what came back.
+    pub detail: String,
+}
+
+const KINDS: [EndpointKind; 4] =
+    [EndpointKind::Windows, EndpointKind::Exchange, EndpointKind::Lync, EndpointKind::LyncLocal];
+
+impl EndpointBook {
+    /// The endpoints that the site file names; every password it refers to is read now, once.
+    pub fn from_site(site: &Site) -> Result<Self, SecretError> {
+        let mut passwords: Vec<(Credential, Secret)> = Vec::new();
+        let mut endpoints = BTreeMap::new();
+        for host in &site.hosts {
+            for kind in KINDS {
+                let credential = site.credentials.for_endpoint(&host.name, kind);
+                let password = match passwords.iter().find(|(known, _)| known == credential) {
+                    Some((_, secret)) => secret.clone(),
+                    None => {
+                        let secret = read_secret(credential)?;
+                        passwords.push((credential.clone(), secret.clone()));
+                        secret
+                    }
+                };
+                let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
+                endpoints.insert(
+                    Place { host: host.name.clone(), kind },
+                    Endpoint {
+                        host: host.name.to_string(),
+                        url: rule.url.unwrap_or_else(|| kind.default_url(&host.name)),
+                        configuration: rule.configuration.unwrap_or_else(|| kind.default_configuration().into()),
+                        authentication: Authentication::Ntlm,
+                        credential: owaim_transport::Credential { username: credential.username.clone(), password },
+                    },
+                );
+            }
+        }
+        Ok(Self { endpoints, origin: "the site file".into() })
+    }
+
+    /// The endpoints of an endpoint file, in place of those of the site file.
+    pub fn from_file(file: &EndpointsFile, origin: &str) -> Self {
+        let endpoints = file
+            .endpoints
+            .iter()
+            .map(|entry| {
+                let endpoint = Endpoint {
+                    host: entry.host.to_string(),
+                    url: entry.url.clone(),
+                    configuration: entry.configuration.clone(),
+                    authentication: Authentication::Ntlm,
+                    credential: owaim_transport::Credential {
+                        username: entry.username.clone(),
+                        password: Secret::new(entry.password.expose().into()),
+                    },
+                };
+                (Place { host: entry.host.clone(), kind: entry.kind }, endpoint)
+            })
+            .collect();
+        Self { endpoints, origin: origin.into() }
+    }
+
+    /// The endpoint at `place`.
+    pub fn get(&self, place: &Place) -> Result<&Endpoint, Problem> {
+        self.endpoints.get(place).ok_or_else(|| Problem {
+            action: format!("find the {} endpoint of {}", place.kind.name(), place.host),
+            expected: None,
+            found: format!("{} has no such endpoint", self.origin),
+            advice: "add the host, or the endpoint, to it".into(),
+            retry: false,
+        })
+    }
+
+    /// The places there are at a host of that name (full, or its first label).
+    pub fn places_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Place> {
+        self.endpoints.keys().filter(move |place| {
+            place.host.as_str().eq_ignore_ascii_case(host) || place.host.short().eq_ignore_ascii_case(host)
+        })
+    }
+
+    /// Every password, for redaction.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = Vec::new();
+        for endpoint in self.endpoints.values() {
+            if !secrets.contains(&endpoint.credential.password) {
+                secrets.push(endpoint.credential.password.clone());
+            }
+        }
+        secrets
+    }
+}
+
+/// Reads the secret that `credential` refers to.
+fn read_secret(credential: &Credential) -> Result<Secret, SecretError> {
+    let fail = |detail: String| SecretError { username: credential.username.clone(), detail };
+    let secret = match &credential.password {
+        SecretSource::Env(name) => std::env::var(name)
+            .map_err(|error| fail(format!("environment variable {name}: {error}; set it, or name another source")))?,
+        SecretSource::File(path) => {
+            let file = std::fs::File::open(path).map_err(|error| fail(format!("file {}: {error}", path.display())))?;
+            let mut line = String::new();
+            std::io::BufReader::new(file)
+                .read_line(&mut line)
+                .map_err(|error| fail(format!("file {}: {error}", path.display())))?;
+            line.trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned()
+        }
+        SecretSource::Prompt => {
+            if !std::io::stdin().is_terminal() {
+                return Err(fail("the site file says to ask for it, but there is no terminal to ask at".into()));
+            }
+            rpassword::prompt_password(format!("Password of {}: ", credential.username))
+                .map_err(|error| fail(format!("prompt: {error}")))?
+        }
+    };
+    if secret.is_empty() {
+        return Err(fail(format!("{} gives nothing", credential.password)));
+    }
+    Ok(Secret::new(secret))
+}

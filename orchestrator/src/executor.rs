@@ -1,0 +1,499 @@
+//! The executor: the attempts of one node, from its first probe to its outcome.
+//!
+//! Every attempt enters at the probe. A remedy that was accepted once is never sent again: the
+//! attempts after it only look. Nor is an action whose answer was lost and that must not happen
+//! twice ([`Step::repeatable`](owaim_steps::Step::repeatable)).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use owaim_proto::psrp::{Pipeline, PipelineOutput};
+use owaim_steps::{Action, Assessment, Context, Difference, Fact, Observations, Place, Problem, Verdict};
+use owaim_transport::RetryClass;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::engine::Run;
+use crate::event::{AssessedState, EventKind, Mode, NodeId, PipelineRef, PlannedAction, Treatment};
+use crate::graph::Node;
+use crate::outcome::{FailureCause, Outcome};
+use crate::render;
+use crate::sessions::SessionError;
+use crate::stop::Level;
+
+/// Rounds of queries after which a probe is taken to go in circles.
+const MAX_ROUNDS: usize = 16;
+
+/// One node at work.
+pub(crate) struct Executor<'a> {
+    run: &'a Run,
+    id: NodeId,
+    node: &'a Node,
+    priority: usize,
+    attempt: u32,
+    /// Time at work and between attempts, without waiting for a place.
+    worked: Duration,
+    /// What this step learnt at its own assessments, oldest first.
+    earlier: Vec<Fact>,
+    /// What differed when a change was first sent.
+    before: Option<Vec<Difference>>,
+    /// Whether a remedy was carried out to its end.
+    settled: bool,
+    /// The changing action that is on its way.
+    in_flight: Option<InFlight>,
+}
+
+/// A changing action that was sent and has not been answered.
+struct InFlight {
+    name: &'static str,
+    repeatable: bool,
+}
+
+/// Why an attempt ended without an outcome.
+struct Failure {
+    problem: Problem,
+    cause: FailureCause,
+}
+
+/// How an attempt ended.
+enum Ended {
+    Outcome(Outcome),
+    /// It may not change anything before there is a place in its group.
+    Wait(Arc<Semaphore>),
+}
+
+impl<'a> Executor<'a> {
+    pub(crate) fn new(run: &'a Run, id: NodeId, priority: usize) -> Self {
+        Self {
+            run,
+            id,
+            node: run.plan.node(id),
+            priority,
+            attempt: 0,
+            worked: Duration::ZERO,
+            earlier: Vec::new(),
+            before: None,
+            settled: false,
+            in_flight: None,
+        }
+    }
+
+    /// Works until the node has an outcome.
+    pub(crate) async fn execute(mut self) -> Outcome {
+        let policy = self.run.site.retry.for_step(self.node.step.id()).clone();
+        let mut delays = Backoff::new(&policy, fastrand::u64(..));
+        loop {
+            self.attempt += 1;
+            let failure = match self.attempt(policy.attempt_timeout).await {
+                Ok(outcome) => return outcome,
+                Err(failure) => failure,
+            };
+            let failed = Outcome::Failed { problem: failure.problem.clone(), cause: failure.cause };
+            let Some(wait) = delays.next().filter(|_| failure.problem.retry) else { return failed };
+            self.worked += wait;
+            if self.worked >= policy.deadline || self.run.stop.level() > Level::Run {
+                return failed;
+            }
+            self.record(EventKind::RetryScheduled {
+                node: self.id,
+                attempt: self.attempt + 1,
+                wait_ms: millis(wait),
+                reason: failure.problem.to_string(),
+            });
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.run.stop.reached(Level::Drain) => return failed,
+            }
+        }
+    }
+
+    /// One attempt. `limit` holds for the work; waiting for a place is not work.
+    async fn attempt(&mut self, limit: Duration) -> Result<Outcome, Failure> {
+        let mut place: Option<OwnedSemaphorePermit> = None;
+        loop {
+            let pass = self.run.gate.enter(&self.node.target.host, self.priority).await;
+            if self.run.stop.level() > Level::Run {
+                return Ok(interrupted());
+            }
+            if place.is_none() {
+                self.record(EventKind::AttemptStarted { node: self.id, attempt: self.attempt });
+            }
+            let begun = Instant::now();
+            let ended = timeout(limit, self.look_and_act(&mut place)).await;
+            self.worked += begun.elapsed();
+            drop(pass);
+            match ended {
+                Ok(Ok(Ended::Outcome(outcome))) => return Ok(outcome),
+                // Whoever has the place may change what was seen: with it, look again.
+                Ok(Ok(Ended::Wait(group))) => tokio::select! {
+                    permit = group.acquire_owned() => place = permit.ok(),
+                    () = self.run.stop.reached(Level::Drain) => return Ok(interrupted()),
+                },
+                Ok(Err(failure)) => return Err(failure),
+                Err(_) => return Err(self.timed_out(limit)),
+            }
+        }
+    }
+
+    /// Probe, assess and, where that is wanted, remedy, probe, assess.
+    async fn look_and_act(&mut self, place: &mut Option<OwnedSemaphorePermit>) -> Result<Ended, Failure> {
+        let seen = self.probe().await?;
+        let assessment = self.assess(&seen)?;
+        let differences = match self.verdict(&assessment)? {
+            Ok(outcome) => return Ok(Ended::Outcome(outcome)),
+            Err(differences) => differences,
+        };
+        if self.node.treatment != Treatment::Change || self.run.mode != Mode::Apply {
+            return Ok(Ended::Outcome(Outcome::Drifted { differences }));
+        }
+        if self.settled {
+            return Err(self.not_visible(&differences));
+        }
+        if let Some(lost) = self.in_flight.as_ref().filter(|lost| !lost.repeatable) {
+            return Err(self.not_repeated(lost.name, &differences));
+        }
+        let remedy = self.remedy(&seen)?;
+        if remedy.is_empty() {
+            return Ok(Ended::Outcome(Outcome::Drifted { differences }));
+        }
+        if let (None, Some(exclusive)) = (&place, self.node.step.exclusive(&self.run.site)) {
+            let group = self.run.group(&exclusive);
+            match Arc::clone(&group).try_acquire_owned() {
+                Ok(permit) => *place = Some(permit),
+                Err(_) => return Ok(Ended::Wait(group)),
+            }
+        }
+        if self.run.stop.level() > Level::Run {
+            return Ok(Ended::Outcome(interrupted()));
+        }
+        self.before.get_or_insert(differences);
+        for action in remedy {
+            self.act(action).await?;
+        }
+        self.settled = true;
+        let seen = self.probe().await?;
+        let assessment = self.assess(&seen)?;
+        match self.verdict(&assessment)? {
+            Ok(outcome) => Ok(Ended::Outcome(outcome)),
+            Err(differences) => Err(self.not_visible(&differences)),
+        }
+    }
+
+    /// The outcome that a verdict means, or the differences of a drift.
+    fn verdict(&mut self, assessment: &Assessment) -> Result<Result<Outcome, Vec<Difference>>, Failure> {
+        Ok(Ok(match &assessment.verdict {
+            Verdict::InPlace => match self.before.take() {
+                Some(differences) => Outcome::Changed { differences },
+                None => Outcome::InPlace,
+            },
+            Verdict::NotApplicable(reason) => Outcome::NotApplicable { reason: reason.clone() },
+            Verdict::Unknown(reason) => Outcome::Unknown { reason: reason.clone() },
+            Verdict::Broken(problem) => {
+                return Err(Failure { problem: self.located(problem.clone()), cause: FailureCause::Step });
+            }
+            Verdict::Drifted(differences) => return Ok(Err(differences.clone())),
+        }))
+    }
+
+    /// Runs queries until the step asks for no more.
+    async fn probe(&mut self) -> Result<Observations, Failure> {
+        let mut seen = Observations::default();
+        for _ in 0..MAX_ROUNDS {
+            let queries = self
+                .with_context(|node, cx| node.step.probe(cx, &seen))
+                .map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })?;
+            let mut new = queries.into_iter().filter(|query| seen.get(query.name).is_none()).peekable();
+            if new.peek().is_none() {
+                return Ok(seen);
+            }
+            for query in new.collect::<Vec<_>>() {
+                let output = self.send(query.name, &query.place, &query.pipeline, false).await?;
+                seen.insert(query.name, output);
+            }
+        }
+        Err(Failure {
+            problem: Problem {
+                action: format!("probe {}", self.node.label()),
+                expected: None,
+                found: format!("still asking after {MAX_ROUNDS} rounds"),
+                advice: "this is a defect of the program: please report it with the transcript".into(),
+                retry: false,
+            },
+            cause: FailureCause::Step,
+        })
+    }
+
+    fn assess(&mut self, seen: &Observations) -> Result<Assessment, Failure> {
+        let assessment = self.with_context(|node, cx| node.step.assess(cx, seen));
+        self.run.learn(&self.node.target.host, &assessment.facts);
+        self.earlier.extend(assessment.facts.iter().cloned());
+        let (state, remedy) = match &assessment.verdict {
+            Verdict::InPlace => (AssessedState::InPlace, Vec::new()),
+            Verdict::NotApplicable(reason) => (AssessedState::NotApplicable(reason.clone()), Vec::new()),
+            Verdict::Unknown(reason) => (AssessedState::Unknown(reason.clone()), Vec::new()),
+            Verdict::Broken(problem) => (AssessedState::Broken(problem.clone()), Vec::new()),
+            Verdict::Drifted(differences) => {
+                (AssessedState::Drifted(differences.clone()), self.remedy(seen)?.iter().map(planned).collect())
+            }
+        };
+        self.record(EventKind::Assessed {
+            node: self.id,
+            attempt: self.attempt,
+            state,
+            facts: assessment.facts.clone(),
+            warnings: assessment.warnings.clone(),
+            remedy,
+        });
+        Ok(assessment)
+    }
+
+    fn remedy(&self, seen: &Observations) -> Result<Vec<Action>, Failure> {
+        self.with_context(|node, cx| node.step.remedy(cx, seen))
+            .map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })
+    }
+
+    /// Saves what was there, announces the change, makes it, and records how it went.
+    async fn act(&mut self, action: Action) -> Result<(), Failure> {
+        if action.changes {
+            let saved = self.save(&action)?;
+            self.must_record(
+                &action,
+                EventKind::ChangeStarting {
+                    node: self.id,
+                    attempt: self.attempt,
+                    action: action.name.into(),
+                    summary: action.summary.clone(),
+                    saved,
+                },
+            )?;
+            self.in_flight =
+                Some(InFlight { name: action.name, repeatable: self.node.step.repeatable(&action) });
+        }
+        let output = self.send(action.name, &action.place, &action.pipeline, action.changes).await?;
+        if action.changes {
+            self.in_flight = None;
+        }
+        let accepted = self.with_context(|node, cx| node.step.accept(cx, &action, &output));
+        if action.changes {
+            self.record(EventKind::ChangeDone {
+                node: self.id,
+                attempt: self.attempt,
+                action: action.name.into(),
+                error: accepted.as_ref().err().map(ToString::to_string),
+            });
+        }
+        accepted.map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })
+    }
+
+    fn save(&self, action: &Action) -> Result<BTreeMap<String, String>, Failure> {
+        action
+            .saves
+            .iter()
+            .map(|saved| {
+                let file = self
+                    .run
+                    .keeper
+                    .save(&self.node.target.host, &saved.name, &saved.content)
+                    .map_err(|error| self.cannot_record(action, &error))?;
+                Ok((saved.origin.clone(), file))
+            })
+            .collect()
+    }
+
+    /// Sends a pipeline and records it; a failed way is a failure of the attempt.
+    async fn send(
+        &mut self,
+        name: &'static str,
+        place: &Place,
+        pipeline: &Pipeline,
+        changes: bool,
+    ) -> Result<PipelineOutput, Failure> {
+        let reference = PipelineRef {
+            node: self.id,
+            attempt: self.attempt,
+            host: place.host.clone(),
+            endpoint: place.kind,
+            name: name.into(),
+        };
+        let sent = EventKind::PipelineSent { pipeline: reference.clone(), changes, statements: render::sent(pipeline) };
+        let recorded = self.run.bus.emit(sent);
+        if let (true, Err(error)) = (changes, recorded) {
+            self.in_flight = None;
+            return Err(unrecorded(name, &error));
+        }
+        let started = Instant::now();
+        match self.run.sessions.run(place, pipeline).await {
+            Ok(output) => {
+                self.record(EventKind::PipelineReturned {
+                    pipeline: reference,
+                    changes,
+                    took_ms: millis(started.elapsed()),
+                    records: render::received(&output),
+                    state: render::state_word(&output.state).into(),
+                });
+                Ok(output)
+            }
+            Err(error) => {
+                let may_have_run = matches!(&error, SessionError::Transport(error) if error.may_have_run());
+                if !may_have_run {
+                    self.in_flight = None;
+                }
+                self.record(EventKind::PipelineLost {
+                    pipeline: reference,
+                    changes,
+                    error: error.to_string(),
+                    may_have_run,
+                });
+                Err(self.lost(name, place, &error, changes && may_have_run))
+            }
+        }
+    }
+
+    fn lost(&self, name: &str, place: &Place, error: &SessionError, change_may_have_run: bool) -> Failure {
+        let action = format!("{} {} on the {} endpoint of {}", self.node.step.id(), name, place.kind.name(), place.host);
+        let (retry, advice, cause) = match error {
+            SessionError::Transport(error) => {
+                (error.retry() != RetryClass::Never, error.advice().to_owned(), FailureCause::Unreachable)
+            }
+            SessionError::NoEndpoint(problem) => (false, problem.advice.clone(), FailureCause::Unreachable),
+            SessionError::AccountRefused { .. } => {
+                (false, "correct the credentials, then run again".into(), FailureCause::Unreachable)
+            }
+        };
+        if change_may_have_run {
+            return Failure {
+                problem: Problem {
+                    action,
+                    expected: None,
+                    found: format!("{error}; the change may have been made"),
+                    advice: format!("run again: it looks first, and repeats nothing that is in place; {advice}"),
+                    retry,
+                },
+                cause: FailureCause::Step,
+            };
+        }
+        Failure { problem: Problem { action, expected: None, found: error.to_string(), advice, retry }, cause }
+    }
+
+    fn timed_out(&mut self, limit: Duration) -> Failure {
+        let found = match &self.in_flight {
+            Some(action) => format!("no answer within {limit:?}; the change {:?} may have been made", action.name),
+            None => format!("no answer within {limit:?}"),
+        };
+        Failure {
+            cause: if self.in_flight.is_some() { FailureCause::Step } else { FailureCause::Unreachable },
+            problem: Problem {
+                action: format!("{} on {}", self.node.step.id(), self.node.target.host),
+                expected: None,
+                found,
+                advice: "see whether the server is overloaded; a longer attempt_timeout can be set in the site file"
+                    .into(),
+                retry: true,
+            },
+        }
+    }
+
+    fn not_visible(&self, differences: &[Difference]) -> Failure {
+        Failure {
+            problem: Problem {
+                action: format!("verify {} on {}", self.node.step.id(), self.node.target.host),
+                expected: Some(wanted(differences)),
+                found: format!("the change was accepted, but reading back gives {}", found(differences)),
+                advice: "the change is not sent a second time; see whether something else undoes it, or whether it \
+                         needs longer to take effect, then run again"
+                    .into(),
+                retry: true,
+            },
+            cause: FailureCause::Step,
+        }
+    }
+
+    fn not_repeated(&self, action: &str, differences: &[Difference]) -> Failure {
+        Failure {
+            problem: Problem {
+                action: format!("{} {action} on {}", self.node.step.id(), self.node.target.host),
+                expected: Some(wanted(differences)),
+                found: format!("its answer was lost, and it does not show: {}", found(differences)),
+                advice: "it is not sent a second time, since it may still be under way; look at the server, then run \
+                         again"
+                    .into(),
+                retry: true,
+            },
+            cause: FailureCause::Step,
+        }
+    }
+
+    fn located(&self, mut problem: Problem) -> Problem {
+        let host = self.node.target.host.as_str();
+        if !problem.action.contains(host) {
+            problem.action = format!("{} on {host}", problem.action);
+        }
+        problem
+    }
+
+    fn cannot_record(&self, action: &Action, error: &std::io::Error) -> Failure {
+        unrecorded(&format!("{} {} on {}", self.node.step.id(), action.name, self.node.target.host), error)
+    }
+
+    /// Records what must be on disk before `action` may go on.
+    fn must_record(&self, action: &Action, event: EventKind) -> Result<(), Failure> {
+        self.run.bus.emit(event).map_err(|error| self.cannot_record(action, &error))
+    }
+
+    /// Records what has happened already: a failure to do so stops the next change, not this.
+    fn record(&self, event: EventKind) {
+        let _ = self.run.bus.emit(event);
+    }
+
+    fn with_context<T>(&self, look: impl FnOnce(&Node, Context<'_>) -> T) -> T {
+        let facts = self.run.facts();
+        look(self.node, Context { site: &self.run.site, facts: &facts, earlier: &self.earlier })
+    }
+}
+
+fn planned(action: &Action) -> PlannedAction {
+    PlannedAction {
+        name: action.name.into(),
+        summary: action.summary.clone(),
+        changes: action.changes,
+        host: action.place.host.clone(),
+        endpoint: action.place.kind,
+        powershell: render::powershell(&action.pipeline),
+    }
+}
+
+fn unrecorded(action: &str, error: &std::io::Error) -> Failure {
+    Failure {
+        problem: Problem {
+            action: action.into(),
+            expected: Some("a record of the change on disk before it is made".into()),
+            found: format!("the run directory cannot be written: {error}"),
+            advice: "nothing was sent; make room or choose another --run-dir, then run again".into(),
+            retry: false,
+        },
+        cause: FailureCause::Step,
+    }
+}
+
+fn interrupted() -> Outcome {
+    Outcome::Unknown { reason: "interrupted before it was looked at or changed".into() }
+}
+
+fn wanted(differences: &[Difference]) -> String {
+    join(differences, |d| d.desired.as_deref())
+}
+
+fn found(differences: &[Difference]) -> String {
+    join(differences, |d| d.actual.as_deref())
+}
+
+fn join<'d>(differences: &'d [Difference], side: impl Fn(&'d Difference) -> Option<&'d str>) -> String {
+    let one = |d: &'d Difference| format!("{} = {}", d.what, side(d).unwrap_or("(absent)"));
+    differences.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

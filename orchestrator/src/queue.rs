@@ -1,0 +1,103 @@
+//! [`Queue`]: which nodes may start, and which are blocked. No threads, no I/O, no clock.
+
+use std::collections::BTreeSet;
+
+use owaim_steps::Strength;
+
+use crate::event::{NodeId, Treatment};
+use crate::graph::Plan;
+use crate::outcome::{FailureCause, Outcome};
+
+/// Hands out the nodes of a plan, each once everything before it has come to its end; the
+/// longest remaining path first.
+#[derive(Debug)]
+pub struct Queue<'a> {
+    plan: &'a Plan,
+    priority: Vec<usize>,
+    missing: Vec<usize>,
+    ready: BTreeSet<(std::cmp::Reverse<usize>, NodeId)>,
+    outcomes: Vec<Option<Outcome>>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Start that node.
+    Start(NodeId),
+    /// That node cannot be tried; it is finished with this outcome.
+    Blocked(NodeId, Outcome),
+}
+
+impl<'a> Queue<'a> {
+    /// All nodes of `plan`, none started.
+    pub fn new(plan: &'a Plan) -> Self {
+        let priority = plan.longest_paths();
+        let missing: Vec<usize> = (0..plan.len()).map(|id| plan.before(id).count()).collect();
+        let ready = (0..plan.len())
+            .filter(|id| missing[*id] == 0)
+            .map(|id| (std::cmp::Reverse(priority[id]), id))
+            .collect();
+        Self { plan, priority, missing, ready, outcomes: vec![None; plan.len()] }
+    }
+
+    /// How many nodes wait behind `id`, itself included.
+    pub fn priority(&self, id: NodeId) -> usize {
+        self.priority[id]
+    }
+
+    /// The next node, if one is ready. A blocked one is finished by this call.
+    pub fn pop(&mut self) -> Option<Next> {
+        let (_, id) = self.ready.pop_first()?;
+        Some(match self.blocked_by(id) {
+            None => Next::Start(id),
+            Some(outcome) => {
+                self.finish(id, outcome.clone());
+                Next::Blocked(id, outcome)
+            }
+        })
+    }
+
+    /// `id` has come to its end.
+    pub fn finish(&mut self, id: NodeId, outcome: Outcome) {
+        self.outcomes[id] = Some(outcome);
+        for next in self.plan.after(id) {
+            self.missing[next] -= 1;
+            if self.missing[next] == 0 {
+                self.ready.insert((std::cmp::Reverse(self.priority[next]), next));
+            }
+        }
+    }
+
+    /// The outcomes so far, by node.
+    pub fn outcomes(&self) -> &[Option<Outcome>] {
+        &self.outcomes
+    }
+
+    /// The outcome of `id` if a step it requires bars it: for a node that would be changed
+    /// anything that is not in place, for one that is only looked at a failure.
+    fn blocked_by(&self, id: NodeId) -> Option<Outcome> {
+        let changes = self.plan.node(id).treatment == Treatment::Change;
+        let mut bars: Vec<(NodeId, bool)> = self
+            .plan
+            .before(id)
+            .filter(|(_, strength)| *strength == Strength::Requires)
+            .filter_map(|(before, _)| {
+                let outcome = self.outcomes[before].as_ref()?;
+                match outcome {
+                    Outcome::Failed { cause, .. } => Some((before, *cause == FailureCause::Unreachable)),
+                    Outcome::Blocked { unreachable, .. } => Some((before, *unreachable)),
+                    Outcome::Drifted { .. } if changes => Some((before, false)),
+                    _ => None,
+                }
+            })
+            .collect();
+        bars.sort_unstable();
+        let (first, _) = bars.first()?;
+        let by = match &self.outcomes[*first] {
+            // The root of a chain says more than its last link.
+            Some(Outcome::Blocked { by, .. }) => by.clone(),
+            _ => self.plan.node(*first).label(),
+        };
+        Some(Outcome::Blocked { by, unreachable: bars.iter().all(|(_, unreachable)| *unreachable) })
+    }
+}

@@ -1,10 +1,11 @@
 //! What can only be judged by comparing parts of the file with each other.
 
-use super::checker::{Checker, nearest};
+use super::checker::Checker;
 use super::credentials::CredentialsDraft;
 use super::hosts::{HostDraft, HostDrafts};
 use super::products::{CertificateDraft, ExchangeDraft, LyncDraft};
 use super::source::Place;
+use super::values::nearest;
 use crate::{EndpointKind, ExchangeVersion, HostName, Role, Support};
 
 /// Names are unique, the roles that the job is about are there, and no host is given what its

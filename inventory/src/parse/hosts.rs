@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::checker::{Checker, one_of};
+use super::checker::Checker;
 use super::products::exchange_version;
 use super::section::Section;
 use super::source::Place;
 use super::tree::{Node, Value};
+use super::values::one_of;
 use crate::{EndpointKind, EndpointRule, ExchangeVersion, Host, HostName, Role, WindowsPath};
 
 /// Group of every host that names none.

@@ -17,6 +17,7 @@ mod secrets;
 mod section;
 mod source;
 mod tree;
+mod values;
 
 use toml::de::DeTable;
 

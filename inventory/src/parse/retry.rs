@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::checker::{Checker, nearest, one_of};
+use super::checker::Checker;
 use super::section::{Section, open};
 use super::source::Place;
 use super::tree::{Entry, Node};
+use super::values::{nearest, one_of};
 use crate::{RetryPolicy, RetryRules};
 
 /// Phases of a run, in their order.

@@ -69,7 +69,7 @@ fn scan_reference(cx: &mut Checker, table: &Table) {
     for entry in &table.entries {
         if REFERENCES.contains(&entry.key.as_str()) {
             scan_node(cx, entry, &entry.node, false);
-        } else if super::checker::nearest(&entry.key, REFERENCES.into_iter()).is_some() {
+        } else if super::values::nearest(&entry.key, REFERENCES.into_iter()).is_some() {
             // A mistyped kind of reference is reported as an unknown key; who knows what it holds.
             cx.mask(&entry.node.place);
         } else {

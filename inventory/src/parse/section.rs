@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::checker::{Checker, nearest, one_of};
+use super::checker::Checker;
 use super::secrets::is_telling;
 use super::source::Place;
 use super::tree::{Entry, Node, Table};
+use super::values::{nearest, one_of};
 use crate::{HostName, NameError};
 
 /// A table that is being read.

@@ -136,3 +136,84 @@ impl Masked {
         new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source {
+            name: "f".into(),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters() {
+        let text = source("aé\r\nbc\n");
+        for (offset, expected) in [
+            (0, (1, 1)),
+            (3, (1, 3)),
+            (5, (2, 1)),
+            (6, (2, 2)),
+            (8, (3, 1)),
+            (99, (3, 1)),
+        ] {
+            assert_eq!(text.position(offset), expected, "{offset}");
+        }
+    }
+
+    #[test]
+    fn masks_hide_text_and_length_and_keep_lines() {
+        let cases: [(&str, &[&str], &str); 5] = [
+            ("a = secret # x", &["secret"], "a = *** # x"),
+            ("one two", &["one", "two"], "*** ***"),
+            ("a long\nsecret\nend", &["long\nsecret\n"], "a ***\n\nend"),
+            ("overlap", &["over", "verlap"], "******"),
+            ("plain", &[], "plain"),
+        ];
+        for (text, secrets, expected) in cases {
+            let source = source(text);
+            let spans = secrets.iter().map(|secret| {
+                let start = text.find(secret).unwrap();
+                start..start + secret.len()
+            });
+            assert_eq!(Masked::new(&source, spans).text, expected);
+        }
+    }
+
+    #[test]
+    fn spans_move_with_the_masks() {
+        let text = "k = secret; next = 1";
+        let masked = Masked::new(&source(text), std::iter::once(4..10));
+        for (part, expected) in [
+            ("k", "k"),
+            ("secret", "***"),
+            ("cre", "***"),
+            ("next", "next"),
+            ("1", "1"),
+        ] {
+            let start = text.find(part).unwrap();
+            assert_eq!(
+                &masked.text[masked.span(&(start..start + part.len()))],
+                expected,
+                "{part}"
+            );
+        }
+    }
+
+    #[test]
+    fn excerpts_are_one_short_visible_line() {
+        let long = "x".repeat(61);
+        let cases = [
+            ("a\nb", "a".to_owned()),
+            ("\u{200e}EA", "\\u{200e}EA".into()),
+            (&long, "x".repeat(60) + "…"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(source(text).excerpt(&(0..text.len())), expected);
+        }
+    }
+}

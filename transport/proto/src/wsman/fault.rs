@@ -175,6 +175,22 @@ const MALFORMED: &str = "report it: the server does not accept the request as it
 const CONFIGURATION: &str = "check the name of the session configuration and the URL (Get-PSSessionConfiguration on the server lists the names)";
 
 impl Fault {
+    /// A fault as a service makes one: WSMan code, SOAP code (`Sender`, `Receiver`), subcode
+    /// (`TimedOut`, …), text.
+    pub fn new(code: u32, soap_code: &str, subcode: &str, text: &str) -> Self {
+        Self {
+            code: Some(code),
+            soap_code: soap_code.into(),
+            subcode: Some(subcode.into()),
+            reason: text.into(),
+            fault_detail: None,
+            machine: None,
+            message: Some(text.into()),
+            provider: None,
+            detail: None,
+        }
+    }
+
     /// What it means for who sent the request.
     pub fn class(&self) -> FaultClass {
         self.row()

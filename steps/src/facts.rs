@@ -24,6 +24,13 @@ pub enum Fact {
     WebConfig(WebConfigState),
     /// When the worker process in force started; `None`: no worker process.
     WorkerStarted(Option<Timestamp>),
+    /// When the event log last told of an attempt to start messaging, successful or not; `None`:
+    /// not since the worker process started. Somebody signed on to make it happen.
+    SignOn(Option<Timestamp>),
+    /// The domain controller that answered a read; writes and read-backs go to the same one.
+    DomainController(String),
+    /// SHA-256 of a configuration file that an interrupted write left short.
+    Torn(String),
     /// A change to this host's messaging configuration is still to come in this run, by the
     /// step named: values that depend on it are known after apply.
     Pending(String),
@@ -49,7 +56,8 @@ pub struct WebConfigState {
     pub found: String,
     /// SHA-256 of the bytes wanted.
     pub wanted: String,
-    /// Where the copy from before the change lies.
+    /// Where the copy from before the change lies, or would lie: nothing was changed if `found`
+    /// is `wanted` from the start.
     pub backup: WindowsPath,
     /// Last write, by the server's clock.
     pub written: Option<Timestamp>,
@@ -75,15 +83,30 @@ impl Facts {
     /// Notes `fact` about `host`; replaces an earlier one of its kind.
     pub fn learn(&mut self, host: &HostName, fact: Fact) {
         let facts = self.0.entry(host.clone()).or_default();
-        facts.retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&fact));
+        // Changes that are still to come add up: several steps may wait on one host.
+        facts.retain(|old| match &fact {
+            Fact::Pending(_) => old != &fact,
+            _ => std::mem::discriminant(old) != std::mem::discriminant(&fact),
+        });
         facts.push(fact);
     }
 
-    /// Forgets a change that was still to come: it has been made.
+    /// Forgets the change that [`Facts::pending`] names: it has been made.
     pub fn settle(&mut self, host: &HostName) {
-        if let Some(facts) = self.0.get_mut(host) {
-            facts.retain(|fact| !matches!(fact, Fact::Pending(_)));
+        if let Some(facts) = self.0.get_mut(host)
+            && let Some(last) = facts
+                .iter()
+                .rposition(|fact| matches!(fact, Fact::Pending(_)))
+        {
+            facts.remove(last);
         }
+    }
+
+    /// Whether a change by the step `id` is still to come on `host`.
+    pub fn is_pending(&self, host: &HostName, id: &str) -> bool {
+        self.of(host)
+            .iter()
+            .any(|fact| matches!(fact, Fact::Pending(step) if step == id))
     }
 
     /// All that is known about `host`.
@@ -118,6 +141,10 @@ impl Facts {
     latest!(
         /// When the worker process on `host` started.
         worker_started, WorkerStarted, Option<Timestamp>
+    );
+    latest!(
+        /// The last sign of a sign-on on `host`.
+        sign_on, SignOn, Option<Timestamp>
     );
     latest!(
         /// The change that is still to come on `host`.

@@ -4,13 +4,32 @@
 //! they gave, and which actions remedy a drift. It is pure: it never sees a session, a clock or
 //! a file; the engine runs what it describes.
 
-mod facts;
-mod query;
-mod step;
-pub mod web_config;
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod backend_certificate;
+mod backend_recycle;
+mod backend_web_config;
+mod cas_owa_virtual_directory;
+mod catalog;
+mod facts;
+mod filter;
+mod identity;
+mod mailbox_policy;
+mod messaging;
+mod owa_events;
+mod preflight_host;
+mod query;
+mod read;
+mod step;
+mod verify_event_112;
+mod verify_log_folder;
+pub mod web_config;
+mod x509;
+
+pub use catalog::{PHASES, STEP_IDS, phase_of, step_ids, steps_for};
 pub use facts::{Certificate, Fact, Facts, WebConfigState};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
-    Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength, Target, Verdict,
+    Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,
+    Target, Verdict,
 };

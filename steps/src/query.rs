@@ -17,12 +17,18 @@ pub struct Place {
 impl Place {
     /// The plain WinRM endpoint of `host`.
     pub fn windows(host: &HostName) -> Self {
-        Self { host: host.clone(), kind: EndpointKind::Windows }
+        Self {
+            host: host.clone(),
+            kind: EndpointKind::Windows,
+        }
     }
 
     /// The Exchange endpoint of `host`.
     pub fn exchange(host: &HostName) -> Self {
-        Self { host: host.clone(), kind: EndpointKind::Exchange }
+        Self {
+            host: host.clone(),
+            kind: EndpointKind::Exchange,
+        }
     }
 }
 

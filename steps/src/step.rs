@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use owaim_inventory::{HostName, Site};
+use owaim_inventory::{ExchangeVersion, HostName, Site};
 use owaim_proto::psrp::PipelineOutput;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,56 @@ pub struct Context<'a> {
     pub earlier: &'a [Fact],
 }
 
+impl Context<'_> {
+    /// The domain controller that reads and writes go to: the one the site file pins, else the
+    /// one that answered this step's first read.
+    pub fn domain_controller(&self) -> Option<String> {
+        let pinned = self
+            .site
+            .exchange
+            .domain_controller
+            .as_ref()
+            .map(ToString::to_string);
+        pinned.or_else(|| {
+            self.earlier.iter().rev().find_map(|fact| match fact {
+                Fact::DomainController(name) => Some(name.clone()),
+                _ => None,
+            })
+        })
+    }
+
+    /// The generation of Exchange on `host`: as found, else as the site file says.
+    pub fn exchange_version(&self, host: &HostName) -> ExchangeVersion {
+        let declared = || {
+            self.site
+                .host(host)
+                .map_or(self.site.exchange.version, |h| {
+                    self.site.exchange_version(h)
+                })
+        };
+        self.facts.exchange(host).copied().unwrap_or_else(declared)
+    }
+
+    /// Whether Windows PowerShell on `host` is at least `major`; the oldest one is assumed where
+    /// nothing is known.
+    pub fn has_powershell(&self, host: &HostName, major: u32) -> bool {
+        self.facts
+            .powershell(host)
+            .is_some_and(|version| version.major >= major)
+    }
+}
+
+impl Verdict {
+    /// In place if nothing differs, else drifted.
+    pub fn from_differences(differences: Vec<Difference>) -> Self {
+        if differences.is_empty() {
+            Self::InPlace
+        } else {
+            Self::Drifted(differences)
+        }
+    }
+}
+
 /// How firmly one step depends on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strength {
@@ -68,6 +118,35 @@ pub struct Dependency {
     pub strength: Strength,
     /// Which of its nodes.
     pub scope: Scope,
+}
+
+impl Dependency {
+    /// Requires `on` on the same host.
+    pub const fn requires(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::Requires,
+            scope: Scope::SameHost,
+        }
+    }
+
+    /// Comes after `on` on the same host.
+    pub const fn after(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::After,
+            scope: Scope::SameHost,
+        }
+    }
+
+    /// Comes after all nodes of `on`.
+    pub const fn after_all(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::After,
+            scope: Scope::All,
+        }
+    }
 }
 
 /// Steps that must not be at work at once.
@@ -119,7 +198,12 @@ pub trait Step: fmt::Debug + Send + Sync {
     }
 
     /// Whether `action` did what it should; by default, whether it gave no error record.
-    fn accept(&self, _cx: Context<'_>, action: &Action, output: &PipelineOutput) -> Result<(), Problem> {
+    fn accept(
+        &self,
+        _cx: Context<'_>,
+        action: &Action,
+        output: &PipelineOutput,
+    ) -> Result<(), Problem> {
         match output.errors().next() {
             None => Ok(()),
             Some(error) => Err(Problem::from_record(action.name, error)),
@@ -183,12 +267,44 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem that trying again does not solve.
+    pub fn new(
+        action: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            action: action.into(),
+            expected: None,
+            found: found.into(),
+            advice: advice.into(),
+            retry: false,
+        }
+    }
+
+    /// Says what was expected.
+    #[must_use]
+    pub fn expecting(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// Says that trying again can help.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retry = true;
+        self
+    }
+
     /// From an error record that `action` gave.
     pub fn from_record(action: &str, error: &owaim_proto::psrp::ErrorRecord) -> Self {
         Self {
             action: action.into(),
             expected: None,
-            found: format!("{} ({}, {})", error.message, error.error_id, error.category.name),
+            found: format!(
+                "{} ({}, {})",
+                error.message, error.error_id, error.category.name
+            ),
             advice: "read the message of the server; the transcript has the whole record".into(),
             retry: false,
         }
@@ -198,13 +314,24 @@ impl Problem {
 impl Assessment {
     /// An assessment without facts or warnings.
     pub fn of(verdict: Verdict) -> Self {
-        Self { verdict, facts: Vec::new(), warnings: Vec::new() }
+        Self {
+            verdict,
+            facts: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Adds what was learnt.
     #[must_use]
     pub fn with_fact(mut self, fact: Fact) -> Self {
         self.facts.push(fact);
+        self
+    }
+
+    /// Adds things worth saying.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.warnings.extend(warnings);
         self
     }
 }

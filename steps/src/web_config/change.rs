@@ -5,12 +5,20 @@ use super::{KeyDifference, Splice};
 
 /// Compares `document` with the wanted keys; gives what differs, and the splices (in order, not
 /// overlapping) that remove the difference.
-pub(super) fn changes(text: &str, document: &Document, wanted: &[(&str, &str)]) -> (Vec<KeyDifference>, Vec<Splice>) {
+pub(super) fn changes(
+    text: &str,
+    document: &Document,
+    wanted: &[(&str, &str)],
+) -> (Vec<KeyDifference>, Vec<Splice>) {
     let mut differences = Vec::new();
     let mut splices = Vec::new();
     let mut missing = Vec::new();
     for &(key, value) in wanted {
-        let adds = document.settings.as_ref().map(|s| adds_of(s, key)).unwrap_or_default();
+        let adds = document
+            .settings
+            .as_ref()
+            .map(|s| adds_of(s, key))
+            .unwrap_or_default();
         let effective = adds.last().filter(|add| !add.void);
         let holds = effective.is_some_and(|add| add.text().eq_ignore_ascii_case(value));
         if holds && adds.len() == 1 {
@@ -22,7 +30,11 @@ pub(super) fn changes(text: &str, document: &Document, wanted: &[(&str, &str)]) 
             desired: value.into(),
         });
         let superfluous = adds.len() - usize::from(effective.is_some());
-        splices.extend(adds.iter().take(superfluous).map(|add| removal(text, &add.entry.span)));
+        splices.extend(
+            adds.iter()
+                .take(superfluous)
+                .map(|add| removal(text, &add.entry.span)),
+        );
         match effective {
             None => missing.push((key, value)),
             Some(add) if !holds => splices.push(add.give(text, value)),
@@ -55,16 +67,18 @@ impl Add<'_> {
 
     /// Only the characters of the value change; a missing value is put behind the key.
     fn give(&self, text: &str, value: &str) -> Splice {
-        match self.value {
-            Some(attribute) => {
-                let quote = quote_before(text, attribute.span.start);
-                Splice { span: attribute.span.clone(), text: escape(value, quote) }
-            }
-            None => {
-                let quote = quote_before(text, self.key.span.start);
-                let behind = self.key.span.end + 1;
-                Splice { span: behind..behind, text: format!(" value={quote}{}{quote}", escape(value, quote)) }
-            }
+        if let Some(attribute) = self.value {
+            let quote = quote_before(text, attribute.span.start);
+            return Splice {
+                span: attribute.span.clone(),
+                text: escape(value, quote),
+            };
+        }
+        let quote = quote_before(text, self.key.span.start);
+        let behind = self.key.span.end + 1;
+        Splice {
+            span: behind..behind,
+            text: format!(" value={quote}{}{quote}", escape(value, quote)),
         }
     }
 }
@@ -76,7 +90,12 @@ fn adds_of<'d>(settings: &'d Settings, key: &str) -> Vec<Add<'d>> {
     for entry in &settings.entries {
         match &entry.kind {
             Kind::Add { key: name, value } if name.value.eq_ignore_ascii_case(key) => {
-                adds.push(Add { entry, key: name, value: value.as_ref(), void: false });
+                adds.push(Add {
+                    entry,
+                    key: name,
+                    value: value.as_ref(),
+                    void: false,
+                });
             }
             Kind::Remove(name) if !name.eq_ignore_ascii_case(key) => {}
             Kind::Remove(_) | Kind::Clear => adds.iter_mut().for_each(|add| add.void = true),
@@ -87,7 +106,14 @@ fn adds_of<'d>(settings: &'d Settings, key: &str) -> Vec<Add<'d>> {
 }
 
 fn quote_before(text: &str, offset: usize) -> char {
-    if text.get(..offset).is_some_and(|before| before.ends_with('\'')) { '\'' } else { '"' }
+    if text
+        .get(..offset)
+        .is_some_and(|before| before.ends_with('\''))
+    {
+        '\''
+    } else {
+        '"'
+    }
 }
 
 fn escape(value: &str, quote: char) -> String {
@@ -110,12 +136,16 @@ fn removal(text: &str, span: &Span) -> Splice {
     let line_start = indentation(text, span.start).map(|indent| span.start - indent.len());
     let after = text.get(span.end..).unwrap_or_default();
     let blank = after.len() - after.trim_start_matches([' ', '\t']).len();
-    let line_end = newline_at(text, span.end + blank).map(|newline| span.end + blank + newline.len());
+    let line_end =
+        newline_at(text, span.end + blank).map(|newline| span.end + blank + newline.len());
     let span = match (line_start, line_end) {
         (Some(start), Some(end)) => start..end,
         _ => span.clone(),
     };
-    Splice { span, text: String::new() }
+    Splice {
+        span,
+        text: String::new(),
+    }
 }
 
 /// The blanks before `offset`, if nothing else is before it in its line and the line is not the
@@ -124,24 +154,33 @@ fn indentation(text: &str, offset: usize) -> Option<&str> {
     let before = text.get(..offset)?;
     let line = before.rfind(['\n', '\r'])? + 1;
     let indent = before.get(line..)?;
-    indent.bytes().all(|byte| byte == b' ' || byte == b'\t').then_some(indent)
+    indent
+        .bytes()
+        .all(|byte| byte == b' ' || byte == b'\t')
+        .then_some(indent)
 }
 
 /// The line end that starts at `offset`.
 fn newline_at(text: &str, offset: usize) -> Option<&'static str> {
     let rest = text.get(offset..)?;
-    ["\r\n", "\n", "\r"].into_iter().find(|newline| rest.starts_with(newline))
+    ["\r\n", "\n", "\r"]
+        .into_iter()
+        .find(|newline| rest.starts_with(newline))
 }
 
 /// The line end that ends at `offset`.
 fn newline_before(text: &str, offset: usize) -> Option<&'static str> {
     let before = text.get(..offset)?;
-    ["\r\n", "\n", "\r"].into_iter().find(|newline| before.ends_with(newline))
+    ["\r\n", "\n", "\r"]
+        .into_iter()
+        .find(|newline| before.ends_with(newline))
 }
 
 /// The first line end of the file; nothing in a file of one line.
 fn first_newline(text: &str) -> &'static str {
-    text.find(['\n', '\r']).and_then(|at| newline_at(text, at)).unwrap_or_default()
+    text.find(['\n', '\r'])
+        .and_then(|at| newline_at(text, at))
+        .unwrap_or_default()
 }
 
 /// How `add` elements are written.
@@ -162,30 +201,59 @@ impl Manner<'_> {
 
     /// The elements, each on a line of its own that a line end opens.
     fn lines(&self, missing: &[(&str, &str)]) -> String {
-        missing.iter().map(|(key, value)| format!("{}{}{}", self.newline, self.indent, self.add(key, value))).collect()
+        let mut lines = String::new();
+        for (key, value) in missing {
+            lines.push_str(self.newline);
+            lines.push_str(&self.indent);
+            lines.push_str(&self.add(key, value));
+        }
+        lines
     }
 }
 
 /// The manner of the last `add` in `settings`, if there is one.
 fn neighbour<'t>(text: &'t str, settings: &Settings) -> (Option<&'t str>, char, &'static str) {
-    let indent = settings.entries.last().and_then(|entry| indentation(text, entry.span.start));
-    let add = settings.entries.iter().rev().find_map(|entry| match &entry.kind {
-        Kind::Add { key, .. } => Some((entry, key)),
-        _ => None,
-    });
-    let Some((entry, key)) = add else { return (indent, '"', " ") };
+    let indent = settings
+        .entries
+        .last()
+        .and_then(|entry| indentation(text, entry.span.start));
+    let add = settings
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match &entry.kind {
+            Kind::Add { key, .. } => Some((entry, key)),
+            _ => None,
+        });
+    let Some((entry, key)) = add else {
+        return (indent, '"', " ");
+    };
     let source = text.get(entry.span.clone()).unwrap_or_default();
-    let tight = source.strip_suffix("/>").is_some_and(|tag| !tag.ends_with([' ', '\t', '\n', '\r']));
-    (indent, quote_before(text, key.span.start), if tight { "" } else { " " })
+    let tight = source
+        .strip_suffix("/>")
+        .is_some_and(|tag| !tag.ends_with([' ', '\t', '\n', '\r']));
+    (
+        indent,
+        quote_before(text, key.span.start),
+        if tight { "" } else { " " },
+    )
 }
 
 /// One step of indentation, by how far the root's children are indented.
 fn unit<'t>(text: &'t str, document: &Document, child: &'t str) -> &'t str {
     let root = indentation(text, document.root.open.start).unwrap_or_default();
-    child.strip_prefix(root).filter(|unit| !unit.is_empty()).unwrap_or("  ")
+    child
+        .strip_prefix(root)
+        .filter(|unit| !unit.is_empty())
+        .unwrap_or("  ")
 }
 
-fn into_settings(text: &str, document: &Document, settings: &Settings, missing: &[(&str, &str)]) -> Vec<Splice> {
+fn into_settings(
+    text: &str,
+    document: &Document,
+    settings: &Settings,
+    missing: &[(&str, &str)],
+) -> Vec<Splice> {
     let (sibling, quote, blank) = neighbour(text, settings);
     let open = &settings.element.open;
     let own = indentation(text, open.start);
@@ -195,38 +263,89 @@ fn into_settings(text: &str, document: &Document, settings: &Settings, missing: 
         let name = tag.trim_end_matches("/>").trim_end();
         let body = body(text, document, own, missing);
         let text = format!(">{body}</appSettings>");
-        return vec![Splice { span: open.start + name.len()..open.end, text }];
+        return vec![Splice {
+            span: open.start + name.len()..open.end,
+            text,
+        }];
     };
-    let at_close = |text: String| vec![Splice { span: close.start..close.start, text }];
-    if let Some(closing) = indentation(text, close.start).filter(|i| open.end <= close.start - i.len()) {
+    let at_close = |text: String| {
+        vec![Splice {
+            span: close.start..close.start,
+            text,
+        }]
+    };
+    if let Some(closing) =
+        indentation(text, close.start).filter(|i| open.end <= close.start - i.len())
+    {
         // The end tag has its own line: the new ones go before that line.
         let line = close.start - closing.len();
         let newline = newline_before(text, line).unwrap_or("\n");
-        let indent = sibling.map_or_else(|| format!("{closing}{}", unit(text, document, closing)), String::from);
-        let manner = Manner { newline, indent, quote, blank };
-        let lines = missing.iter().map(|(key, value)| format!("{}{}{newline}", manner.indent, manner.add(key, value)));
-        return vec![Splice { span: line..line, text: lines.collect() }];
+        let indent = sibling.map_or_else(
+            || format!("{closing}{}", unit(text, document, closing)),
+            String::from,
+        );
+        let manner = Manner {
+            newline,
+            indent,
+            quote,
+            blank,
+        };
+        let lines = missing
+            .iter()
+            .map(|(key, value)| format!("{}{}{newline}", manner.indent, manner.add(key, value)));
+        return vec![Splice {
+            span: line..line,
+            text: lines.collect(),
+        }];
     }
     if let (Some(indent), Some(last)) = (sibling, settings.entries.last()) {
         let line = last.span.start - indent.len();
         let newline = newline_before(text, line).unwrap_or("\n");
-        return at_close(Manner { newline, indent: indent.into(), quote, blank }.lines(missing));
+        return at_close(
+            Manner {
+                newline,
+                indent: indent.into(),
+                quote,
+                blank,
+            }
+            .lines(missing),
+        );
     }
     if settings.entries.is_empty() {
         return at_close(body(text, document, own, missing));
     }
-    at_close(Manner { newline: "", indent: String::new(), quote, blank }.lines(missing))
+    at_close(
+        Manner {
+            newline: "",
+            indent: String::new(),
+            quote,
+            blank,
+        }
+        .lines(missing),
+    )
 }
 
 /// The content of an `appSettings` that had none: lines of their own if the element has one
 /// (`own` is its indentation), else no blanks at all.
 fn body(text: &str, document: &Document, own: Option<&str>, missing: &[(&str, &str)]) -> String {
     let Some(own) = own else {
-        return Manner { newline: "", indent: String::new(), quote: '"', blank: " " }.lines(missing);
+        return Manner {
+            newline: "",
+            indent: String::new(),
+            quote: '"',
+            blank: " ",
+        }
+        .lines(missing);
     };
     let newline = first_newline(text);
     let indent = format!("{own}{}", unit(text, document, own));
-    let lines = Manner { newline, indent, quote: '"', blank: " " }.lines(missing);
+    let lines = Manner {
+        newline,
+        indent,
+        quote: '"',
+        blank: " ",
+    }
+    .lines(missing);
     format!("{lines}{newline}{own}")
 }
 
@@ -235,7 +354,9 @@ fn new_settings(text: &str, document: &Document, missing: &[(&str, &str)]) -> Ve
     let root = &document.root;
     let root_indent = indentation(text, root.open.start).unwrap_or_default();
     let place = document.sections_end.unwrap_or(root.open.end);
-    let child = document.first_child.and_then(|start| indentation(text, start));
+    let child = document
+        .first_child
+        .and_then(|start| indentation(text, start));
     let by_lines = match document.first_child {
         Some(_) => child.is_some(),
         None => !first_newline(text).is_empty(),
@@ -244,10 +365,22 @@ fn new_settings(text: &str, document: &Document, missing: &[(&str, &str)]) -> Ve
         let newline = newline_at(text, place).unwrap_or_else(|| first_newline(text));
         let child = child.map_or_else(|| format!("{root_indent}  "), String::from);
         let indent = format!("{child}{}", unit(text, document, &child));
-        let lines = Manner { newline, indent, quote: '"', blank: " " }.lines(missing);
+        let lines = Manner {
+            newline,
+            indent,
+            quote: '"',
+            blank: " ",
+        }
+        .lines(missing);
         format!("{newline}{child}<appSettings>{lines}{newline}{child}</appSettings>")
     } else {
-        let adds = Manner { newline: "", indent: String::new(), quote: '"', blank: " " }.lines(missing);
+        let adds = Manner {
+            newline: "",
+            indent: String::new(),
+            quote: '"',
+            blank: " ",
+        }
+        .lines(missing);
         format!("<appSettings>{adds}</appSettings>")
     };
     let newline = if by_lines { first_newline(text) } else { "" };
@@ -258,8 +391,14 @@ fn new_settings(text: &str, document: &Document, missing: &[(&str, &str)]) -> Ve
             // <configuration/>: the slash gives way to a start tag's end.
             let tag = text.get(root.open.clone()).unwrap_or_default();
             let name = tag.trim_end_matches("/>").trim_end();
-            (root.open.start + name.len()..root.open.end, format!(">{element}{newline}{root_indent}</configuration>"))
+            (
+                root.open.start + name.len()..root.open.end,
+                format!(">{element}{newline}{root_indent}</configuration>"),
+            )
         }
     };
-    vec![Splice { span: span_text.0, text: span_text.1 }]
+    vec![Splice {
+        span: span_text.0,
+        text: span_text.1,
+    }]
 }

@@ -89,29 +89,48 @@ pub(super) struct Attribute {
 }
 
 /// Reads `text`; `keys` are those to be looked for in wrong places.
-pub(super) fn scan(encoding: Encoding, text: &str, keys: &[&str]) -> Result<Document, WebConfigError> {
+pub(super) fn scan(
+    encoding: Encoding,
+    text: &str,
+    keys: &[&str],
+) -> Result<Document, WebConfigError> {
     if let Some((offset, char)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
-        return Err(not_well_formed(text, offset, format!("character U+{:04X}", u32::from(char))));
+        return Err(not_well_formed(
+            text,
+            offset,
+            format!("character U+{:04X}", u32::from(char)),
+        ));
     }
     if text.starts_with('\u{feff}') {
         return Err(not_well_formed(text, 0, "second byte order mark".into()));
     }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
-    let mut scan = Scan { text, encoding, keys, stack: Vec::new(), root_seen: false, document: Document::default() };
+    let mut state = Scan {
+        text,
+        encoding,
+        keys,
+        stack: Vec::new(),
+        root_seen: false,
+        document: Document::default(),
+    };
     loop {
         let start = offset(reader.buffer_position());
         let event = match reader.read_event() {
             Ok(event) => event,
             Err(error) => {
-                return Err(not_well_formed(text, offset(reader.error_position()), error.to_string()));
+                return Err(not_well_formed(
+                    text,
+                    offset(reader.error_position()),
+                    error.to_string(),
+                ));
             }
         };
         let span = start..offset(reader.buffer_position());
         if matches!(event, Event::Eof) {
-            return scan.finish();
+            return state.finish();
         }
-        scan.event(&event, span)?;
+        state.event(&event, span)?;
     }
 }
 
@@ -121,7 +140,10 @@ fn offset(position: u64) -> usize {
 }
 
 fn not_well_formed(text: &str, offset: usize, detail: String) -> WebConfigError {
-    WebConfigError::NotWellFormed { at: Position::of(text, offset), detail }
+    WebConfigError::NotWellFormed {
+        at: Position::of(text, offset),
+        detail,
+    }
 }
 
 /// XML 1.0, production 2.
@@ -132,7 +154,10 @@ pub(super) fn is_xml_char(c: char) -> bool {
 /// XML 1.0, production 5, with all of the letters beyond ASCII.
 fn is_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':') || !c.is_ascii();
-    name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.'))
+    name.starts_with(first)
+        && name
+            .chars()
+            .all(|c| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.'))
 }
 
 struct Scan<'t> {
@@ -157,16 +182,23 @@ impl Scan<'_> {
             Event::End(_) => self.end(&span),
             Event::Decl(declaration) => self.declaration(declaration, &span)?,
             Event::DocType(_) => {
-                return Err(WebConfigError::DocumentType { at: Position::of(self.text, span.start) });
+                return Err(WebConfigError::DocumentType {
+                    at: Position::of(self.text, span.start),
+                });
             }
             Event::GeneralRef(reference) => {
                 let known = match reference.resolve_char_ref() {
                     Ok(Some(c)) => is_xml_char(c),
-                    Ok(None) => matches!(&*reference.xml10_content(), "amp" | "lt" | "gt" | "quot" | "apos"),
+                    Ok(None) => matches!(
+                        &*reference.xml10_content(),
+                        "amp" | "lt" | "gt" | "quot" | "apos"
+                    ),
                     Err(_) => false,
                 };
                 if outside || !known {
-                    return Err(self.error(span.start, "reference to an unknown entity or character"));
+                    return Err(
+                        self.error(span.start, "reference to an unknown entity or character")
+                    );
                 }
             }
             Event::Text(_) => {
@@ -200,14 +232,19 @@ impl Scan<'_> {
         if declaration.version().is_ok_and(|version| version != "1.0") {
             return Err(self.error(0, "version of XML other than 1.0"));
         }
-        let declared = declaration.encoding().transpose().map_err(|e| self.error(0, &e.to_string()))?;
+        let declared = declaration
+            .encoding()
+            .transpose()
+            .map_err(|e| self.error(0, &e.to_string()))?;
         match (declaration.version(), declared) {
             (Err(error), _) => Err(self.error(0, &error.to_string())),
-            (Ok(_), Some(name)) if !self.encoding.may_declare(&name, self.text) => Err(WebConfigError::Encoding {
-                at: Position::of(self.text, 0),
-                declared: name.into_owned(),
-                actual: self.encoding.name(),
-            }),
+            (Ok(_), Some(name)) if !self.encoding.may_declare(&name, self.text) => {
+                Err(WebConfigError::Encoding {
+                    at: Position::of(self.text, 0),
+                    declared: name.into_owned(),
+                    actual: self.encoding.name(),
+                })
+            }
             (Ok(_), _) => Ok(()),
         }
     }
@@ -217,14 +254,22 @@ impl Scan<'_> {
         self.stack.len() == 2 && self.stack.get(1).is_some_and(|name| name == "appSettings")
     }
 
-    fn element(&mut self, tag: &BytesStart<'_>, span: &Span, empty: bool) -> Result<(), WebConfigError> {
+    fn element(
+        &mut self,
+        tag: &BytesStart<'_>,
+        span: &Span,
+        empty: bool,
+    ) -> Result<(), WebConfigError> {
         let qname = tag.name();
         let name = qname.0;
         if !is_name(name) {
             return Err(self.error(span.start, "element without a valid name"));
         }
         let attributes = self.attributes(tag, span)?;
-        let element = Element { open: span.clone(), close: None };
+        let element = Element {
+            open: span.clone(),
+            close: None,
+        };
         match self.stack.len() {
             0 => {
                 if std::mem::replace(&mut self.root_seen, true) {
@@ -232,7 +277,10 @@ impl Scan<'_> {
                 }
                 if name != "configuration" {
                     let at = Position::of(self.text, span.start);
-                    return Err(WebConfigError::Root { at, found: name.into() });
+                    return Err(WebConfigError::Root {
+                        at,
+                        found: name.into(),
+                    });
                 }
                 self.document.root = element;
             }
@@ -245,7 +293,10 @@ impl Scan<'_> {
                 }
             }
             _ if self.in_settings() => {
-                let entry = Entry { span: span.clone(), kind: kind(name, attributes) };
+                let entry = Entry {
+                    span: span.clone(),
+                    kind: kind(name, attributes),
+                };
                 if let Some(settings) = &mut self.document.settings {
                     settings.entries.push(entry);
                 }
@@ -255,23 +306,40 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn settings(&mut self, element: Element, attributes: &[Attribute]) -> Result<(), WebConfigError> {
+    fn settings(
+        &mut self,
+        element: Element,
+        attributes: &[Attribute],
+    ) -> Result<(), WebConfigError> {
         let at = Position::of(self.text, element.open.start);
         if let Some(first) = &self.document.settings {
             let first = Position::of(self.text, first.element.open.start);
             return Err(WebConfigError::SecondAppSettings { at, first });
         }
         let elsewhere = ["file", "configSource", "configProtectionProvider"];
-        if let Some(found) = attributes.iter().find(|a| elsewhere.contains(&a.name.as_str()) && !a.value.is_empty()) {
+        if let Some(found) = attributes
+            .iter()
+            .find(|a| elsewhere.contains(&a.name.as_str()) && !a.value.is_empty())
+        {
             let (attribute, value) = (found.name.clone(), found.value.clone());
-            return Err(WebConfigError::Elsewhere { at, attribute, value });
+            return Err(WebConfigError::Elsewhere {
+                at,
+                attribute,
+                value,
+            });
         }
-        self.document.settings = Some(Settings { element, entries: Vec::new() });
+        self.document.settings = Some(Settings {
+            element,
+            entries: Vec::new(),
+        });
         Ok(())
     }
 
     fn note_misplaced(&mut self, name: &str, attributes: &[Attribute], span: &Span) {
-        let key = attributes.iter().find(|a| a.name == "key").map(|a| &a.value);
+        let key = attributes
+            .iter()
+            .find(|a| a.name == "key")
+            .map(|a| &a.value);
         let wanted = |key: &&String| self.keys.iter().any(|k| k.eq_ignore_ascii_case(key));
         if let (true, Some(key)) = (name.eq_ignore_ascii_case("add"), key.filter(wanted)) {
             self.document.misplaced.push(Misplaced {
@@ -293,7 +361,12 @@ impl Scan<'_> {
                 }
             }
             (2, _) if self.in_settings() => {
-                if let Some(entry) = self.document.settings.as_mut().and_then(|s| s.entries.last_mut()) {
+                if let Some(entry) = self
+                    .document
+                    .settings
+                    .as_mut()
+                    .and_then(|s| s.entries.last_mut())
+                {
                     entry.span.end = span.end;
                 }
             }
@@ -301,7 +374,11 @@ impl Scan<'_> {
         }
     }
 
-    fn attributes(&self, tag: &BytesStart<'_>, span: &Span) -> Result<Vec<Attribute>, WebConfigError> {
+    fn attributes(
+        &self,
+        tag: &BytesStart<'_>,
+        span: &Span,
+    ) -> Result<Vec<Attribute>, WebConfigError> {
         let mut found = Vec::new();
         // The tag's content starts behind its `<`; everything between attributes must be blank.
         let content = span.start + 1;
@@ -334,10 +411,17 @@ impl Scan<'_> {
                 .map_err(|error| self.error(value.start, &error.to_string()))?
                 .into_owned();
             if !text.chars().all(is_xml_char) {
-                return Err(self.error(value.start, "reference to a character that XML does not allow"));
+                return Err(self.error(
+                    value.start,
+                    "reference to a character that XML does not allow",
+                ));
             }
             previous_end = value.end + 1;
-            found.push(Attribute { name: attribute.key.0.into(), value: text, span: value });
+            found.push(Attribute {
+                name: attribute.key.0.into(),
+                value: text,
+                span: value,
+            });
         }
         Ok(found)
     }
@@ -354,7 +438,9 @@ impl Scan<'_> {
 
     fn finish(self) -> Result<Document, WebConfigError> {
         match self.stack.last() {
-            Some(name) => Err(self.error(self.text.len(), &format!("element {name:?} is not closed"))),
+            Some(name) => {
+                Err(self.error(self.text.len(), &format!("element {name:?} is not closed")))
+            }
             None if !self.root_seen => Err(self.error(self.text.len(), "no root element")),
             None => Ok(self.document),
         }

@@ -17,7 +17,10 @@ impl Position {
         let before = text.get(..offset).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        Self { line, column: before.get(start..).unwrap_or_default().chars().count() + 1 }
+        Self {
+            line,
+            column: before.get(start..).unwrap_or_default().chars().count() + 1,
+        }
     }
 }
 

@@ -13,7 +13,6 @@ mod document;
 mod error;
 mod text;
 
-
 use std::ops::Range;
 
 use similar::TextDiff;
@@ -85,7 +84,10 @@ pub fn edit(original: &[u8], wanted: &[(&str, &str)]) -> Result<Edit, WebConfigE
     for &(key, value) in wanted {
         let writable = |c: char| document::is_xml_char(c) && !c.is_control();
         if key.is_empty() || !key.chars().chain(value.chars()).all(writable) {
-            return Err(WebConfigError::Value { key: key.into(), value: value.into() });
+            return Err(WebConfigError::Value {
+                key: key.into(),
+                value: value.into(),
+            });
         }
     }
     let (differences, splices) = change::changes(&old, &document, wanted);
@@ -98,7 +100,11 @@ pub fn edit(original: &[u8], wanted: &[(&str, &str)]) -> Result<Edit, WebConfigE
     }
     Ok(Edit {
         bytes: text::encode(encoding, &new),
-        diff: if splices.is_empty() { String::new() } else { unified(&old, &new) },
+        diff: if splices.is_empty() {
+            String::new()
+        } else {
+            unified(&old, &new)
+        },
         differences,
         splices,
         misplaced: document.misplaced,
@@ -120,7 +126,11 @@ fn apply(old: &str, splices: &[Splice]) -> String {
 /// For people: line ends are those of the terminal.
 fn unified(old: &str, new: &str) -> String {
     let diff = TextDiff::from_lines(old, new);
-    diff.unified_diff().context_radius(3).header("web.config", "web.config (wanted)").to_string().replace("\r\n", "\n")
+    diff.unified_diff()
+        .context_radius(3)
+        .header("web.config", "web.config (wanted)")
+        .to_string()
+        .replace("\r\n", "\n")
 }
 
 #[cfg(test)]

@@ -4,8 +4,13 @@ use proptest::prelude::*;
 
 use super::{Edit, edit, text};
 
-const WANTED: &[(&str, &str)] =
-    &[("IMCertificateThumbprint", "EA5A332496CC05DA69B75B66111C0F78A110D22D"), ("IMServerName", "a'b&\"<c>.com")];
+const WANTED: &[(&str, &str)] = &[
+    (
+        "IMCertificateThumbprint",
+        "EA5A332496CC05DA69B75B66111C0F78A110D22D",
+    ),
+    ("IMServerName", "a'b&\"<c>.com"),
+];
 
 /// Takes the splices back out of the edited file.
 fn undo(original: &[u8], edit: &Edit) -> Vec<u8> {
@@ -13,13 +18,18 @@ fn undo(original: &[u8], edit: &Edit) -> Vec<u8> {
     let (_, mut new) = text::decode(&edit.bytes).unwrap();
     // From the front, the text before a splice is the old one again, so old offsets hold.
     for splice in &edit.splices {
-        new.replace_range(splice.span.start..splice.span.start + splice.text.len(), &old[splice.span.clone()]);
+        new.replace_range(
+            splice.span.start..splice.span.start + splice.text.len(),
+            &old[splice.span.clone()],
+        );
     }
     text::encode(encoding, &new)
 }
 
 fn holds(original: &[u8]) {
-    let Ok(first) = edit(original, WANTED) else { return };
+    let Ok(first) = edit(original, WANTED) else {
+        return;
+    };
     assert_eq!(undo(original, &first), original);
     let second = edit(&first.bytes, WANTED).unwrap();
     assert!(second.is_in_place());
@@ -28,8 +38,18 @@ fn holds(original: &[u8]) {
 
 /// An entry of `appSettings`, with or without the keys in question.
 fn entry() -> impl Strategy<Value = String> {
-    let key = prop_oneof![Just("IMServerName"), Just("imservername"), Just("IMCertificateThumbprint"), Just("Other")];
-    let value = prop_oneof![Just("EA5A332496CC05DA69B75B66111C0F78A110D22D"), Just(""), Just("&amp;&#65;"), Just("x")];
+    let key = prop_oneof![
+        Just("IMServerName"),
+        Just("imservername"),
+        Just("IMCertificateThumbprint"),
+        Just("Other")
+    ];
+    let value = prop_oneof![
+        Just("EA5A332496CC05DA69B75B66111C0F78A110D22D"),
+        Just(""),
+        Just("&amp;&#65;"),
+        Just("x")
+    ];
     (key, value, 0..7_u8).prop_map(|(key, value, form)| match form {
         0 => format!("<add key=\"{key}\" value=\"{value}\" />"),
         1 => format!("<add value='{value}' key='{key}'/>"),
@@ -42,7 +62,14 @@ fn entry() -> impl Strategy<Value = String> {
 }
 
 fn blank() -> impl Strategy<Value = &'static str> {
-    prop_oneof![Just(""), Just("\n"), Just("\r\n    "), Just("\n\t"), Just(" "), Just("\r")]
+    prop_oneof![
+        Just(""),
+        Just("\n"),
+        Just("\r\n    "),
+        Just("\n\t"),
+        Just(" "),
+        Just("\r")
+    ]
 }
 
 prop_compose! {

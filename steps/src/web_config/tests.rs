@@ -5,7 +5,8 @@ use super::{Position, WebConfigError, edit};
 const SERVER: &str = "atl-cs-001.litwareinc.com";
 const PRINT: &str = "EA5A332496CC05DA69B75B66111C0F78A110D22D";
 const WANTED: &[(&str, &str)] = &[("IMCertificateThumbprint", PRINT), ("IMServerName", SERVER)];
-const PRINT_ADD: &str = r#"<add key="IMCertificateThumbprint" value="EA5A332496CC05DA69B75B66111C0F78A110D22D" />"#;
+const PRINT_ADD: &str =
+    r#"<add key="IMCertificateThumbprint" value="EA5A332496CC05DA69B75B66111C0F78A110D22D" />"#;
 const SERVER_ADD: &str = r#"<add key="IMServerName" value="atl-cs-001.litwareinc.com" />"#;
 
 /// `{P}` and `{S}` stand for the two elements as the tool writes them.
@@ -24,9 +25,16 @@ fn check_bytes(name: &str, original: &[u8], expected: &[u8]) {
     assert_eq!(shown(&done.bytes), shown(expected), "{name}");
     assert_eq!(done.bytes, expected, "{name}");
     assert_eq!(done.is_in_place(), original == expected, "{name}: in place");
-    assert_eq!(done.differences.is_empty(), original == expected, "{name}: differences");
+    assert_eq!(
+        done.differences.is_empty(),
+        original == expected,
+        "{name}: differences"
+    );
     let again = edit(&done.bytes, WANTED).unwrap_or_else(|e| panic!("{name}, again: {e}"));
-    assert!(again.is_in_place() && again.bytes == done.bytes, "{name}: the second edit changes something");
+    assert!(
+        again.is_in_place() && again.bytes == done.bytes,
+        "{name}: the second edit changes something"
+    );
 }
 
 #[test]
@@ -93,7 +101,11 @@ fn the_manner_of_the_neighbours_is_kept() {
     let expected = format!(
         "<configuration>\n  <appSettings>\n    <add key='a' value='b'/>\n    <add key='IMCertificateThumbprint' value='{PRINT}'/>\n    <add key='IMServerName' value='{SERVER}'/>\n  </appSettings>\n</configuration>"
     );
-    check("single quotes, no blank before the slash", original, &expected);
+    check(
+        "single quotes, no blank before the slash",
+        original,
+        &expected,
+    );
 }
 
 #[test]
@@ -114,7 +126,11 @@ fn an_empty_element_is_opened() {
             "<configuration><appSettings/></configuration>",
             "<configuration><appSettings>{P}{S}</appSettings></configuration>",
         ),
-        ("tags without content", "<configuration>\n  <appSettings></appSettings>\n</configuration>", "<configuration>\n  <appSettings>\n    {P}\n    {S}\n  </appSettings>\n</configuration>"),
+        (
+            "tags without content",
+            "<configuration>\n  <appSettings></appSettings>\n</configuration>",
+            "<configuration>\n  <appSettings>\n    {P}\n    {S}\n  </appSettings>\n</configuration>",
+        ),
     ] {
         check(name, original, expected);
     }
@@ -170,7 +186,9 @@ fn a_missing_section_comes_first_but_behind_config_sections() {
 
 /// Puts `entries` into a section and compares what becomes of them.
 fn check_entries(name: &str, entries: &str, expected: &str) {
-    let wrap = |inner: &str| format!("<configuration>\n  <appSettings>\n{inner}  </appSettings>\n</configuration>\n");
+    let wrap = |inner: &str| {
+        format!("<configuration>\n  <appSettings>\n{inner}  </appSettings>\n</configuration>\n")
+    };
     check(name, &wrap(entries), &wrap(expected));
 }
 
@@ -192,7 +210,11 @@ fn only_the_characters_of_a_wrong_value_change() {
             "    {P}\n    <add\n      key=\"IMServerName\"\n      value=\"old\"\n    />\n",
             "    {P}\n    <add\n      key=\"IMServerName\"\n      value=\"atl-cs-001.litwareinc.com\"\n    />\n",
         ),
-        ("blanks around the equals sign", "    {P}\n    <add key = 'IMServerName' value = '' />\n", "    {P}\n    <add key = 'IMServerName' value = 'atl-cs-001.litwareinc.com' />\n"),
+        (
+            "blanks around the equals sign",
+            "    {P}\n    <add key = 'IMServerName' value = '' />\n",
+            "    {P}\n    <add key = 'IMServerName' value = 'atl-cs-001.litwareinc.com' />\n",
+        ),
         (
             "no value at all",
             "    {P}\n    <add key=\"IMServerName\"/>\n",
@@ -231,9 +253,18 @@ fn the_same_value_written_otherwise_is_in_place() {
             "in another case",
             "    <add key=\"IMCertificateThumbprint\" value=\"ea5a332496cc05da69b75b66111c0f78a110d22d\" />\n    <add key=\"IMServerName\" value=\"ATL-CS-001.LitwareInc.com\" />\n",
         ),
-        ("with an entity", "    {P}\n    <add key=\"IMServerName\" value=\"atl-cs-001&#46;litwareinc.com\" />\n"),
-        ("behind a clear", "    <add key=\"a\" value=\"b\" />\n    <clear />\n    {P}\n    {S}\n"),
-        ("another key removed", "    {P}\n    {S}\n    <remove key=\"a\" />\n"),
+        (
+            "with an entity",
+            "    {P}\n    <add key=\"IMServerName\" value=\"atl-cs-001&#46;litwareinc.com\" />\n",
+        ),
+        (
+            "behind a clear",
+            "    <add key=\"a\" value=\"b\" />\n    <clear />\n    {P}\n    {S}\n",
+        ),
+        (
+            "another key removed",
+            "    {P}\n    {S}\n    <remove key=\"a\" />\n",
+        ),
     ] {
         check_entries(name, entries, entries);
     }
@@ -242,7 +273,11 @@ fn the_same_value_written_otherwise_is_in_place() {
 #[test]
 fn a_doubled_key_is_left_once_and_the_last_one_decides() {
     for (name, entries, expected) in [
-        ("same values", "    {S}\n    {P}\n    {S}\n", "    {P}\n    {S}\n"),
+        (
+            "same values",
+            "    {S}\n    {P}\n    {S}\n",
+            "    {P}\n    {S}\n",
+        ),
         (
             "the last one is wrong",
             "    {S}\n    {P}\n    <add key=\"IMServerName\" value=\"old\" />\n",
@@ -258,7 +293,11 @@ fn a_doubled_key_is_left_once_and_the_last_one_decides() {
             "    <add key=\"IMServerName\" value=\"1\" /><add key=\"x\" value=\"y\" />\n    {P}\n    {S}\n",
             "    <add key=\"x\" value=\"y\" />\n    {P}\n    {S}\n",
         ),
-        ("voided by a later clear", "    {P}\n    {S}\n    <clear />\n", "    <clear />\n    {P}\n    {S}\n"),
+        (
+            "voided by a later clear",
+            "    {P}\n    {S}\n    <clear />\n",
+            "    <clear />\n    {P}\n    {S}\n",
+        ),
         (
             "voided by a later remove",
             "    {P}\n    {S}\n    <remove key=\"imServerName\" />\n",
@@ -268,23 +307,41 @@ fn a_doubled_key_is_left_once_and_the_last_one_decides() {
         check_entries(name, entries, expected);
     }
     let doubled = "<configuration><appSettings><add key=\"IMServerName\" value=\"1\"/><add key=\"IMServerName\" value=\"2\"/></appSettings></configuration>";
-    let found = edit(doubled.as_bytes(), &[("IMServerName", SERVER)]).unwrap().differences;
-    assert_eq!(found.iter().map(|d| d.actual.clone()).collect::<Vec<_>>(), [["1", "2"]]);
+    let found = edit(doubled.as_bytes(), &[("IMServerName", SERVER)])
+        .unwrap()
+        .differences;
+    assert_eq!(
+        found.iter().map(|d| d.actual.clone()).collect::<Vec<_>>(),
+        [["1", "2"]]
+    );
 }
 
 #[test]
 fn keys_in_other_places_do_not_count() {
     for (name, other) in [
         ("comment", "<!-- {P}{S} -->"),
-        ("location", "<location path=\"x\"><appSettings>{P}{S}</appSettings></location>"),
+        (
+            "location",
+            "<location path=\"x\"><appSettings>{P}{S}</appSettings></location>",
+        ),
         ("wrong case", "<AppSettings>{P}{S}</AppSettings>"),
-        ("another section", "<x><appSettings>{P}{S}</appSettings></x>"),
+        (
+            "another section",
+            "<x><appSettings>{P}{S}</appSettings></x>",
+        ),
     ] {
-        let with = |settings: &str| format!("<configuration>\n  {other}\n{settings}</configuration>");
+        let with =
+            |settings: &str| format!("<configuration>\n  {other}\n{settings}</configuration>");
         let section = "  <appSettings>\n    <add key=\"a\" value=\"b\" />\n{}  </appSettings>\n";
-        check(name, &with(&section.replace("{}", "")), &with(&section.replace("{}", "    {P}\n    {S}\n")));
+        check(
+            name,
+            &with(&section.replace("{}", "")),
+            &with(&section.replace("{}", "    {P}\n    {S}\n")),
+        );
     }
-    let file = fill("<configuration>\n  <location>\n    {S}\n  </location><appSettings/>\n</configuration>");
+    let file = fill(
+        "<configuration>\n  <location>\n    {S}\n  </location><appSettings/>\n</configuration>",
+    );
     let misplaced = edit(file.as_bytes(), WANTED).unwrap().misplaced;
     assert_eq!(misplaced.len(), 1);
     assert_eq!(misplaced[0].place, "configuration/location");
@@ -296,74 +353,168 @@ fn encodings_and_marks_are_kept() {
     let before = "<?xml version=\"1.0\" encoding=\"{}\"?>\r\n<configuration>\r\n  <!-- Grüße €😀 -->\r\n  <appSettings>\r\n  </appSettings>\r\n</configuration>";
     let after = before.replace("  </app", &fill("    {P}\r\n    {S}\r\n  </app"));
     let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        ("\u{feff}".to_owned() + text).encode_utf16().flat_map(bytes).collect()
+        ("\u{feff}".to_owned() + text)
+            .encode_utf16()
+            .flat_map(bytes)
+            .collect()
     };
     let as_utf8 = |text: &str| text.replace("{}", "UTF-8");
     let as_utf16 = |text: &str| text.replace("{}", "utf-16");
-    check_bytes("no mark", as_utf8(before).as_bytes(), as_utf8(&after).as_bytes());
+    check_bytes(
+        "no mark",
+        as_utf8(before).as_bytes(),
+        as_utf8(&after).as_bytes(),
+    );
     let marked = |text: &str| ("\u{feff}".to_owned() + &as_utf8(text)).into_bytes();
     check_bytes("UTF-8 mark", &marked(before), &marked(&after));
     for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
-        check_bytes("UTF-16", &utf16(&as_utf16(before), bytes), &utf16(&as_utf16(&after), bytes));
+        check_bytes(
+            "UTF-16",
+            &utf16(&as_utf16(before), bytes),
+            &utf16(&as_utf16(&after), bytes),
+        );
     }
 }
 
 #[test]
 fn what_is_not_understood_is_refused() {
     let place = |line, column| Position { line, column };
-    let not_well_formed = |name: &str, text: &str, at: Position| match edit(text.as_bytes(), WANTED) {
+    let not_well_formed = |name: &str, text: &str, at: Position| match edit(text.as_bytes(), WANTED)
+    {
         Err(WebConfigError::NotWellFormed { at: found, .. }) => assert_eq!(found, at, "{name}"),
         other => panic!("{name}: {other:?}"),
     };
     for (name, text, at) in [
         ("empty", "", place(1, 1)),
         ("blank", "\n \n", place(3, 1)),
-        ("cut short", "<configuration>\n  <appSettings>\n", place(3, 1)),
+        (
+            "cut short",
+            "<configuration>\n  <appSettings>\n",
+            place(3, 1),
+        ),
         ("cut within a tag", "<configuration>\n  <app", place(2, 3)),
-        ("crossed tags", "<configuration>\n  <a><b></a></b>\n</configuration>", place(2, 9)),
-        ("second root", "<configuration/>\n<configuration/>", place(2, 1)),
+        (
+            "crossed tags",
+            "<configuration>\n  <a><b></a></b>\n</configuration>",
+            place(2, 9),
+        ),
+        (
+            "second root",
+            "<configuration/>\n<configuration/>",
+            place(2, 1),
+        ),
         ("text behind the root", "<configuration/>x", place(1, 17)),
-        ("unknown entity in text", "<configuration>\n&nbsp;</configuration>", place(2, 1)),
-        ("unknown entity in a value", "<configuration>\n<a b=\"&nbsp;\"/></configuration>", place(2, 7)),
-        ("no quotes", "<configuration>\n<a b=c/></configuration>", place(2, 6)),
-        ("attribute twice", "<configuration>\n<a b=\"\" b=\"\"/></configuration>", place(2, 9)),
-        ("no blank between attributes", "<configuration>\n<a b=\"\"c=\"\"/></configuration>", place(2, 8)),
-        ("smaller-than in a value", "<configuration>\n<a b=\"<\"/></configuration>", place(2, 7)),
-        ("control character", "<configuration>\n\u{1}</configuration>", place(2, 1)),
-        ("hyphens in a comment", "<configuration>\n<!-- -- --></configuration>", place(2, 6)),
-        ("late declaration", "\n<?xml version=\"1.0\"?><configuration/>", place(2, 1)),
-        ("version 1.1", "<?xml version=\"1.1\"?><configuration/>", place(1, 1)),
+        (
+            "unknown entity in text",
+            "<configuration>\n&nbsp;</configuration>",
+            place(2, 1),
+        ),
+        (
+            "unknown entity in a value",
+            "<configuration>\n<a b=\"&nbsp;\"/></configuration>",
+            place(2, 7),
+        ),
+        (
+            "no quotes",
+            "<configuration>\n<a b=c/></configuration>",
+            place(2, 6),
+        ),
+        (
+            "attribute twice",
+            "<configuration>\n<a b=\"\" b=\"\"/></configuration>",
+            place(2, 9),
+        ),
+        (
+            "no blank between attributes",
+            "<configuration>\n<a b=\"\"c=\"\"/></configuration>",
+            place(2, 8),
+        ),
+        (
+            "smaller-than in a value",
+            "<configuration>\n<a b=\"<\"/></configuration>",
+            place(2, 7),
+        ),
+        (
+            "control character",
+            "<configuration>\n\u{1}</configuration>",
+            place(2, 1),
+        ),
+        (
+            "hyphens in a comment",
+            "<configuration>\n<!-- -- --></configuration>",
+            place(2, 6),
+        ),
+        (
+            "late declaration",
+            "\n<?xml version=\"1.0\"?><configuration/>",
+            place(2, 1),
+        ),
+        (
+            "version 1.1",
+            "<?xml version=\"1.1\"?><configuration/>",
+            place(1, 1),
+        ),
     ] {
         not_well_formed(name, text, at);
     }
     let wrong = |text: &str| edit(text.as_bytes(), WANTED).expect_err(text);
-    assert_eq!(wrong("<!DOCTYPE configuration><configuration/>"), WebConfigError::DocumentType { at: place(1, 1) });
-    assert_eq!(wrong("<html/>"), WebConfigError::Root { at: place(1, 1), found: "html".into() });
+    assert_eq!(
+        wrong("<!DOCTYPE configuration><configuration/>"),
+        WebConfigError::DocumentType { at: place(1, 1) }
+    );
+    assert_eq!(
+        wrong("<html/>"),
+        WebConfigError::Root {
+            at: place(1, 1),
+            found: "html".into()
+        }
+    );
     assert_eq!(
         wrong("<configuration>\n <appSettings/>\n <appSettings/>\n</configuration>"),
-        WebConfigError::SecondAppSettings { at: place(3, 2), first: place(2, 2) }
+        WebConfigError::SecondAppSettings {
+            at: place(3, 2),
+            first: place(2, 2)
+        }
     );
     for attribute in ["file", "configSource", "configProtectionProvider"] {
         let text = format!("<configuration>\n  <appSettings {attribute}=\"x\"/>\n</configuration>");
-        let expected =
-            WebConfigError::Elsewhere { at: place(2, 3), attribute: attribute.into(), value: "x".into() };
+        let expected = WebConfigError::Elsewhere {
+            at: place(2, 3),
+            attribute: attribute.into(),
+            value: "x".into(),
+        };
         assert_eq!(wrong(&text), expected);
     }
     for (declared, actual) in [("iso-8859-1", "UTF-8"), ("utf-16", "UTF-8")] {
         let text = format!("<?xml version=\"1.0\" encoding=\"{declared}\"?><configuration/>");
-        let expected = WebConfigError::Encoding { at: place(1, 1), declared: declared.into(), actual };
+        let expected = WebConfigError::Encoding {
+            at: place(1, 1),
+            declared: declared.into(),
+            actual,
+        };
         assert_eq!(wrong(&text), expected);
     }
     let bytes = |bytes: &[u8]| edit(bytes, WANTED).expect_err("not text");
-    assert_eq!(bytes(b"<a>\xff"), WebConfigError::NotText { encoding: "UTF-8", offset: 3 });
-    assert!(matches!(bytes(b"\xff\xfe<\0a"), WebConfigError::NotText { offset: 4, .. }));
+    assert_eq!(
+        bytes(b"<a>\xff"),
+        WebConfigError::NotText {
+            encoding: "UTF-8",
+            offset: 3
+        }
+    );
+    assert!(matches!(
+        bytes(b"\xff\xfe<\0a"),
+        WebConfigError::NotText { offset: 4, .. }
+    ));
     let unwritable = edit(b"<configuration/>", &[("IMServerName", "a\nb")]);
     assert!(matches!(unwritable, Err(WebConfigError::Value { .. })));
 }
 
 #[test]
 fn the_diff_shows_what_changes() {
-    let original = fill("<configuration>\r\n  <appSettings>\r\n    {P}\r\n    <add key=\"IMServerName\" value=\"old\" />\r\n  </appSettings>\r\n</configuration>\r\n");
+    let original = fill(
+        "<configuration>\r\n  <appSettings>\r\n    {P}\r\n    <add key=\"IMServerName\" value=\"old\" />\r\n  </appSettings>\r\n</configuration>\r\n",
+    );
     insta::assert_snapshot!(edit(original.as_bytes(), WANTED).unwrap().diff, @r#"
     --- web.config
     +++ web.config (wanted)
@@ -376,20 +527,36 @@ fn the_diff_shows_what_changes() {
        </appSettings>
      </configuration>
     "#);
-    assert_eq!(edit(fill("<configuration><appSettings>{P}{S}</appSettings></configuration>").as_bytes(), WANTED).unwrap().diff, "");
+    assert_eq!(
+        edit(
+            fill("<configuration><appSettings>{P}{S}</appSettings></configuration>").as_bytes(),
+            WANTED
+        )
+        .unwrap()
+        .diff,
+        ""
+    );
 }
 
 #[test]
 fn a_real_file_gets_two_lines_and_nothing_else() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/real/exchange/ExchangeBackEnd-OWA_web.config");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/real/exchange/ExchangeBackEnd-OWA_web.config"
+    );
     let Ok(original) = std::fs::read(path) else {
         // The only output a test has that people see without asking for it.
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "SKIPPED: a_real_file_gets_two_lines_and_nothing_else: no {path}");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: a_real_file_gets_two_lines_and_nothing_else: no {path}"
+        );
         return;
     };
     for newline in ["\n", "\r\n"] {
-        let text = String::from_utf8(original.clone()).unwrap().replace('\n', newline);
+        let text = String::from_utf8(original.clone())
+            .unwrap()
+            .replace('\n', newline);
         let last = "<add key=\"owin:AutomaticAppStartup\" value=\"true\" />";
         let indent = "    ";
         let added = format!("{last}{newline}{indent}{PRINT_ADD}{newline}{indent}{SERVER_ADD}");

@@ -50,14 +50,20 @@ impl Encoding {
 /// Decodes by byte order mark; without one the text is UTF-8 (XML 1.0, 4.3.3).
 pub(super) fn decode(bytes: &[u8]) -> Result<(Encoding, String), WebConfigError> {
     let marked = [Encoding::Utf8Bom, Encoding::Utf16Le, Encoding::Utf16Be];
-    let encoding = marked.into_iter().find(|e| bytes.starts_with(e.mark())).unwrap_or(Encoding::Utf8);
+    let encoding = marked
+        .into_iter()
+        .find(|e| bytes.starts_with(e.mark()))
+        .unwrap_or(Encoding::Utf8);
     let mark = encoding.mark().len();
     let content = bytes.get(mark..).unwrap_or_default();
-    let bad = |offset: usize| WebConfigError::NotText { encoding: encoding.name(), offset: mark + offset };
+    let bad = |offset: usize| WebConfigError::NotText {
+        encoding: encoding.name(),
+        offset: mark + offset,
+    };
     let text = match encoding {
-        Encoding::Utf8 | Encoding::Utf8Bom => {
-            std::str::from_utf8(content).map_err(|e| bad(e.valid_up_to()))?.to_owned()
-        }
+        Encoding::Utf8 | Encoding::Utf8Bom => std::str::from_utf8(content)
+            .map_err(|e| bad(e.valid_up_to()))?
+            .to_owned(),
         Encoding::Utf16Le => utf16(content, u16::from_le_bytes).map_err(bad)?,
         Encoding::Utf16Be => utf16(content, u16::from_be_bytes).map_err(bad)?,
     };
@@ -74,7 +80,11 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, usize> {
         offset += 2 * char.len_utf16();
         text.push(char);
     }
-    if rest.is_empty() { Ok(text) } else { Err(offset) }
+    if rest.is_empty() {
+        Ok(text)
+    } else {
+        Err(offset)
+    }
 }
 
 /// The exact inverse of [`decode`].

@@ -1,0 +1,181 @@
+//! `backend.certificate`: the server has a certificate that Lync will take.
+//!
+//! Found by its subject, or pinned by its thumbprint. Issuing certificates is not this
+//! program's work: the step reports and never changes anything. Validity is judged by the
+//! server's clock, names and thumbprint by the DER alone.
+
+use jiff::SignedDuration;
+use owaim_inventory::HostName;
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::{Command, Pipeline};
+
+use crate::x509::X509;
+use crate::{
+    Assessment, Certificate, Context, Dependency, Fact, Observations, Place, Problem, Query, Step,
+    StepId, Target, Verdict, read,
+};
+
+pub(crate) const ID: StepId = "backend.certificate";
+
+/// Name of the query.
+const STORE: &str = "store";
+/// The store that OWA takes the certificate from.
+const PATH: &str = r"Cert:\LocalMachine\My";
+
+/// The step, for one backend.
+#[derive(Debug)]
+pub(crate) struct BackendCertificate {
+    pub(crate) host: HostName,
+}
+
+/// A certificate of the store.
+struct Candidate {
+    x509: X509,
+    defects: Vec<String>,
+}
+
+impl BackendCertificate {
+    fn action(&self) -> String {
+        format!(r"find the certificate of {} in LocalMachine\My", self.host)
+    }
+
+    fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
+        let rule = &cx.site.certificate;
+        let action = self.action();
+        let now = *cx
+            .facts
+            .server_time(&self.host)
+            .ok_or_else(|| unknown_clock(&action))?;
+        let mut warnings = Vec::new();
+        let mut store = Vec::new();
+        for object in read::clean(seen, STORE, &action)?.objects() {
+            let Some(der) = object.get("RawData").and_then(Value::as_bytes) else {
+                continue;
+            };
+            match X509::parse(&der) {
+                Ok(x509) => {
+                    let mut defects = x509.defects(&rule.subject, now);
+                    if object.get("HasPrivateKey").and_then(read::flag) != Some(true) {
+                        defects.push("it has no private key".into());
+                    }
+                    store.push(Candidate { x509, defects });
+                }
+                Err(error) => warnings.push(format!(
+                    "a certificate on {} cannot be read: {error}",
+                    self.host
+                )),
+            }
+        }
+        let asked = |candidate: &&Candidate| match &rule.thumbprint {
+            Some(pinned) => candidate.x509.thumbprint == *pinned,
+            None => candidate.x509.is_named(&rule.subject),
+        };
+        let sound = store
+            .iter()
+            .filter(asked)
+            .filter(|candidate| candidate.defects.is_empty());
+        let best = sound.max_by_key(|c| (c.x509.not_after, c.x509.thumbprint.as_str().to_owned()));
+        let Some(best) = best.map(|candidate| &candidate.x509) else {
+            return Err(missing(
+                cx,
+                action,
+                &store.iter().filter(asked).collect::<Vec<_>>(),
+                &store,
+            ));
+        };
+        let days = SignedDuration::from_hours(24 * i64::from(rule.warn_days));
+        if now.duration_until(best.not_after) <= days {
+            warnings.push(format!(
+                "the certificate {} of {} expires at {}: renew it and run again",
+                best.thumbprint, self.host, best.not_after
+            ));
+        }
+        Ok(Assessment::of(Verdict::InPlace)
+            .with_fact(Fact::Certificate(Certificate {
+                thumbprint: best.thumbprint.clone(),
+                subject: rule.subject.to_string(),
+                not_after: best.not_after,
+            }))
+            .with_warnings(warnings))
+    }
+}
+
+fn unknown_clock(action: &str) -> Problem {
+    Problem::new(
+        action,
+        "the server's clock is not known",
+        "run preflight.host with it",
+    )
+}
+
+/// Nothing usable: says what was there, and what is wanted.
+fn missing(cx: Context<'_>, action: String, asked: &[&Candidate], store: &[Candidate]) -> Problem {
+    let rule = &cx.site.certificate;
+    let wanted = match &rule.thumbprint {
+        Some(thumbprint) => format!("the certificate {thumbprint}, for {}", rule.subject),
+        None => format!(
+            "a valid certificate with the common name {0} and {0} among its alternative names",
+            rule.subject
+        ),
+    };
+    let described = |c: &Candidate| {
+        format!(
+            "{} ({}): {}",
+            c.x509.thumbprint,
+            c.x509.subject,
+            c.defects.join(", ")
+        )
+    };
+    let found = if !asked.is_empty() {
+        asked
+            .iter()
+            .map(|c| described(c))
+            .collect::<Vec<_>>()
+            .join("; ")
+    } else if store.is_empty() {
+        "an empty store".into()
+    } else {
+        format!(
+            "only others: {}",
+            store.iter().map(described).collect::<Vec<_>>().join("; ")
+        )
+    };
+    let advice = "issue a certificate with that common name and alternative name, with its private key, into \
+                  LocalMachine\\My; or correct [certificate] in the site file";
+    Problem::new(action, found, advice).expecting(wanted)
+}
+
+impl Step for BackendCertificate {
+    fn id(&self) -> StepId {
+        ID
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            host: self.host.clone(),
+            object: None,
+        }
+    }
+
+    fn title(&self) -> String {
+        "there is a certificate that Lync will take".into()
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        vec![Dependency::requires(crate::preflight_host::ID)]
+    }
+
+    fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
+        let pipeline = Pipeline::new(Command::new("Get-ChildItem").with("LiteralPath", PATH));
+        Ok(vec![Query {
+            name: STORE,
+            place: Place::windows(&self.host),
+            pipeline,
+        }])
+    }
+
+    fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
+        self.verdict(cx, seen)
+            .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+    }
+}

@@ -1,0 +1,78 @@
+//! [`steps_for`]: which steps a site needs, one for each target.
+
+use owaim_inventory::{PolicyScope, Role, Site};
+
+use crate::{
+    Step, StepId, backend_certificate, backend_recycle, backend_web_config,
+    cas_owa_virtual_directory, mailbox_policy, preflight_host, verify_event_112, verify_log_folder,
+};
+
+/// Every phase, in the order of the procedure. Some have no step yet.
+pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
+
+/// Every step id, in the order of the procedure.
+pub const STEP_IDS: [StepId; 8] = [
+    preflight_host::ID,
+    cas_owa_virtual_directory::ID,
+    mailbox_policy::ID,
+    backend_certificate::ID,
+    backend_web_config::ID,
+    backend_recycle::ID,
+    verify_event_112::ID,
+    verify_log_folder::ID,
+];
+
+/// The ids of every step that there is, in the order of the procedure.
+pub fn step_ids() -> &'static [StepId] {
+    &STEP_IDS
+}
+
+/// The phase of a step: the part of its id before the dot.
+pub fn phase_of(id: &str) -> &str {
+    id.split('.').next().unwrap_or(id)
+}
+
+/// The steps of `site`, one for each target, in the order of [`STEP_IDS`] and, within a step, of
+/// the site file. The same site always gives the same list.
+pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let cas = || site.hosts_with(Role::Cas).map(|host| host.name.clone());
+    let backends = || site.hosts_with(Role::Backend).map(|host| host.name.clone());
+    let exchange = site.hosts.iter().filter(|host| {
+        host.is(Role::Cas) || host.is(Role::Backend) || host.name == site.exchange.admin_host
+    });
+    for host in exchange {
+        steps.push(Box::new(preflight_host::PreflightHost {
+            host: host.name.clone(),
+        }));
+    }
+    for host in cas() {
+        steps.push(Box::new(cas_owa_virtual_directory::OwaVirtualDirectory {
+            host,
+        }));
+    }
+    let policies = match &site.policies {
+        PolicyScope::All => vec![None],
+        PolicyScope::Named(names) => names.iter().cloned().map(Some).collect(),
+    };
+    for policy in policies {
+        let host = site.exchange.admin_host.clone();
+        steps.push(Box::new(mailbox_policy::MailboxPolicy { host, policy }));
+    }
+    for host in backends() {
+        steps.push(Box::new(backend_certificate::BackendCertificate { host }));
+    }
+    for host in backends() {
+        steps.push(Box::new(backend_web_config::BackendWebConfig { host }));
+    }
+    for host in backends() {
+        steps.push(Box::new(backend_recycle::BackendRecycle { host }));
+    }
+    for host in backends() {
+        steps.push(Box::new(verify_event_112::VerifyEvent112 { host }));
+    }
+    for host in backends() {
+        steps.push(Box::new(verify_log_folder::VerifyLogFolder { host }));
+    }
+    steps
+}

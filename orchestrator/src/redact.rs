@@ -167,8 +167,14 @@ impl Redactor {
     fn fact(&self, fact: &mut Fact) {
         match fact {
             Fact::Certificate(certificate) => self.clean(&mut certificate.subject),
-            Fact::Pending(step) => self.clean(step),
-            _ => {}
+            Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => self.clean(text),
+            Fact::PowerShell(_)
+            | Fact::Exchange(_)
+            | Fact::InstallRoot(_)
+            | Fact::ServerTime(_)
+            | Fact::WebConfig(_)
+            | Fact::WorkerStarted(_)
+            | Fact::SignOn(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::event::Mode;
 use crate::journal::{self, JournalError};
 use crate::outcome::{ExitCode, Outcome};
-use crate::report::{RunView, one_line};
+use crate::report::{RunView, json, one_line};
 use crate::run_dir::{RunDir, RunDirError};
 use crate::transcript;
 
@@ -28,7 +28,7 @@ pub enum HistoryError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The output cannot be written.
-    #[error("write the transcript: {0}")]
+    #[error("write what a run did: {0}")]
     Write(#[from] io::Error),
 }
 
@@ -144,17 +144,22 @@ pub fn write_runs_json(out: &mut dyn Write, runs: &[PastRun]) -> io::Result<()> 
     writeln!(out)
 }
 
-/// Writes the transcript of `run`, or of the newest one, from its journal.
+/// The run named `run`; the newest one if it is `None` or `latest`.
+fn find(root: &Path, run: Option<&str>) -> Result<RunDir, RunDirError> {
+    match run {
+        None | Some("latest") => RunDir::latest(root, None),
+        Some(run) => RunDir::find(root, run),
+    }
+}
+
+/// Writes the transcript of `run` from its journal; `None` and `latest` are the newest one.
 pub fn show(
     out: &mut dyn Write,
     root: &Path,
     run: Option<&str>,
     zone: &TimeZone,
 ) -> Result<(), HistoryError> {
-    let dir = match run {
-        None | Some("latest") => RunDir::latest(root, None)?,
-        Some(run) => RunDir::find(root, run)?,
-    };
+    let dir = find(root, run)?;
     let recording = journal::read(&dir.journal())?;
     transcript::replay(out, &recording.events, zone, dir.path())?;
     if let Some(line) = recording.torn {
@@ -163,6 +168,13 @@ pub fn show(
             "the journal ends in the middle of line {line}: the run was cut short"
         )?;
     }
+    Ok(())
+}
+
+/// Writes the report of `run` as one JSON document from its journal, as [`show`] finds it.
+pub fn show_json(out: &mut dyn Write, root: &Path, run: Option<&str>) -> Result<(), HistoryError> {
+    let dir = find(root, run)?;
+    json::write(out, &view(&dir)?, dir.path())?;
     Ok(())
 }
 
@@ -361,6 +373,12 @@ mod tests {
             shown(Some("x")),
             Err(HistoryError::RunDir(RunDirError::NoRun { .. }))
         ));
+        let mut out = Vec::new();
+        show_json(&mut out, root.path(), Some("latest")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&out).unwrap()["mode"],
+            "plan"
+        );
         let text = fs::read(dir.journal()).unwrap();
         fs::write(dir.journal(), &text[..text.len() - 3]).unwrap();
         assert!(

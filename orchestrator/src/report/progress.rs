@@ -5,7 +5,7 @@
 //! it cannot write ever stops a run.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,12 +47,12 @@ impl Screen {
 }
 
 impl Progress {
-    /// On standard error: bars if it is a terminal and `plain` is false, else lines.
-    pub fn stderr(plain: bool) -> Self {
-        if plain || !io::stderr().is_terminal() {
-            Self::lines(Box::new(io::stderr()))
-        } else {
+    /// On standard error: bars, which only a terminal shows, or lines.
+    pub fn new(bars: bool) -> Self {
+        if bars {
             Self::bars(ProgressDrawTarget::stderr())
+        } else {
+            Self::lines(Box::new(io::stderr()))
         }
     }
 

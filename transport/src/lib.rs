@@ -4,14 +4,19 @@
 //! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
 //! knows nothing of steps or sites.
 
+mod client;
 mod connection;
 mod endpoint;
 mod error;
 mod ntlm;
+mod observer;
 mod one_connect;
+mod pool;
 mod session;
 
+pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
 pub use endpoint::{Authentication, Credential, Endpoint, Secret};
 pub use error::{RetryClass, TransportError};
+pub use observer::{Exchange, Observer};
 pub use session::{Connect, Session};

@@ -19,7 +19,9 @@ pub trait Session: Send {
     ///
     /// A pipeline that ended by an error of its own is an `Ok` with a failed state; an `Err` is
     /// a failure of the way there and back, and says whether the pipeline may have run. After an
-    /// `Err` the session is of no use any more unless the error says otherwise.
+    /// `Err` the session is of no use any more, [`TransportError::Unsendable`] excepted; the same
+    /// goes for a future that was dropped before its end. What is still running then is stopped by
+    /// [`close`](Self::close).
     async fn run(&mut self, pipeline: &Pipeline) -> Result<PipelineOutput, TransportError>;
 
     /// Closes the runspace pool. Errors while closing are of no interest to anyone.

@@ -37,3 +37,12 @@ pub fn configuration_name(uri: &str) -> Option<&str> {
         .strip_prefix('/')
         .filter(|name| !name.is_empty())
 }
+
+/// How many bytes of a stream fit into an envelope of `envelope` bytes, as Base64 beside a header;
+/// never less than one fragment needs.
+pub fn stream_room(envelope: u32) -> usize {
+    // Headers of this crate and of Windows take less than 3 KiB, a long URL included.
+    const HEADERS: u32 = 4096;
+    let base64 = envelope.saturating_sub(HEADERS);
+    usize::try_from(base64 / 4 * 3).unwrap_or(usize::MAX).max(256)
+}

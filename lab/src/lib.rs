@@ -1,6 +1,17 @@
 //! A simulated site that speaks real WinRM on loopback.
 //!
 //! `server` is the wire: HTTP, NTLM, sealing, WS-Management, PSRP. `world` is the site: hosts,
-//! directory, files, processes, events, and the cmdlets that read and change them.
+//! directory, files, processes, events, and the cmdlets that read and change them. Key type:
+//! [`Lab`].
 
+mod endpoints;
+mod lab;
+mod overlay;
+mod server;
+mod state;
 mod world;
+
+pub use endpoints::{AuthScheme, EndpointEntry, EndpointsError, EndpointsFile, Password};
+pub use lab::{Lab, LabError, LabOptions};
+pub use overlay::{Overlay, OverlayError};
+pub use server::FaultError;

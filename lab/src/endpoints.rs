@@ -1,0 +1,202 @@
+//! [`EndpointsFile`]: where a site's endpoints are and who may use them, as `owaim lab --write`
+//! makes it and `--endpoints` reads it.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use owaim_inventory::{EndpointKind, HostName};
+use serde::{Deserialize, Serialize};
+
+/// The endpoints of a site with the credentials for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointsFile {
+    /// Every endpoint.
+    pub endpoints: Vec<EndpointEntry>,
+    /// Certification authority to trust for `https` URLs, as PEM.
+    #[serde(default)]
+    pub ca: Option<String>,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointEntry {
+    /// The server, by the name that the site file has.
+    pub host: HostName,
+    /// Which of its endpoints.
+    pub kind: EndpointKind,
+    /// Whole URL.
+    pub url: String,
+    /// Schemes of authentication that it offers, best first.
+    pub auth: Vec<AuthScheme>,
+    /// Account.
+    pub username: String,
+    /// Its password.
+    pub password: Password,
+    /// Name of the session configuration.
+    pub configuration: String,
+}
+
+/// A scheme of authentication, by its name in HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthScheme {
+    /// `Negotiate`; NTLM in it.
+    Negotiate,
+}
+
+/// A password as it stands in the file. Shows nothing of itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// Takes a password in.
+    pub fn new(password: String) -> Self {
+        Self(password)
+    }
+
+    /// The password itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// Why an endpoint file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointsError {
+    /// The file system refuses.
+    #[error("cannot {action} the endpoint file {path}: {source}")]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no endpoint file.
+    #[error("{path} is no endpoint file: {detail}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column; never what stands there, which may be a password.
+        detail: String,
+    },
+}
+
+impl EndpointsFile {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path) -> Result<Self, EndpointsError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| EndpointsError::Io { action: "read", path: path.into(), source })?;
+        serde_json::from_str(&text).map_err(|error| EndpointsError::Format {
+            path: path.into(),
+            detail: format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
+        })
+    }
+
+    /// Writes the file at `path`, for its owner's eyes only. Whoever waits for it finds it whole
+    /// or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), EndpointsError> {
+        let write = || -> io::Result<()> {
+            let mut text = serde_json::to_vec_pretty(self)?;
+            text.push(b'\n');
+            let mut fresh = path.as_os_str().to_owned();
+            fresh.push(".new");
+            let fresh = PathBuf::from(fresh);
+            // One left behind may be somebody else's to read: it is never written into.
+            match fs::remove_file(&fresh) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::OpenOptionsExt as _;
+                options.mode(0o600);
+            }
+            let mut file = options.open(&fresh)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&fresh, path)
+        };
+        write().map_err(|source| EndpointsError::Io { action: "write", path: path.into(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn sample() -> EndpointsFile {
+        EndpointsFile {
+            endpoints: vec![EndpointEntry {
+                host: HostName::new("atl-cas-001.litwareinc.com").unwrap(),
+                kind: EndpointKind::Exchange,
+                url: "http://127.0.0.1:4711/PowerShell/".into(),
+                auth: vec![AuthScheme::Negotiate],
+                username: "LITWAREINC\\owaim".into(),
+                password: Password::new("S3cret-canary-42!".into()),
+                configuration: "Microsoft.Exchange".into(),
+            }],
+            ca: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("endpoints.json");
+        fs::write(&path, "an older one").unwrap();
+        sample().write(&path).unwrap();
+        assert_eq!(EndpointsFile::read(&path).unwrap(), sample());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_contract() {
+        let json = serde_json::to_value(sample()).unwrap();
+        let expected = serde_json::json!({
+            "endpoints": [{
+                "host": "atl-cas-001.litwareinc.com",
+                "kind": "exchange",
+                "url": "http://127.0.0.1:4711/PowerShell/",
+                "auth": ["negotiate"],
+                "username": "LITWAREINC\\owaim",
+                "password": "S3cret-canary-42!",
+                "configuration": "Microsoft.Exchange",
+            }],
+            "ca": null,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn nothing_shows_the_password() {
+        assert!(!format!("{:?}", sample()).contains("canary"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("endpoints.json");
+        fs::write(&path, "{\"endpoints\": \"S3cret-canary-42!\"}").unwrap();
+        let error = EndpointsFile::read(&path).unwrap_err();
+        assert!(matches!(error, EndpointsError::Format { .. }));
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,241 @@
+//! [`Lab`]: a simulated site at work, from its start to its stop.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use hyper::Uri;
+use owaim_inventory::{EndpointKind, EndpointRule, ExchangeVersion, Host, HostName, Role, Site};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
+use crate::overlay::Overlay;
+use crate::server::{Accounts, FaultError, Faults, Listener, Recorder, Shells, Wire, reserve};
+use crate::world::{World, WorldError};
+
+/// Connections that wait to be accepted at one endpoint.
+const BACKLOG: u32 = 128;
+
+/// How a lab starts.
+#[derive(Debug)]
+pub struct LabOptions {
+    /// Where the endpoints listen. Port 0: each at a free one; another port: the first endpoint
+    /// there and the others at the next ones.
+    pub listen: SocketAddr,
+    /// Where the site's state and the records are kept; `None`: nowhere.
+    pub state_dir: Option<PathBuf>,
+    /// What differs from a freshly installed site.
+    pub overlay: Overlay,
+    /// Time that every request is held back; `None`: as the overlay has it.
+    pub latency: Option<Duration>,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            state_dir: None,
+            overlay: Overlay::default(),
+            latency: None,
+        }
+    }
+}
+
+/// Why a lab does not start, or did not keep its records.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// A port cannot be had.
+    #[error("the lab cannot listen at {address} for the {kind} endpoint of {host}: {source}", kind = kind.name())]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// For which host.
+        host: HostName,
+        /// For which of its endpoints.
+        kind: EndpointKind,
+        /// Why.
+        source: io::Error,
+    },
+    /// A record cannot be kept.
+    #[error("the lab cannot keep its record {path}: {source}")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A user name is of no form that Windows knows.
+    #[error("account {username:?}: expected DOMAIN\\user, user@domain or user")]
+    Account {
+        /// The name.
+        username: String,
+    },
+    /// The overlay asks for what the wire cannot do.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// The site cannot be set up.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+/// A simulated site at work. It stops when it is dropped; [`stop`](Self::stop) waits for that.
+#[derive(Debug)]
+pub struct Lab {
+    endpoints: EndpointsFile,
+    listeners: JoinSet<()>,
+    /// Ports of hosts that are down: taken, so that nobody else listens there.
+    _reserved: Vec<TcpSocket>,
+    records: Vec<(PathBuf, Arc<Recorder>)>,
+}
+
+impl Lab {
+    /// Starts the simulated site for `site`. Once this returns, every listener accepts.
+    pub async fn start(site: &Site, options: LabOptions) -> Result<Self, LabError> {
+        let LabOptions { listen, state_dir, overlay, latency } = options;
+        let mut records = Vec::new();
+        let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
+        let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
+        let world = World::open(site, &overlay, state_dir.as_deref(), calls)?;
+
+        let generated = Uuid::new_v4().simple().to_string();
+        let mut passwords = Passwords { known: Vec::new(), generated };
+        let mut accounts = Accounts::default();
+        for account in &overlay.accounts {
+            passwords.known.push((account.username.clone(), account.password.clone()));
+            add(&mut accounts, &account.username, &account.password)?;
+        }
+        let mut endpoints = Vec::new();
+        let mut sockets = Vec::new();
+        for (number, (host, kind)) in places(site).enumerate() {
+            let username = &site.credentials.for_endpoint(&host.name, kind).username;
+            let password = passwords.of(username);
+            add(&mut accounts, username, password)?;
+            let address = nth_port(listen, number);
+            let failed = |source| LabError::Listen { address, host: host.name.clone(), kind, source };
+            let (socket, address) = reserve(address).map_err(failed)?;
+            let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
+            let path = path(&rule, &host.name, kind);
+            let listener = Listener { host: host.name.clone(), kind, path };
+            endpoints.push(EndpointEntry {
+                host: host.name.clone(),
+                kind,
+                url: format!("http://{address}{}", listener.path),
+                auth: vec![AuthScheme::Negotiate],
+                username: username.clone(),
+                password: Password::new(password.to_owned()),
+                configuration: rule.configuration.unwrap_or_else(|| kind.default_configuration().into()),
+            });
+            sockets.push((listener, socket, address));
+        }
+
+        let wire = Arc::new(Wire {
+            service: Shells::new(world),
+            accounts,
+            faults: Faults::new(overlay.wire_faults())?,
+            latency: latency.unwrap_or_else(|| overlay.latency()),
+            requests,
+            connections: AtomicU64::new(0),
+        });
+        let mut listeners = JoinSet::new();
+        let mut reserved = Vec::new();
+        for (listener, socket, address) in sockets {
+            if overlay.is_down(&listener.host) {
+                reserved.push(socket);
+                continue;
+            }
+            let socket: TcpListener = socket.listen(BACKLOG).map_err(|source| LabError::Listen {
+                address,
+                host: listener.host.clone(),
+                kind: listener.kind,
+                source,
+            })?;
+            listeners.spawn(listener.run(socket, Arc::clone(&wire)));
+        }
+        let endpoints = EndpointsFile { endpoints, ca: None };
+        Ok(Self { endpoints, listeners, _reserved: reserved, records })
+    }
+
+    /// Where the endpoints are, with the credentials that hold until the stop.
+    pub fn endpoints(&self) -> &EndpointsFile {
+        &self.endpoints
+    }
+
+    /// Stops: connections end, whatever is under way on them. An error says that the records are
+    /// not complete.
+    pub async fn stop(mut self) -> Result<(), LabError> {
+        self.listeners.shutdown().await;
+        for (path, record) in &self.records {
+            if let Some(error) = record.failure() {
+                let source = io::Error::new(error.kind(), error.to_string());
+                return Err(LabError::Record { path: path.clone(), source });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The endpoints that a site has, in the order of its file.
+fn places(site: &Site) -> impl Iterator<Item = (&Host, EndpointKind)> {
+    site.hosts.iter().flat_map(|host| {
+        let kinds = [(EndpointKind::Windows, true), (EndpointKind::Exchange, serves_exchange(site, host))];
+        kinds.into_iter().filter(|(_, there)| *there).map(move |(kind, _)| (host, kind))
+    })
+}
+
+/// Whether a host has the virtual directory `PowerShell`: client access does, from 2016 on every
+/// Exchange server does, and the host that the site file says it of.
+fn serves_exchange(site: &Site, host: &Host) -> bool {
+    host.is(Role::Cas)
+        || host.name == site.exchange.admin_host
+        || (host.is(Role::Backend) && site.exchange_version(host) >= ExchangeVersion::E2016)
+}
+
+/// The path of an endpoint's URL as the site file has it.
+fn path(rule: &EndpointRule, host: &HostName, kind: EndpointKind) -> String {
+    let url = rule.url.clone().unwrap_or_else(|| kind.default_url(host));
+    // The site file's URLs were checked when it was parsed.
+    url.parse::<Uri>().map_or_else(|_| "/".into(), |url| url.path().to_owned())
+}
+
+/// The address of the endpoint of that number.
+fn nth_port(listen: SocketAddr, number: usize) -> SocketAddr {
+    let number = u16::try_from(number).unwrap_or(u16::MAX);
+    let port = if listen.port() == 0 { 0 } else { listen.port().saturating_add(number) };
+    SocketAddr::new(listen.ip(), port)
+}
+
+fn recorder(
+    folder: Option<&Path>,
+    name: &str,
+    records: &mut Vec<(PathBuf, Arc<Recorder>)>,
+) -> Result<Arc<Recorder>, LabError> {
+    let Some(folder) = folder else { return Ok(Arc::default()) };
+    let path = folder.join(name);
+    let open = std::fs::create_dir_all(folder).and_then(|()| Recorder::append_to(&path));
+    let recorder = Arc::new(open.map_err(|source| LabError::Record { path: path.clone(), source })?);
+    records.push((path, Arc::clone(&recorder)));
+    Ok(recorder)
+}
+
+fn add(accounts: &mut Accounts, username: &str, password: &str) -> Result<(), LabError> {
+    accounts.add(username, password).map_err(|_| LabError::Account { username: username.into() })
+}
+
+/// The passwords of the accounts: those of the overlay, and the one made up for this start.
+struct Passwords {
+    known: Vec<(String, String)>,
+    generated: String,
+}
+
+impl Passwords {
+    fn of(&self, username: &str) -> &str {
+        let known = self.known.iter().find(|(name, _)| name.eq_ignore_ascii_case(username));
+        known.map_or(&self.generated, |(_, password)| password)
+    }
+}

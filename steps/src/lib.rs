@@ -21,6 +21,8 @@ mod preflight_host;
 mod query;
 mod read;
 mod step;
+#[cfg(test)]
+mod tests;
 mod verify_event_112;
 mod verify_log_folder;
 pub mod web_config;

@@ -457,6 +457,11 @@ fn what_is_not_understood_is_refused() {
     ] {
         not_well_formed(name, text, at);
     }
+}
+
+#[test]
+fn what_could_hide_other_values_is_refused() {
+    let place = |line, column| Position { line, column };
     let wrong = |text: &str| edit(text.as_bytes(), WANTED).expect_err(text);
     assert_eq!(
         wrong("<!DOCTYPE configuration><configuration/>"),

@@ -1,0 +1,87 @@
+//! The list of steps, and their edges.
+
+use std::collections::BTreeSet;
+
+use owaim_inventory::{PolicyScope, Role};
+
+use super::bench::{host, site};
+use crate::{Dependency, PHASES, Scope, Strength, phase_of, step_ids, steps_for};
+
+#[test]
+fn a_site_gets_a_step_for_each_target() {
+    let shown: Vec<String> = steps_for(&site())
+        .iter()
+        .map(|step| format!("{} {}", step.id(), step.target()))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    preflight.host atl-cas-001.litwareinc.com
+    preflight.host atl-cas-002.litwareinc.com
+    preflight.host atl-mbx-001.litwareinc.com
+    preflight.host atl-mbx-002.litwareinc.com
+    cas.owa-virtual-directory atl-cas-001.litwareinc.com
+    cas.owa-virtual-directory atl-cas-002.litwareinc.com
+    mailbox.policy Default
+    mailbox.policy Executives
+    backend.certificate atl-mbx-001.litwareinc.com
+    backend.certificate atl-mbx-002.litwareinc.com
+    backend.web-config atl-mbx-001.litwareinc.com
+    backend.web-config atl-mbx-002.litwareinc.com
+    backend.recycle atl-mbx-001.litwareinc.com
+    backend.recycle atl-mbx-002.litwareinc.com
+    verify.event-112 atl-mbx-001.litwareinc.com
+    verify.event-112 atl-mbx-002.litwareinc.com
+    verify.log-folder atl-mbx-001.litwareinc.com
+    verify.log-folder atl-mbx-002.litwareinc.com
+    ");
+}
+
+#[test]
+fn roles_may_share_a_server_and_policies_a_node() {
+    let mut site = site();
+    site.policies = PolicyScope::All;
+    site.hosts.truncate(2);
+    site.hosts[1].roles.insert(Role::Backend);
+    let steps = steps_for(&site);
+    assert_eq!(steps.len(), 8, "one of each");
+    assert_eq!(
+        steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
+        step_ids()
+    );
+    assert!(
+        steps
+            .iter()
+            .all(|step| step.target().host == host("atl-cas-001"))
+    );
+}
+
+#[test]
+fn ids_name_phases_and_edges_name_steps_that_come_before() {
+    let ids: BTreeSet<_> = step_ids().iter().collect();
+    for step in steps_for(&site()) {
+        assert!(ids.contains(&step.id()), "{}", step.id());
+        assert!(PHASES.contains(&phase_of(step.id())), "{}", step.id());
+        let place = |id: &str| step_ids().iter().position(|known| *known == id);
+        for Dependency {
+            on,
+            strength,
+            scope,
+        } in step.dependencies()
+        {
+            assert!(
+                place(on).unwrap() < place(step.id()).unwrap(),
+                "{} -> {on}",
+                step.id()
+            );
+            assert_eq!(
+                strength == Strength::Requires,
+                scope == Scope::SameHost && on != "verify.event-112"
+            );
+        }
+        assert!(!step.title().is_empty() && !step.title().ends_with('.'));
+        let on_host = step
+            .dependencies()
+            .iter()
+            .any(|d| *d == Dependency::requires("preflight.host"));
+        assert_eq!(on_host, step.id() != "preflight.host", "{}", step.id());
+    }
+}

@@ -1,0 +1,10 @@
+//! The steps, against answers made by hand: no host, no session, no engine.
+
+mod bench;
+mod certificate;
+mod commands;
+mod directories;
+mod preflight;
+mod recycle;
+mod verify;
+mod web_config;

@@ -67,7 +67,7 @@ impl BackendRecycle {
             let created = process.get("CreationDate");
             let started = created.and_then(read::time).ok_or_else(|| {
                 let found = format!("CreationDate {:?}", created.and_then(Value::text));
-                Problem::new(&action, found, "report this").expecting("a time with its offset")
+                Problem::new(&action, found, read::REPORT).expecting("a time with its offset")
             })?;
             newest = newest.max(Some(started));
         }

@@ -59,7 +59,7 @@ impl OwaVirtualDirectory {
                 let problem = Problem::new(
                     self.action(),
                     format!("the directory {identity:?}"),
-                    "report this",
+                    read::REPORT,
                 );
                 return Err(problem.expecting(format!("only directories of {}", self.host.short())));
             }

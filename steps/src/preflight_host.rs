@@ -169,7 +169,7 @@ impl PreflightHost {
         let action = format!("read the clock of {}", self.host);
         let clock = read::single(seen, CLOCK, &action)?;
         let clock = read::time(clock).ok_or_else(|| {
-            Problem::new(action, format!("{:?}", clock.text()), "report this").expecting("a time")
+            Problem::new(action, format!("{:?}", clock.text()), read::REPORT).expecting("a time")
         })?;
         let setup = self.setup(declared, seen)?;
         let mut warnings = self.role_warnings(host, seen);

@@ -14,6 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Observations, Problem};
 
+/// What to do about an answer that makes no sense.
+pub(crate) const REPORT: &str =
+    "this program does not know such an answer: please report it with the transcript";
+
 /// Error categories ([MS-PSRP] 2.2.3.15) of conditions that pass: `OpenError`,
 /// `OperationTimeout`, `ResourceBusy`, `ResourceUnavailable`, `ConnectionError`,
 /// `LimitsExceeded`, `QuotaExceeded`.
@@ -180,4 +184,67 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02X}");
             text
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use owaim_proto::clixml::Object;
+    use owaim_proto::psrp::{PipelineState, Record};
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_form_that_says_where_it_is() {
+        for (text, expected) in [
+            ("2026-11-23T10:00:00Z", Some("2026-11-23T10:00:00Z")),
+            (
+                "2026-11-23T11:00:00.1234567+01:00",
+                Some("2026-11-23T10:00:00.1234567Z"),
+            ),
+            (
+                "20261123110000.123456+060",
+                Some("2026-11-23T10:00:00.123456Z"),
+            ),
+            ("20261123050000.000000-300", Some("2026-11-23T10:00:00Z")),
+            ("2026-11-23T10:00:00", None),
+            ("20261123110000.123456", None),
+            ("20261323110000.123456+060", None),
+            ("2026112311000\u{e9}.12345+060", None),
+            ("********110000.******+***", None),
+            ("", None),
+        ] {
+            let expected: Option<Timestamp> = expected.map(|text| text.parse().unwrap());
+            assert_eq!(time(&Value::DateTime(text.into())), expected, "{text}");
+            assert_eq!(time(&Value::String(text.into())), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_in_every_form_they_come_in() {
+        let list =
+            |bytes: &[u8]| Value::from(bytes.iter().map(|b| Value::Byte(*b)).collect::<Vec<_>>());
+        let noted =
+            Object::new().with_base(owaim_proto::clixml::Base::Primitive(Value::Bytes(vec![
+                1, 2,
+            ])));
+        for (objects, expected) in [
+            (vec![Value::Bytes(vec![1, 2])], Some(vec![1, 2])),
+            (vec![noted.into()], Some(vec![1, 2])),
+            (vec![list(&[1, 2])], Some(vec![1, 2])),
+            (vec![list(&[1]), list(&[2])], Some(vec![1, 2])),
+            (vec![Value::Byte(1), Value::Byte(2)], Some(vec![1, 2])),
+            (vec![], Some(vec![])),
+            (vec!["text".into()], None),
+            (vec![Value::Int32(256)], None),
+        ] {
+            let records = objects.into_iter().map(Record::Output).collect();
+            assert_eq!(
+                content(&PipelineOutput {
+                    records,
+                    state: PipelineState::Completed
+                }),
+                expected
+            );
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl VerifyLogFolder {
         let action = format!("look for {folder} on {}", self.host);
         let answer = read::single(seen, FOLDER, &action)?;
         let exists = read::flag(answer).ok_or_else(|| {
-            Problem::new(&action, format!("{:?}", answer.text()), "report this")
+            Problem::new(&action, format!("{:?}", answer.text()), read::REPORT)
                 .expecting("true or false")
         })?;
         Ok(match cx.facts.sign_on(&self.host) {

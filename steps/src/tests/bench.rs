@@ -11,7 +11,7 @@ use owaim_inventory::{
 };
 use owaim_proto::clixml::{Base, Object, Value};
 use owaim_proto::psrp::{
-    Command, ErrorCategory, ErrorRecord, Pipeline, PipelineOutput, PipelineState, Record,
+    Command, ErrorCategory, ErrorRecord, Parameter, Pipeline, PipelineOutput, PipelineState, Record,
 };
 
 use crate::{
@@ -216,7 +216,7 @@ fn assert_typed(pipeline: &Pipeline, powershell: PowerShellVersion) {
         for parameter in &command.parameters {
             assert!(!matches!(parameter.value, Value::ScriptBlock(_)), "{shown}");
         }
-        if command.name.ends_with(".exe") {
+        if command.name.contains('\\') {
             continue;
         }
         let cmdlet = catalogue::find(&command.name)
@@ -252,19 +252,26 @@ fn assert_typed(pipeline: &Pipeline, powershell: PowerShellVersion) {
 
 /// A pipeline as one would type it.
 pub(super) fn said(pipeline: &Pipeline) -> String {
+    let argument = |parameter: &Parameter| {
+        let name = parameter.name.as_ref().map(|name| format!("-{name}"));
+        let value = match &parameter.value {
+            Value::Bool(true) => None,
+            Value::Bytes(bytes) => Some(format!("<{} bytes>", bytes.len())),
+            value => Some(value.text().unwrap_or_else(|| format!("{value:?}"))),
+        };
+        [name, value]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let command = |command: &Command| {
-        let mut text = command.name.clone();
-        for parameter in &command.parameters {
-            if let Some(name) = &parameter.name {
-                text += &format!(" -{name}");
-            }
-            text += &match &parameter.value {
-                Value::Bool(true) => String::new(),
-                Value::Bytes(bytes) => format!(" <{} bytes>", bytes.len()),
-                value => format!(" {}", value.text().unwrap_or_else(|| format!("{value:?}"))),
-            };
-        }
-        text
+        let words = command.parameters.iter().map(argument);
+        [command.name.clone()]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let statement =
         |commands: &Vec<Command>| commands.iter().map(command).collect::<Vec<_>>().join(" | ");

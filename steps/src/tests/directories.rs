@@ -1,6 +1,7 @@
 //! `cas.owa-virtual-directory` and `mailbox.policy`
 
-use owaim_proto::clixml::{Object, Value};
+use owaim_inventory::{HostName, PowerShellVersion};
+use owaim_proto::clixml::{Limits, Object, Value, decode_document};
 use owaim_proto::psrp::PipelineOutput;
 
 use super::bench::{Bench, check, fails, gives, host, no_such_command, object, said};
@@ -143,12 +144,12 @@ fn directories_are_set_one_by_one_at_the_controller_that_was_read() {
         .iter()
         .map(|action| said(&action.pipeline))
         .collect();
-    let set = |name: &str| {
+    let expected = |name: &str| {
         format!(
             r"Set-OwaVirtualDirectory -Identity ATL-CAS-001\owa ({name}) -InstantMessagingEnabled -InstantMessagingType Ocs -DomainController atl-dc-001.litwareinc.com"
         )
     };
-    assert_eq!(sent, [set("A"), set("B")]);
+    assert_eq!(sent, [expected("A"), expected("B")]);
     assert_eq!(
         actions[0].saves[0].name,
         "virtual-directory-ATL-CAS-001_owa__A_.json"
@@ -249,5 +250,42 @@ fn policies_are_those_in_scope() {
     assert!(
         Bench::new().probe(&named(" "), |_| gives([])).is_err(),
         "so is an empty name"
+    );
+}
+
+#[test]
+fn a_real_server_says_what_is_understood() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/real/exchange/GetOwaVirtualDirectory.xml"
+    );
+    let Ok(bytes) = std::fs::read(file) else {
+        // The only output a test has that people see without asking for it.
+        use std::io::Write as _;
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: a_real_server_says_what_is_understood: no {file}"
+        );
+        return;
+    };
+    let text = String::from_utf8(bytes).unwrap();
+    let objects = decode_document(text.trim_start_matches('\u{feff}'), &Limits::default()).unwrap();
+    let step = OwaVirtualDirectory {
+        host: HostName::new("solo-e16a.solo.local").unwrap(),
+    };
+    let mut bench = Bench::new().knows("atl-cas-001", Fact::DomainController("unused".into()));
+    bench.facts.learn(
+        &step.host,
+        Fact::PowerShell(PowerShellVersion { major: 5, minor: 1 }),
+    );
+    let (seen, found) = bench.look(&step, |_| gives(objects.clone()));
+    check(
+        file,
+        &found,
+        r"drifted: SOLO-E16A\owa (Default Web Site): InstantMessagingType: None -> Ocs",
+    );
+    assert_eq!(
+        said(&bench.remedy(&step, &seen)[0].pipeline),
+        r"Set-OwaVirtualDirectory -Identity SOLO-E16A\owa (Default Web Site) -InstantMessagingEnabled -InstantMessagingType Ocs -DomainController Solo-DC1.Solo.local"
     );
 }

@@ -19,9 +19,9 @@ pub(crate) const REPORT: &str =
     "this program does not know such an answer: please report it with the transcript";
 
 /// Error categories ([MS-PSRP] 2.2.3.15) of conditions that pass: `OpenError`,
-/// `OperationTimeout`, `ResourceBusy`, `ResourceUnavailable`, `ConnectionError`,
-/// `LimitsExceeded`, `QuotaExceeded`.
-const PASSING: [i32; 7] = [1, 15, 19, 21, 27, 29, 30];
+/// `OperationTimeout`, `ResourceBusy`, `ResourceUnavailable`, `ReadError`, `WriteError`,
+/// `ConnectionError`, `LimitsExceeded`, `QuotaExceeded`.
+const PASSING: [i32; 9] = [1, 15, 19, 21, 22, 23, 27, 29, 30];
 
 /// Category `ObjectNotFound`.
 const OBJECT_NOT_FOUND: i32 = 13;

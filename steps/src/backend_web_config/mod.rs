@@ -33,6 +33,10 @@ const CHECK_COPY: &str = "check-copy";
 const COMPARE: &str = "compare";
 const WRITE: &str = "write";
 
+/// Error categories with which a write ends before it has touched the file: `ObjectNotFound`,
+/// `PermissionDenied`, `SecurityError`.
+const NOT_BEGUN: [i32; 3] = [13, 18, 25];
+
 /// The file of the back end, below the install root; the front end has one of the same name,
 /// which must not be touched.
 const FOLDER: &str = r"ClientAccess\Owa";
@@ -297,7 +301,18 @@ impl Step for BackendWebConfig {
         output: &PipelineOutput,
     ) -> Result<(), Problem> {
         if let Some(error) = output.errors().next() {
-            return Err(read::refused(&action.summary, error));
+            let mut problem = read::refused(&action.summary, error);
+            if action.name == WRITE && !NOT_BEGUN.contains(&error.category.code) {
+                // The file is truncated before it is written: it must be looked at again at once.
+                problem.retry = true;
+                problem.advice = intended(cx).next_back().map_or_else(String::new, |state| {
+                    format!(
+                        "the file may be cut short; its content from before lies in {}",
+                        state.backup
+                    )
+                });
+            }
+            return Err(problem);
         }
         let Some(state) = intended(cx).next_back() else {
             return Ok(());

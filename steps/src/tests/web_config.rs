@@ -394,3 +394,21 @@ fn wanted_keys_in_the_wrong_place_are_pointed_out() {
         )]
     );
 }
+
+#[test]
+fn a_write_that_fails_is_looked_at_again_unless_it_never_began() {
+    let folder = Folder::with(OLD);
+    let mut bench = bench();
+    let actions = planned(&folder, &mut bench);
+    for (error, category, retry) in [
+        ("WriteContentError,x", 23, true),
+        ("x", 0, true),
+        ("Unauthorized,x", 18, false),
+    ] {
+        let problem = step()
+            .accept(bench.context(), &actions[2], &fails(error, category))
+            .unwrap_err();
+        assert_eq!(problem.retry, retry, "{error}");
+        assert_eq!(problem.advice.contains(COPY), retry, "{error}");
+    }
+}

@@ -20,6 +20,7 @@ fn matches(message: &str, expected: &str) -> bool {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_error_says_what_was_expected_and_where() {
     let cases = [
         ("", "0: expected an element, found the end of the input"),

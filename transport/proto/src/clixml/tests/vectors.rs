@@ -241,7 +241,7 @@ fn references_share_and_point_up() {
     let decoded = decode(xml, &Limits::default()).unwrap();
     match (decoded.get("first"), decoded.get("again")) {
         (Some(Value::Object(first)), Some(Value::Object(again))) => {
-            assert!(Arc::ptr_eq(first, again))
+            assert!(Arc::ptr_eq(first, again));
         }
         other => panic!("expected the same object twice, found {other:?}"),
     }

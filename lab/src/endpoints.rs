@@ -97,11 +97,19 @@ pub enum EndpointsError {
 impl EndpointsFile {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Self, EndpointsError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| EndpointsError::Io { action: "read", path: path.into(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| EndpointsError::Io {
+            action: "read",
+            path: path.into(),
+            source,
+        })?;
         serde_json::from_str(&text).map_err(|error| EndpointsError::Format {
             path: path.into(),
-            detail: format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
+            detail: format!(
+                "{:?} error at line {}, column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ),
         })
     }
 
@@ -131,7 +139,11 @@ impl EndpointsFile {
             file.sync_all()?;
             fs::rename(&fresh, path)
         };
-        write().map_err(|source| EndpointsError::Io { action: "write", path: path.into(), source })
+        write().map_err(|source| EndpointsError::Io {
+            action: "write",
+            path: path.into(),
+            source,
+        })
     }
 }
 
@@ -167,7 +179,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hyper::Uri;
 use owaim_inventory::{EndpointKind, EndpointRule, ExchangeVersion, Host, HostName, Role, Site};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinSet;
+use tokio::net::TcpSocket;
+use tokio::task::{self, JoinSet};
 use uuid::Uuid;
 
 use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
@@ -79,6 +79,9 @@ pub enum LabError {
     /// The overlay asks for what the wire cannot do.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// The program is ending.
+    #[error("the lab was interrupted while it started")]
+    Interrupted,
     /// The site cannot be set up.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -97,59 +100,60 @@ pub struct Lab {
 impl Lab {
     /// Starts the simulated site for `site`. Once this returns, every listener accepts.
     pub async fn start(site: &Site, options: LabOptions) -> Result<Self, LabError> {
-        let LabOptions { listen, state_dir, overlay, latency } = options;
+        let LabOptions {
+            listen,
+            state_dir,
+            overlay,
+            latency,
+        } = options;
         let mut records = Vec::new();
         let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
         let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
-        let world = World::open(site, &overlay, state_dir.as_deref(), calls)?;
-
-        let generated = Uuid::new_v4().simple().to_string();
-        let mut passwords = Passwords { known: Vec::new(), generated };
         let mut accounts = Accounts::default();
         for account in &overlay.accounts {
-            passwords.known.push((account.username.clone(), account.password.clone()));
             add(&mut accounts, &account.username, &account.password)?;
         }
-        let mut endpoints = Vec::new();
-        let mut sockets = Vec::new();
-        for (number, (host, kind)) in places(site).enumerate() {
-            let username = &site.credentials.for_endpoint(&host.name, kind).username;
-            let password = passwords.of(username);
-            add(&mut accounts, username, password)?;
-            let address = nth_port(listen, number);
-            let failed = |source| LabError::Listen { address, host: host.name.clone(), kind, source };
-            let (socket, address) = reserve(address).map_err(failed)?;
-            let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
-            let path = path(&rule, &host.name, kind);
-            let listener = Listener { host: host.name.clone(), kind, path };
-            endpoints.push(EndpointEntry {
-                host: host.name.clone(),
-                kind,
-                url: format!("http://{address}{}", listener.path),
-                auth: vec![AuthScheme::Negotiate],
-                username: username.clone(),
-                password: Password::new(password.to_owned()),
-                configuration: rule.configuration.unwrap_or_else(|| kind.default_configuration().into()),
-            });
-            sockets.push((listener, socket, address));
-        }
+        let (entries, bound) = bind(site, listen, &mut accounts)?;
+        let faults = Faults::new(overlay.wire_faults())?;
+        let latency = latency.unwrap_or_else(|| overlay.latency());
+        let down: Vec<bool> = bound
+            .iter()
+            .map(|one| overlay.is_down(&one.listener.host))
+            .collect();
 
+        // The first start makes keys and certificates, and every start reads files.
+        let site = site.clone();
+        let world =
+            task::spawn_blocking(move || World::open(&site, &overlay, state_dir.as_deref(), calls));
+        let world = match world.await {
+            Ok(world) => world?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Err(LabError::Interrupted),
+        };
+
+        let connections = AtomicU64::new(0);
+        let service = Shells::new(world);
         let wire = Arc::new(Wire {
-            service: Shells::new(world),
+            service,
             accounts,
-            faults: Faults::new(overlay.wire_faults())?,
-            latency: latency.unwrap_or_else(|| overlay.latency()),
+            faults,
+            latency,
             requests,
-            connections: AtomicU64::new(0),
+            connections,
         });
         let mut listeners = JoinSet::new();
         let mut reserved = Vec::new();
-        for (listener, socket, address) in sockets {
-            if overlay.is_down(&listener.host) {
-                reserved.push(socket);
+        for (bound, down) in bound.into_iter().zip(down) {
+            if down {
+                reserved.push(bound.socket);
                 continue;
             }
-            let socket: TcpListener = socket.listen(BACKLOG).map_err(|source| LabError::Listen {
+            let Bound {
+                listener,
+                socket,
+                address,
+            } = bound;
+            let socket = socket.listen(BACKLOG).map_err(|source| LabError::Listen {
                 address,
                 host: listener.host.clone(),
                 kind: listener.kind,
@@ -157,8 +161,16 @@ impl Lab {
             })?;
             listeners.spawn(listener.run(socket, Arc::clone(&wire)));
         }
-        let endpoints = EndpointsFile { endpoints, ca: None };
-        Ok(Self { endpoints, listeners, _reserved: reserved, records })
+        let endpoints = EndpointsFile {
+            endpoints: entries,
+            ca: None,
+        };
+        Ok(Self {
+            endpoints,
+            listeners,
+            _reserved: reserved,
+            records,
+        })
     }
 
     /// Where the endpoints are, with the credentials that hold until the stop.
@@ -173,18 +185,85 @@ impl Lab {
         for (path, record) in &self.records {
             if let Some(error) = record.failure() {
                 let source = io::Error::new(error.kind(), error.to_string());
-                return Err(LabError::Record { path: path.clone(), source });
+                return Err(LabError::Record {
+                    path: path.clone(),
+                    source,
+                });
             }
         }
         Ok(())
     }
 }
 
+/// An endpoint with its port.
+struct Bound {
+    listener: Listener,
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+/// A port for every endpoint, and an account for whoever is to use it: one password, made up now,
+/// for all that have none yet.
+fn bind(
+    site: &Site,
+    listen: SocketAddr,
+    accounts: &mut Accounts,
+) -> Result<(Vec<EndpointEntry>, Vec<Bound>), LabError> {
+    let made_up = Uuid::new_v4().simple().to_string();
+    let mut entries = Vec::new();
+    let mut bound = Vec::new();
+    for (number, (host, kind)) in places(site).enumerate() {
+        let username = site
+            .credentials
+            .for_endpoint(&host.name, kind)
+            .username
+            .clone();
+        let password = Password::new(add(accounts, &username, &made_up)?);
+        let address = nth_port(listen, number);
+        let failed = |source| LabError::Listen {
+            address,
+            host: host.name.clone(),
+            kind,
+            source,
+        };
+        let (socket, address) = reserve(address).map_err(failed)?;
+        let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
+        let listener = Listener {
+            host: host.name.clone(),
+            kind,
+            path: path(&rule, &host.name, kind),
+        };
+        entries.push(EndpointEntry {
+            host: host.name.clone(),
+            kind,
+            url: format!("http://{address}{}", listener.path),
+            auth: vec![AuthScheme::Negotiate],
+            username,
+            password,
+            configuration: rule
+                .configuration
+                .unwrap_or_else(|| kind.default_configuration().into()),
+        });
+        bound.push(Bound {
+            listener,
+            socket,
+            address,
+        });
+    }
+    Ok((entries, bound))
+}
+
 /// The endpoints that a site has, in the order of its file.
 fn places(site: &Site) -> impl Iterator<Item = (&Host, EndpointKind)> {
     site.hosts.iter().flat_map(|host| {
-        let kinds = [(EndpointKind::Windows, true), (EndpointKind::Exchange, serves_exchange(site, host))];
-        kinds.into_iter().filter(|(_, there)| *there).map(move |(kind, _)| (host, kind))
+        let kinds = [
+            (EndpointKind::Windows, true),
+            (EndpointKind::Exchange, serves_exchange(site, host)),
+        ];
+        kinds
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(move |(kind, _)| (host, kind))
     })
 }
 
@@ -200,13 +279,18 @@ fn serves_exchange(site: &Site, host: &Host) -> bool {
 fn path(rule: &EndpointRule, host: &HostName, kind: EndpointKind) -> String {
     let url = rule.url.clone().unwrap_or_else(|| kind.default_url(host));
     // The site file's URLs were checked when it was parsed.
-    url.parse::<Uri>().map_or_else(|_| "/".into(), |url| url.path().to_owned())
+    url.parse::<Uri>()
+        .map_or_else(|_| "/".into(), |url| url.path().to_owned())
 }
 
 /// The address of the endpoint of that number.
 fn nth_port(listen: SocketAddr, number: usize) -> SocketAddr {
     let number = u16::try_from(number).unwrap_or(u16::MAX);
-    let port = if listen.port() == 0 { 0 } else { listen.port().saturating_add(number) };
+    let port = if listen.port() == 0 {
+        0
+    } else {
+        listen.port().saturating_add(number)
+    };
     SocketAddr::new(listen.ip(), port)
 }
 
@@ -215,27 +299,26 @@ fn recorder(
     name: &str,
     records: &mut Vec<(PathBuf, Arc<Recorder>)>,
 ) -> Result<Arc<Recorder>, LabError> {
-    let Some(folder) = folder else { return Ok(Arc::default()) };
+    let Some(folder) = folder else {
+        return Ok(Arc::default());
+    };
     let path = folder.join(name);
     let open = std::fs::create_dir_all(folder).and_then(|()| Recorder::append_to(&path));
-    let recorder = Arc::new(open.map_err(|source| LabError::Record { path: path.clone(), source })?);
+    let recorder = Arc::new(open.map_err(|source| LabError::Record {
+        path: path.clone(),
+        source,
+    })?);
     records.push((path, Arc::clone(&recorder)));
     Ok(recorder)
 }
 
-fn add(accounts: &mut Accounts, username: &str, password: &str) -> Result<(), LabError> {
-    accounts.add(username, password).map_err(|_| LabError::Account { username: username.into() })
-}
-
-/// The passwords of the accounts: those of the overlay, and the one made up for this start.
-struct Passwords {
-    known: Vec<(String, String)>,
-    generated: String,
-}
-
-impl Passwords {
-    fn of(&self, username: &str) -> &str {
-        let known = self.known.iter().find(|(name, _)| name.eq_ignore_ascii_case(username));
-        known.map_or(&self.generated, |(_, password)| password)
-    }
+/// Adds an account and gives the password that holds for it: that of an earlier account which
+/// goes by the same name, or else `password`.
+fn add(accounts: &mut Accounts, username: &str, password: &str) -> Result<String, LabError> {
+    accounts
+        .add(username, password)
+        .map(str::to_owned)
+        .map_err(|_| LabError::Account {
+            username: username.into(),
+        })
 }

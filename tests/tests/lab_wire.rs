@@ -16,8 +16,10 @@ use owaim_transport::{
     Authentication, Connection, Credential, Endpoint, Secret, Timeouts, TransportError,
 };
 
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(10) };
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    response: Duration::from_secs(10),
+};
 
 fn site() -> Site {
     let text = include_str!("../../examples/litware.toml");
@@ -26,13 +28,19 @@ fn site() -> Site {
 
 async fn start(overlay: &str, state_dir: Option<&Path>) -> Lab {
     let overlay = Overlay::parse("overlay.toml", overlay).unwrap();
-    let options = LabOptions { overlay, state_dir: state_dir.map(Into::into), ..Default::default() };
+    let options = LabOptions {
+        overlay,
+        state_dir: state_dir.map(Into::into),
+        ..Default::default()
+    };
     Lab::start(&site(), options).await.unwrap()
 }
 
 fn entry<'a>(lab: &'a Lab, host: &str, kind: EndpointKind) -> &'a EndpointEntry {
     let mut entries = lab.endpoints().endpoints.iter();
-    entries.find(|entry| entry.host.short() == host && entry.kind == kind).unwrap()
+    entries
+        .find(|entry| entry.host.short() == host && entry.kind == kind)
+        .unwrap()
 }
 
 fn endpoint(entry: &EndpointEntry, username: &str, password: &str) -> Endpoint {
@@ -41,7 +49,10 @@ fn endpoint(entry: &EndpointEntry, username: &str, password: &str) -> Endpoint {
         url: entry.url.clone(),
         configuration: entry.configuration.clone(),
         authentication: Authentication::Ntlm,
-        credential: Credential { username: username.into(), password: Secret::new(password.into()) },
+        credential: Credential {
+            username: username.into(),
+            password: Secret::new(password.into()),
+        },
     }
 }
 
@@ -52,14 +63,23 @@ fn connect(entry: &EndpointEntry) -> Connection {
 
 /// A request for the end of a shell that there never was.
 fn delete(entry: &EndpointEntry) -> Vec<u8> {
-    let header = RequestHeader::new(&entry.url, "http://schemas.microsoft.com/powershell/Microsoft.PowerShell");
-    Request { header, body: RequestBody::Delete }.encode()
+    let header = RequestHeader::new(
+        &entry.url,
+        "http://schemas.microsoft.com/powershell/Microsoft.PowerShell",
+    );
+    Request {
+        header,
+        body: RequestBody::Delete,
+    }
+    .encode()
 }
 
 /// The lines of `requests.ndjson`.
 fn records(folder: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(folder.join("requests.ndjson")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -69,7 +89,13 @@ async fn every_host_has_its_endpoints() {
         .endpoints()
         .endpoints
         .iter()
-        .map(|entry| (entry.host.short(), entry.kind.name(), entry.configuration.as_str()))
+        .map(|entry| {
+            (
+                entry.host.short(),
+                entry.kind.name(),
+                entry.configuration.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         found,
@@ -85,7 +111,11 @@ async fn every_host_has_its_endpoints() {
     );
     let other = start("", None).await;
     let password = |lab: &Lab| lab.endpoints().endpoints[0].password.clone();
-    assert_ne!(password(&lab), password(&other), "the password is made up for each start");
+    assert_ne!(
+        password(&lab),
+        password(&other),
+        "the password is made up for each start"
+    );
     assert!(!format!("{lab:?}").contains(password(&lab).expose()));
     lab.stop().await.unwrap();
 }
@@ -99,7 +129,10 @@ async fn sealed_messages_reach_each_kind_of_endpoint() {
         for _ in 0..3 {
             connection.exchange("Delete", delete(entry)).await.unwrap();
         }
-        connection.exchange("Delete", b"no envelope".to_vec()).await.unwrap();
+        connection
+            .exchange("Delete", b"no envelope".to_vec())
+            .await
+            .unwrap();
     }
 }
 
@@ -124,14 +157,23 @@ async fn only_known_accounts_with_their_passwords_log_on() {
         ("ELSEWHERE\\owaim", made_up, false),
     ];
     for (username, password, fine) in cases {
-        let mut connection = Connection::open(&endpoint(entry, username, password), TIMEOUTS).unwrap();
+        let mut connection =
+            Connection::open(&endpoint(entry, username, password), TIMEOUTS).unwrap();
         match connection.exchange("Delete", delete(entry)).await {
             Ok(_) => assert!(fine, "{username} logged on"),
             Err(error) => assert!(!fine && error.is_refused_logon(), "{username}: {error:?}"),
         }
     }
-    let logons = |kind: &str| records(folder.path()).iter().filter(|line| line["logon"] == kind).count();
-    assert_eq!((logons("challenged"), logons("accepted"), logons("refused")), (11, 5, 6));
+    let logons = |kind: &str| {
+        records(folder.path())
+            .iter()
+            .filter(|line| line["logon"] == kind)
+            .count()
+    };
+    assert_eq!(
+        (logons("challenged"), logons("accepted"), logons("refused")),
+        (11, 5, 6)
+    );
 }
 
 /// What the lab answers to `request`, sent in clear over `stream`.
@@ -147,25 +189,51 @@ async fn nobody_gets_in_without_a_logon() {
     let lab = start("", None).await;
     let entry = entry(&lab, "atl-cas-001", EndpointKind::Exchange);
     let mut authenticated = connect(entry);
-    authenticated.exchange("Delete", delete(entry)).await.unwrap();
+    authenticated
+        .exchange("Delete", delete(entry))
+        .await
+        .unwrap();
 
-    let address = entry.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let address = entry
+        .url
+        .strip_prefix("http://")
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
     let post = |path: &str, headers: &str| {
         let mut stream = TcpStream::connect(address).unwrap();
-        raw(&mut stream, &format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 2\r\n\r\n{{}}"))
+        raw(
+            &mut stream,
+            &format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 2\r\n\r\n{{}}"),
+        )
     };
-    for headers in ["", "Authorization: Basic eDp5\r\n", "Authorization: Negotiate TlRM\r\n", "Authorization: Negotiate !\r\n"] {
+    for headers in [
+        "",
+        "Authorization: Basic eDp5\r\n",
+        "Authorization: Negotiate TlRM\r\n",
+        "Authorization: Negotiate !\r\n",
+    ] {
         let answer = post("/PowerShell/", headers);
         assert!(answer.starts_with("http/1.1 401"), "{headers}: {answer}");
-        for header in ["\r\nwww-authenticate: negotiate\r\n", "\r\nserver: microsoft-httpapi/2.0\r\n", "\r\ncontent-length: 0\r\n"] {
+        for header in [
+            "\r\nwww-authenticate: negotiate\r\n",
+            "\r\nserver: microsoft-httpapi/2.0\r\n",
+            "\r\ncontent-length: 0\r\n",
+        ] {
             assert!(answer.contains(header), "{headers}: {answer}");
         }
     }
     assert!(post("/powershell", "").starts_with("http/1.1 401"));
     assert!(post("/wsman", "").starts_with("http/1.1 404"));
     let mut stream = TcpStream::connect(address).unwrap();
-    assert!(raw(&mut stream, "GET /PowerShell HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("http/1.1 405"));
-    authenticated.exchange("Delete", delete(entry)).await.unwrap();
+    assert!(
+        raw(&mut stream, "GET /PowerShell HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("http/1.1 405")
+    );
+    authenticated
+        .exchange("Delete", delete(entry))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -203,33 +271,65 @@ async fn faults_strike_where_they_are_told_to() {
     let once = exchange("atl-cas-001");
     let mut connection = connect(once);
     connection.exchange("Delete", delete(once)).await.unwrap();
-    let error = connection.exchange("Delete", delete(once)).await.unwrap_err();
-    assert!(matches!(error, TransportError::Http { status: 503, .. }), "{error:?}");
-    connect(once).exchange("Delete", delete(once)).await.unwrap();
+    let error = connection
+        .exchange("Delete", delete(once))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Http { status: 503, .. }),
+        "{error:?}"
+    );
+    connect(once)
+        .exchange("Delete", delete(once))
+        .await
+        .unwrap();
 
     let entry = windows("atl-cas-001");
-    let answer = connect(entry).exchange("Delete", delete(entry)).await.unwrap();
+    let answer = connect(entry)
+        .exchange("Delete", delete(entry))
+        .await
+        .unwrap();
     assert!(String::from_utf8(answer).unwrap().contains("2150859173"));
 
     for entry in [exchange("atl-cas-002"), windows("atl-cas-002")] {
-        let error = connect(entry).exchange("Delete", delete(entry)).await.unwrap_err();
-        assert!(matches!(error, TransportError::Closed { sent: true, .. }), "{error:?}");
+        let error = connect(entry)
+            .exchange("Delete", delete(entry))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, TransportError::Closed { sent: true, .. }),
+            "{error:?}"
+        );
     }
 
     let entry = windows("atl-mbx-001");
     let endpoint = endpoint(entry, &entry.username, entry.password.expose());
-    let hasty = Timeouts { response: Duration::from_millis(300), ..TIMEOUTS };
+    let hasty = Timeouts {
+        response: Duration::from_millis(300),
+        ..TIMEOUTS
+    };
     let mut connection = Connection::open(&endpoint, hasty).unwrap();
-    let error = connection.exchange("Delete", delete(entry)).await.unwrap_err();
-    assert!(matches!(error, TransportError::Timeout { sent: true, .. }), "{error:?}");
+    let error = connection
+        .exchange("Delete", delete(entry))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Timeout { sent: true, .. }),
+        "{error:?}"
+    );
 
     let entry = windows("atl-mbx-003");
-    let error = connect(entry).exchange("Delete", delete(entry)).await.unwrap_err();
+    let error = connect(entry)
+        .exchange("Delete", delete(entry))
+        .await
+        .unwrap_err();
     assert!(matches!(error, TransportError::Connect { .. }), "{error:?}");
 
     lab.stop().await.unwrap();
     let lines = records(folder.path());
-    let dropped = lines.iter().filter(|line| line["status"].is_null() && line["action"] == "Delete");
+    let dropped = lines
+        .iter()
+        .filter(|line| line["status"].is_null() && line["action"] == "Delete");
     assert_eq!(dropped.count(), 3, "{lines:#?}");
 }
 
@@ -240,17 +340,28 @@ async fn requests_are_noted_and_held_back() {
     let first = entry(&lab, "atl-mbx-001", EndpointKind::Windows);
     let second = entry(&lab, "atl-mbx-002", EndpointKind::Windows);
     let (mut one, mut two) = (connect(first), connect(second));
-    let (one, two) =
-        tokio::join!(one.exchange("Delete", delete(first)), two.exchange("Delete", delete(second)));
+    let (one, two) = tokio::join!(
+        one.exchange("Delete", delete(first)),
+        two.exchange("Delete", delete(second))
+    );
     one.unwrap();
     two.unwrap();
-    let url = first.url.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
+    let url = first
+        .url
+        .strip_prefix("http://")
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
     lab.stop().await.unwrap();
     assert!(TcpStream::connect(url).is_err(), "a stopped lab listens");
 
     let lines = records(folder.path());
     assert_eq!(lines.len(), 4, "two round trips each");
-    let time = |line: &serde_json::Value, key: &str| line[key].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let time = |line: &serde_json::Value, key: &str| {
+        line[key].as_str().unwrap().parse::<Timestamp>().unwrap()
+    };
     for line in &lines {
         let held = time(line, "ended").duration_since(time(line, "time"));
         assert!(held >= jiff::SignedDuration::from_millis(200), "{line}");
@@ -261,11 +372,20 @@ async fn requests_are_noted_and_held_back() {
         assert_eq!(line["status"] == 401, logon, "{line}");
     }
     let of = |host: &str| {
-        let mut lines = lines.iter().filter(|line| line["host"].as_str().unwrap().starts_with(host));
+        let mut lines = lines
+            .iter()
+            .filter(|line| line["host"].as_str().unwrap().starts_with(host));
         let first = lines.next().unwrap();
-        (time(first, "time"), time(lines.next().unwrap(), "ended"), first["connection"].clone())
+        (
+            time(first, "time"),
+            time(lines.next().unwrap(), "ended"),
+            first["connection"].clone(),
+        )
     };
     let (one, two) = (of("atl-mbx-001"), of("atl-mbx-002"));
-    assert!(one.0 < two.1 && two.0 < one.1, "the requests of two hosts do not overlap");
+    assert!(
+        one.0 < two.1 && two.0 < one.1,
+        "the requests of two hosts do not overlap"
+    );
     assert_ne!(one.2, two.2);
 }

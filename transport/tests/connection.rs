@@ -261,7 +261,7 @@ async fn an_altered_answer_is_refused() {
             2 => {
                 *body = String::from_utf8_lossy(body)
                     .replace("Length=9", "Length=8")
-                    .into_bytes()
+                    .into_bytes();
             }
             _ => body.truncate(body.len() - 6),
         }
@@ -364,7 +364,7 @@ async fn silence_ends_by_time_out() {
             if after_logon {
                 peer.log_on().await;
             }
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
         })
         .await;
         let mut connection = Connection::open(&endpoint(&url, "admin", PASSWORD), short).unwrap();
@@ -383,7 +383,7 @@ async fn silence_ends_by_time_out() {
 async fn a_cancelled_exchange_ends_the_connection() {
     let (url, _) = serve(|mut peer| async move {
         peer.log_on().await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     })
     .await;
     let mut connection = connect(&url);

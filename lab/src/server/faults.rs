@@ -53,13 +53,20 @@ impl TryFrom<&overlay::Fault> for Rule {
     type Error = FaultError;
 
     fn try_from(fault: &overlay::Fault) -> Result<Self, FaultError> {
-        const KINDS: [EndpointKind; 4] =
-            [EndpointKind::Windows, EndpointKind::Exchange, EndpointKind::Lync, EndpointKind::LyncLocal];
+        const KINDS: [EndpointKind; 4] = [
+            EndpointKind::Windows,
+            EndpointKind::Exchange,
+            EndpointKind::Lync,
+            EndpointKind::LyncLocal,
+        ];
         let endpoint = fault.endpoint.as_ref().map(|name| {
-            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| FaultError {
-                expected: "windows, exchange, lync or lync-local",
-                found: name.clone(),
-            })
+            KINDS
+                .into_iter()
+                .find(|kind| kind.name() == name)
+                .ok_or_else(|| FaultError {
+                    expected: "windows, exchange, lync or lync-local",
+                    found: name.clone(),
+                })
         });
         Ok(Self {
             host: fault.host.clone(),
@@ -75,12 +82,15 @@ impl Effect {
     fn parse(kind: &str) -> Result<Self, FaultError> {
         let effect = match kind.split_once(':') {
             Some(("fault", code)) => code.parse().ok().map(Self::Fault),
-            Some(("http", status)) => {
-                status.parse().ok().filter(|status| (200..600).contains(status)).map(Self::Status)
-            }
-            Some(("delay", milliseconds)) => {
-                milliseconds.parse().ok().map(|number| Self::Delay(Duration::from_millis(number)))
-            }
+            Some(("http", status)) => status
+                .parse()
+                .ok()
+                .filter(|status| (200..600).contains(status))
+                .map(Self::Status),
+            Some(("delay", milliseconds)) => milliseconds
+                .parse()
+                .ok()
+                .map(|number| Self::Delay(Duration::from_millis(number))),
             Some(_) => None,
             None => match kind {
                 "drop-before" => Some(Self::DropBefore),
@@ -104,20 +114,34 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// The faults that an overlay describes.
-    pub(crate) fn new<'a>(faults: impl IntoIterator<Item = &'a overlay::Fault>) -> Result<Self, FaultError> {
-        let rules = faults.into_iter().map(|fault| Ok((Rule::try_from(fault)?, 0)));
-        Ok(Self { rules: Mutex::new(rules.collect::<Result<_, FaultError>>()?) })
+    pub(crate) fn new<'a>(
+        faults: impl IntoIterator<Item = &'a overlay::Fault>,
+    ) -> Result<Self, FaultError> {
+        let rules = faults
+            .into_iter()
+            .map(|fault| Ok((Rule::try_from(fault)?, 0)));
+        Ok(Self {
+            rules: Mutex::new(rules.collect::<Result<_, FaultError>>()?),
+        })
     }
 
     /// What befalls the request that has just come; every matching rule counts it, the first one
     /// that strikes wins.
-    pub(crate) fn strike(&self, host: &HostName, endpoint: EndpointKind, action: &str) -> Option<Effect> {
+    pub(crate) fn strike(
+        &self,
+        host: &HostName,
+        endpoint: EndpointKind,
+        action: &str,
+    ) -> Option<Effect> {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let mut effect = None;
         for (rule, seen) in rules.iter_mut() {
             let matches = rule.host.as_ref().is_none_or(|name| name == host)
                 && rule.endpoint.is_none_or(|kind| kind == endpoint)
-                && rule.action.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(action));
+                && rule
+                    .action
+                    .as_ref()
+                    .is_none_or(|name| name.eq_ignore_ascii_case(action));
             if matches {
                 *seen = seen.saturating_add(1);
                 if rule.nth.is_none_or(|nth| nth == *seen) && effect.is_none() {
@@ -170,7 +194,10 @@ mod tests {
     fn a_fault_strikes_the_requests_it_counts() {
         let ours = HostName::new("mbx1.litwareinc.com").unwrap();
         let other = HostName::new("mbx2.litwareinc.com").unwrap();
-        let faults = [fault(Some(2), Some("command"), "http:503"), fault(None, Some("signal"), "hang")];
+        let faults = [
+            fault(Some(2), Some("command"), "http:503"),
+            fault(None, Some("signal"), "hang"),
+        ];
         let faults = Faults::new(&faults).unwrap();
         let (windows, exchange) = (EndpointKind::Windows, EndpointKind::Exchange);
         for (host, kind, action, expected) in [
@@ -183,7 +210,11 @@ mod tests {
             (&ours, windows, "Signal", Some(Effect::Hang)),
             (&ours, windows, "Signal", Some(Effect::Hang)),
         ] {
-            assert_eq!(faults.strike(host, kind, action), expected, "{host} {action}");
+            assert_eq!(
+                faults.strike(host, kind, action),
+                expected,
+                "{host} {action}"
+            );
         }
     }
 
@@ -203,7 +234,10 @@ mod tests {
         ] {
             assert_eq!(Effect::parse(kind).ok(), expected, "{kind}");
         }
-        let odd = overlay::Fault { endpoint: Some("owa".into()), ..fault(None, None, "hang") };
+        let odd = overlay::Fault {
+            endpoint: Some("owa".into()),
+            ..fault(None, None, "hang")
+        };
         assert!(Faults::new([&odd]).is_err());
     }
 
@@ -211,9 +245,15 @@ mod tests {
     fn the_fault_answers_the_request() {
         let mut request = wsman::RequestHeader::new("http://srv/wsman", "uri");
         request.message_id = "uuid:11111111-1111-1111-1111-111111111111".into();
-        let request = Request { header: request, body: wsman::RequestBody::Delete };
+        let request = Request {
+            header: request,
+            body: wsman::RequestBody::Delete,
+        };
         let answer = envelope(2_150_859_173, &request.encode());
-        match Response::decode(&answer, &request, &Limits::default()).unwrap().body {
+        match Response::decode(&answer, &request, &Limits::default())
+            .unwrap()
+            .body
+        {
             ResponseBody::Fault(fault) => assert_eq!(fault.code, Some(2_150_859_173)),
             other => panic!("{other:?}"),
         }

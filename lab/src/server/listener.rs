@@ -4,6 +4,7 @@
 //! with its keys. Nothing of it carries over to another connection.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -28,10 +29,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::Wire;
 use super::faults::{self, Effect};
 use super::ntlm::{Acceptor, Step};
 use super::shell::RequestOrigin;
-use super::Wire;
 
 /// Largest body that is read: twice what servers allow an envelope by default (500 KiB).
 const MAX_BODY: usize = 1 << 20;
@@ -145,7 +146,9 @@ impl Listener {
     fn delimiter(&self) -> Delimiter {
         match self.kind {
             EndpointKind::Exchange => Delimiter::Spaced,
-            EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => Delimiter::Plain,
+            EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => {
+                Delimiter::Plain
+            }
         }
     }
 }
@@ -154,7 +157,13 @@ async fn connection(listener: Arc<Listener>, stream: TcpStream, wire: Arc<Wire>)
     // Small answers go out at once; a socket that cannot be told so works all the same.
     let _ = stream.set_nodelay(true);
     let number = wire.next_connection();
-    let peer = Peer { listener, wire, number, acceptor: Acceptor::new(), user: None };
+    let peer = Peer {
+        listener,
+        wire,
+        number,
+        acceptor: Acceptor::new(),
+        user: None,
+    };
     let peer = Arc::new(Mutex::new(peer));
     let service = service_fn(move |request| {
         let peer = Arc::clone(&peer);
@@ -162,7 +171,9 @@ async fn connection(listener: Arc<Listener>, stream: TcpStream, wire: Arc<Wire>)
         async move { peer.lock().await.respond(request).await }
     });
     // How a connection ends is the client's affair.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// The connection is closed without an answer.
@@ -181,7 +192,10 @@ struct Peer {
 }
 
 impl Peer {
-    async fn respond(&mut self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
+    async fn respond(
+        &mut self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Dropped> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await;
         let mut note = Note {
@@ -218,8 +232,8 @@ impl Peer {
             return Some(Reply::empty(StatusCode::METHOD_NOT_ALLOWED));
         }
         let token = match self.log_on(&head.headers, note) {
-            Ok(token) => token,
-            Err(reply) => return Some(reply),
+            ControlFlow::Continue(token) => token,
+            ControlFlow::Break(reply) => return Some(reply),
         };
         let reply = self.message(head, body, note).await?;
         Some(match token {
@@ -228,13 +242,17 @@ impl Peer {
         })
     }
 
-    /// Takes the token of a request, if it has one. `Ok` lets the request through, with a last
-    /// token for the client where the package has one.
-    fn log_on(&mut self, headers: &HeaderMap, note: &mut Note) -> Result<Option<Vec<u8>>, Reply> {
+    /// Takes the token of a request, if it has one. A request that may go on has a last token for
+    /// the client where the package wants that.
+    fn log_on(
+        &mut self,
+        headers: &HeaderMap,
+        note: &mut Note,
+    ) -> ControlFlow<Reply, Option<Vec<u8>>> {
         let Some(value) = headers.get(AUTHORIZATION) else {
             return match self.user {
-                Some(_) => Ok(None),
-                None => Err(Reply::unauthorized(None).closing()),
+                Some(_) => ControlFlow::Continue(None),
+                None => ControlFlow::Break(Reply::unauthorized(None).closing()),
             };
         };
         self.user = None;
@@ -242,18 +260,22 @@ impl Peer {
         let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(NEGOTIATE));
         let token = token.and_then(|(_, token)| STANDARD.decode(token.trim()).ok());
         let step = token.map(|token| self.acceptor.accept(token, &self.wire.accounts));
-        let (logon, outcome) = match step {
+        let (logon, flow) = match step {
             Some(Ok(Step::Established { user, token })) => {
                 self.user = Some(user);
-                (Logon::Accepted, Ok(token))
+                (Logon::Accepted, ControlFlow::Continue(token))
             }
-            Some(Ok(Step::Continue(token))) => {
-                (Logon::Challenged, Err(Reply::unauthorized(Some(&token))))
-            }
-            Some(Err(_)) | None => (Logon::Refused, Err(Reply::unauthorized(None))),
+            Some(Ok(Step::Continue(token))) => (
+                Logon::Challenged,
+                ControlFlow::Break(Reply::unauthorized(Some(&token))),
+            ),
+            Some(Err(_)) | None => (
+                Logon::Refused,
+                ControlFlow::Break(Reply::unauthorized(None)),
+            ),
         };
         note.logon = Some(logon);
-        outcome
+        flow
     }
 
     /// Answers the message of somebody who is logged on.
@@ -264,7 +286,9 @@ impl Peer {
             return Some(Reply::empty(StatusCode::OK));
         }
         let content_type = head.headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         if !multipart::is_sealed(content_type) {
             // As a service does that is not configured with AllowUnencrypted.
             return Some(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR));
@@ -278,7 +302,10 @@ impl Peer {
         note.action = request.and_then(|request| request.action().uri().rsplit('/').next());
 
         let (host, kind) = (&self.listener.host, self.listener.kind);
-        let effect = self.wire.faults.strike(host, kind, note.action.unwrap_or_default());
+        let effect = self
+            .wire
+            .faults
+            .strike(host, kind, note.action.unwrap_or_default());
         match &effect {
             Some(Effect::DropBefore) => return None,
             Some(Effect::Status(status)) => return Some(Reply::empty(status_code(*status))),
@@ -305,7 +332,11 @@ impl Peer {
 
     fn sealed(&mut self, status: StatusCode, envelope: Vec<u8>) -> Reply {
         match self.acceptor.seal(envelope, self.listener.delimiter()) {
-            Ok(body) => Reply { body, ..Reply::empty(status) }.with_sealed_type(),
+            Ok(body) => Reply {
+                body,
+                ..Reply::empty(status)
+            }
+            .with_sealed_type(),
             Err(_) => Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).closing(),
         }
     }
@@ -327,7 +358,11 @@ impl Reply {
     fn empty(status: StatusCode) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(SERVER, HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));
-        Self { status, headers, body: Vec::new() }
+        Self {
+            status,
+            headers,
+            body: Vec::new(),
+        }
     }
 
     fn unauthorized(token: Option<&[u8]>) -> Self {
@@ -351,7 +386,8 @@ impl Reply {
     }
 
     fn closing(mut self) -> Self {
-        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self.headers
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         self
     }
 

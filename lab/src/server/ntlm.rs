@@ -8,8 +8,8 @@ use owaim_proto::multipart::{Delimiter, MultipartError, SOAP, SPNEGO, SealedMess
 use sspi::ntlm::NtlmConfig;
 use sspi::{
     AuthIdentity, BufferType, DataRepresentation, EncryptionFlags, Negotiate, NegotiateConfig,
-    NegotiatedProtocol, Ntlm, SecurityBuffer, SecurityBufferRef, SecurityStatus, ServerRequestFlags, Sspi, SspiEx,
-    Username,
+    NegotiatedProtocol, Ntlm, SecurityBuffer, SecurityBufferRef, SecurityStatus,
+    ServerRequestFlags, Sspi, SspiEx, Username,
 };
 
 /// How every bare NTLM token begins ([MS-NLMP] 2.2.1).
@@ -53,22 +53,38 @@ struct Account {
 }
 
 impl Accounts {
-    /// Adds the account `name` (`DOMAIN\user`, `user@domain` or `user`); it may log on by its bare
-    /// name too. An account that is there already keeps its password.
-    pub(crate) fn add(&mut self, name: &str, password: &str) -> Result<(), AcceptError> {
-        let parse = |text| Username::parse(text).map_err(|_| AcceptError::Username { username: name.into() });
+    /// Adds the account `name` (`DOMAIN\user`, `user@domain` or `user`), which may log on by its
+    /// bare name too, and gives the password that holds: an account that goes by that name already
+    /// keeps its own.
+    pub(crate) fn add(&mut self, name: &str, password: &str) -> Result<&str, AcceptError> {
+        let parse = |text| {
+            Username::parse(text).map_err(|_| AcceptError::Username {
+                username: name.into(),
+            })
+        };
         let whole = parse(name)?;
-        if self.find(&whole).is_some() {
-            return Ok(());
+        if self.find(&whole).is_none() {
+            let bare = parse(whole.account_name())?;
+            let mut names = vec![whole.clone()];
+            if bare != whole && self.find(&bare).is_none() {
+                names.push(bare);
+            }
+            let identity = |username| AuthIdentity {
+                username,
+                password: password.to_owned().into(),
+            };
+            let identities = names.into_iter().map(identity).collect();
+            self.accounts.push(Account {
+                name: name.into(),
+                identities,
+            });
         }
-        let bare = parse(whole.account_name())?;
-        let identity = |username| AuthIdentity { username, password: password.to_owned().into() };
-        let mut identities = vec![identity(whole)];
-        if self.find(&bare).is_none() && !identities.iter().any(|one| one.username == bare) {
-            identities.push(identity(bare));
-        }
-        self.accounts.push(Account { name: name.into(), identities });
-        Ok(())
+        let known = self
+            .find(&whole)
+            .map(|(_, identity)| identity.password.as_ref().as_str());
+        known.ok_or_else(|| AcceptError::NoAccount {
+            username: name.into(),
+        })
     }
 
     fn find(&self, username: &Username) -> Option<(&Account, &AuthIdentity)> {
@@ -80,7 +96,10 @@ impl Accounts {
     }
 
     fn identities(&self) -> Vec<AuthIdentity> {
-        self.accounts.iter().flat_map(|account| account.identities.iter().cloned()).collect()
+        self.accounts
+            .iter()
+            .flat_map(|account| account.identities.iter().cloned())
+            .collect()
     }
 }
 
@@ -118,12 +137,18 @@ enum Package {
 impl Acceptor {
     /// A context that nobody has logged on to.
     pub(crate) fn new() -> Self {
-        Self { stage: Stage::Fresh }
+        Self {
+            stage: Stage::Fresh,
+        }
     }
 
     /// Takes one token of the client. A token that begins a conversation begins it anew; after an
     /// error nobody is logged on.
-    pub(crate) fn accept(&mut self, token: Vec<u8>, accounts: &Accounts) -> Result<Step, AcceptError> {
+    pub(crate) fn accept(
+        &mut self,
+        token: Vec<u8>,
+        accounts: &Accounts,
+    ) -> Result<Step, AcceptError> {
         let mut package = match std::mem::replace(&mut self.stage, Stage::Fresh) {
             Stage::Challenged(package) => package,
             Stage::Fresh | Stage::Established(_) => Package::for_token(&token, accounts)?,
@@ -143,7 +168,11 @@ impl Acceptor {
     }
 
     /// The envelope that `body` carries, its signature and order checked.
-    pub(crate) fn unseal(&mut self, content_type: &str, body: &[u8]) -> Result<Vec<u8>, AcceptError> {
+    pub(crate) fn unseal(
+        &mut self,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, AcceptError> {
         let context = self.context()?;
         let mut message = SealedMessage::decode(SPNEGO, content_type, body)?;
         message.check_length(message.sealed.len())?;
@@ -156,7 +185,11 @@ impl Acceptor {
     }
 
     /// The body that carries `envelope`.
-    pub(crate) fn seal(&mut self, mut envelope: Vec<u8>, delimiter: Delimiter) -> Result<Vec<u8>, AcceptError> {
+    pub(crate) fn seal(
+        &mut self,
+        mut envelope: Vec<u8>,
+        delimiter: Delimiter,
+    ) -> Result<Vec<u8>, AcceptError> {
         let context = self.context()?;
         let original_length = envelope.len();
         let mut signature = vec![0; SIGNATURE];
@@ -165,8 +198,12 @@ impl Acceptor {
             SecurityBufferRef::data_buf(&mut envelope),
         ];
         context.encrypt_message(EncryptionFlags::empty(), &mut buffers)?;
-        let message =
-            SealedMessage { original_type: SOAP.into(), original_length, signature, sealed: envelope };
+        let message = SealedMessage {
+            original_type: SOAP.into(),
+            original_length,
+            signature,
+            sealed: envelope,
+        };
         Ok(message.encode(SPNEGO, delimiter))
     }
 
@@ -205,9 +242,12 @@ impl Package {
             },
         };
         let username = ntlm.query_context_names()?.username;
-        let (account, identity) = accounts
-            .find(&username)
-            .ok_or_else(|| AcceptError::NoAccount { username: username.inner().into() })?;
+        let (account, identity) =
+            accounts
+                .find(&username)
+                .ok_or_else(|| AcceptError::NoAccount {
+                    username: username.inner().into(),
+                })?;
         if bare {
             ntlm.custom_set_auth_identity(identity.clone())?;
         }
@@ -231,7 +271,10 @@ where
         .with_target_data_representation(DataRepresentation::Native)
         .with_input(&mut input)
         .with_output(&mut output);
-    let status = package.accept_security_context_impl(builder)?.resolve_to_result()?.status;
+    let status = package
+        .accept_security_context_impl(builder)?
+        .resolve_to_result()?
+        .status;
     let [token] = output;
     Ok((status, token.buffer))
 }

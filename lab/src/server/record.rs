@@ -18,18 +18,25 @@ impl Recorder {
     /// Appends to the file at `path`, which is made if there is none.
     pub(crate) fn append_to(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
-        Ok(Self { file: Some(Mutex::new(file)), failure: OnceLock::new() })
+        Ok(Self {
+            file: Some(Mutex::new(file)),
+            failure: OnceLock::new(),
+        })
     }
 
     /// Writes `record` as one line. The caller has a request to answer: a failure is kept for
     /// [`failure`](Self::failure).
     pub(crate) fn write(&self, record: &impl Serialize) {
         let Some(file) = &self.file else { return };
-        let line = serde_json::to_vec(record).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            // One call, so that a reader never sees half a line of a line's beginning.
-            file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
-        });
+        let line = serde_json::to_vec(record)
+            .map_err(io::Error::from)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                // One call, so that a reader never sees half a line of a line's beginning.
+                file.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .write_all(&line)
+            });
         if let Err(error) = line {
             // Only the first failure is told; what follows is its consequence.
             let _ = self.failure.set(error);

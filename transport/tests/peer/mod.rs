@@ -12,15 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The one password that the peer accepts, whatever the user's name.
-pub const PASSWORD: &str = "S3cret-canary-42!";
+pub(crate) const PASSWORD: &str = "S3cret-canary-42!";
 
-pub struct Request {
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Request {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -37,13 +37,13 @@ impl Request {
     }
 }
 
-pub struct Peer {
+pub(crate) struct Peer {
     stream: TcpStream,
     ntlm: Ntlm,
 }
 
 impl Peer {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self {
             stream,
             ntlm: Ntlm::new(),
@@ -51,7 +51,7 @@ impl Peer {
     }
 
     /// The next request; `None` when the client has closed the connection.
-    pub async fn read(&mut self) -> Option<Request> {
+    pub(crate) async fn read(&mut self) -> Option<Request> {
         let mut octets = Vec::new();
         let end = loop {
             if let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -77,7 +77,7 @@ impl Peer {
         Some(request)
     }
 
-    pub async fn write(&mut self, status: &str, headers: &[(&str, &str)], body: &[u8]) {
+    pub(crate) async fn write(&mut self, status: &str, headers: &[(&str, &str)], body: &[u8]) {
         let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
             head.push_str(&[name, ": ", value, "\r\n"].concat());
@@ -91,7 +91,7 @@ impl Peer {
     }
 
     /// Takes the client's first token and answers it, with `headers` besides.
-    pub async fn challenge(&mut self, headers: &[(&str, &str)]) {
+    pub(crate) async fn challenge(&mut self, headers: &[(&str, &str)]) {
         let first = self.read().await.unwrap();
         assert!(
             first.body.is_empty(),
@@ -106,7 +106,7 @@ impl Peer {
 
     /// Takes the client's tokens and gives the request that carried the second one, or `None` if
     /// the password is not [`PASSWORD`].
-    pub async fn log_on(&mut self) -> (Request, Option<Vec<u8>>) {
+    pub(crate) async fn log_on(&mut self) -> (Request, Option<Vec<u8>>) {
         self.challenge(&[]).await;
         let second = self.read().await.unwrap();
         self.accept(second.token());
@@ -143,7 +143,7 @@ impl Peer {
         std::mem::take(&mut output[0].buffer)
     }
 
-    pub fn unseal(&mut self, request: &Request) -> Vec<u8> {
+    pub(crate) fn unseal(&mut self, request: &Request) -> Vec<u8> {
         let content_type = request.header("content-type").unwrap();
         let mut message = SealedMessage::decode(SPNEGO, content_type, &request.body).unwrap();
         let mut buffers = [
@@ -155,7 +155,7 @@ impl Peer {
         message.sealed
     }
 
-    pub fn seal(&mut self, envelope: &[u8], delimiter: Delimiter) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, envelope: &[u8], delimiter: Delimiter) -> Vec<u8> {
         let mut message = SealedMessage {
             original_type: SOAP.into(),
             original_length: envelope.len(),
@@ -173,13 +173,13 @@ impl Peer {
     }
 
     /// Answers with `body`, said to be sealed.
-    pub async fn write_sealed(&mut self, status: &str, body: &[u8]) {
+    pub(crate) async fn write_sealed(&mut self, status: &str, body: &[u8]) {
         let kind = multipart::content_type(SPNEGO);
         self.write(status, &[("Content-Type", &kind)], body).await;
     }
 
     /// Answers as a well-behaved server does.
-    pub async fn reply(&mut self, envelope: &[u8]) {
+    pub(crate) async fn reply(&mut self, envelope: &[u8]) {
         let body = self.seal(envelope, Delimiter::Plain);
         self.write_sealed("200 OK", &body).await;
     }

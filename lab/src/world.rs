@@ -1,14 +1,47 @@
 //! The simulated site: everything that a cmdlet can see or change.
 //!
 //! Key type: [`World`]. It knows nothing of HTTP or PSRP messages: a pipeline goes in, records
-//! come out.
+//! come out. Nothing runs in the background; what users do comes due when the next command
+//! arrives.
 
+mod binder;
+mod certificates;
+mod cmdlets;
+mod convert;
+mod directory;
+mod errors;
+mod events;
+mod filesystem;
+mod first;
+mod iis;
+pub(crate) mod model;
+mod record;
+mod registry;
+mod run;
+mod services;
+mod signon;
+mod values;
+mod webconfig;
+mod wql;
+mod xpath;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use owaim_inventory::{EndpointKind, HostName};
+use jiff::Timestamp;
+use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{HostCall, Pipeline, PipelineOutput, Record};
 use uuid::Uuid;
+
+pub(crate) use directory::MessagingType;
+pub(crate) use record::Recorder;
+pub(crate) use values::Nested;
+
+use crate::overlay::Overlay;
+use crate::state::{State, StateError};
 
 /// Who calls, and through which door.
 #[derive(Debug, Clone)]
@@ -26,7 +59,12 @@ pub(crate) struct Caller {
 /// What became of a pipeline.
 pub(crate) enum Execution {
     /// It ended; `takes` is how long a real server would have worked.
-    Finished { output: PipelineOutput, takes: Duration },
+    Finished {
+        /// Everything it gave.
+        output: PipelineOutput,
+        /// How long a real server would have worked.
+        takes: Duration,
+    },
     /// It waits for an answer of the client's host.
     Prompt {
         /// Records given before the prompt.
@@ -38,16 +76,124 @@ pub(crate) enum Execution {
     },
 }
 
+/// Why the simulated site cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WorldError(#[from] Trouble);
+
+/// See [`WorldError`].
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// The saved state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The first state cannot be made.
+    #[error(transparent)]
+    First(#[from] first::FirstError),
+}
+
+/// The time that the lab goes by.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The simulated site. Cheap to clone: all clones are the same site.
 #[derive(Clone)]
-pub(crate) struct World {}
+pub(crate) struct World {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    site: Site,
+    overlay: Overlay,
+    folder: Option<PathBuf>,
+    recorder: Arc<dyn Recorder>,
+    clock: Clock,
+    state: Mutex<State>,
+    sessions: Mutex<HashMap<Uuid, Session>>,
+    /// How often each fault of the overlay has been met.
+    faults: Mutex<Vec<u64>>,
+}
+
+/// What a runspace remembers.
+#[derive(Debug, Clone, Default)]
+struct Session {
+    last_exit_code: Option<i32>,
+    modules: BTreeSet<String>,
+    /// Domain controller chosen with `Set-ADServerSettings`.
+    controller: Option<String>,
+}
 
 impl World {
+    /// The simulated site of that inventory: as it was left in `folder`, else as `overlay` has
+    /// it at first. Without a folder nothing is kept.
+    pub(crate) fn open(
+        site: &Site,
+        overlay: &Overlay,
+        folder: Option<&Path>,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, WorldError> {
+        Ok(Self::by_clock(site, overlay, folder, recorder, Arc::new(Timestamp::now))?)
+    }
+
+    /// The same, by a clock of the caller's.
+    fn by_clock(
+        site: &Site,
+        overlay: &Overlay,
+        folder: Option<&Path>,
+        recorder: Arc<dyn Recorder>,
+        clock: Clock,
+    ) -> Result<Self, Trouble> {
+        let saved = folder.map(State::load).transpose()?.flatten();
+        let state = match saved {
+            Some(state) => state,
+            None => {
+                let state = first::state(site, overlay, clock())?;
+                if let Some(folder) = folder {
+                    state.save(folder)?;
+                }
+                state
+            }
+        };
+        let inner = Inner {
+            site: site.clone(),
+            overlay: overlay.clone(),
+            folder: folder.map(PathBuf::from),
+            recorder,
+            clock,
+            state: Mutex::new(state),
+            sessions: Mutex::default(),
+            faults: Mutex::new(vec![0; overlay.faults.len()]),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
     /// Runs `pipeline` (with the objects of its input stream) as `caller`, at once.
-    pub(crate) fn run(&self, _caller: &Caller, _pipeline: &Pipeline, _input: &[Value]) -> Execution {
-        unimplemented!()
+    pub(crate) fn run(&self, caller: &Caller, pipeline: &Pipeline, input: &[Value]) -> Execution {
+        run::start(self.clone(), caller.clone(), pipeline, input)
     }
 
     /// The runspace pool of that id is closed: forget its state.
-    pub(crate) fn forget(&self, _session: Uuid) {}
+    pub(crate) fn forget(&self, session: Uuid) {
+        lock(&self.inner.sessions).remove(&session);
+        // The count of commands is state too. Nobody is left to hear that it cannot be kept; the
+        // next change says so.
+        let _ = self.save(&lock(&self.inner.state));
+    }
+
+    /// The version of Windows PowerShell at `host`.
+    pub(crate) fn powershell(&self, host: &HostName) -> Option<PowerShellVersion> {
+        lock(&self.inner.state).hosts.get(host).map(|h| h.powershell)
+    }
+
+    /// Writes the state down, if it is kept.
+    fn save(&self, state: &State) -> Result<(), StateError> {
+        self.inner.folder.as_deref().map_or(Ok(()), |folder| state.save(folder))
+    }
 }
+
+/// A panic while the lock was held leaves data that is still worth serving.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! [`State`]: the whole simulated site as data, and where it is kept between runs.
+//!
+//! Nothing here behaves: `world` reads and changes it. `DIR/state.json` is written whole, beside
+//! the old one, and renamed over it, so that a crash leaves either.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, WindowsVersion};
+use serde::{Deserialize, Serialize};
+
+use crate::overlay::SignOn;
+use crate::world::model::{
+    Certificate, Directory, Event, FileSystem, Iis, Registry, ServiceState, SigningKey,
+};
+
+/// Layout of the file; another number is another layout.
+const VERSION: u32 = 1;
+
+/// The whole simulated site.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct State {
+    version: u32,
+    /// Commands run so far, in all sessions and runs.
+    pub(crate) calls: u64,
+    /// The certification authority that the site's certificates come from.
+    pub(crate) authority: SigningKey,
+    /// What Exchange keeps in the directory.
+    pub(crate) directory: Directory,
+    /// The servers.
+    pub(crate) hosts: BTreeMap<HostName, HostState>,
+    /// When users sign on.
+    pub(crate) sign_ons: Vec<SignOn>,
+}
+
+/// One server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HostState {
+    pub(crate) windows: WindowsVersion,
+    pub(crate) powershell: PowerShellVersion,
+    /// Generation of Exchange; `None` on other servers.
+    pub(crate) exchange: Option<ExchangeVersion>,
+    /// Exchange's folder, without trailing backslash.
+    pub(crate) install_root: String,
+    /// Seconds that its clock is ahead of ours.
+    pub(crate) clock_skew_s: i64,
+    /// Whether it has been taken out of service (`ServerWideOffline` and `OwaProxy` inactive).
+    pub(crate) maintenance: bool,
+    /// The registrar pool: the only server name that works.
+    pub(crate) registrar: String,
+    /// Subjects that the Front End knows as trusted peers.
+    pub(crate) trusted_names: Vec<String>,
+    /// Whether the Front End refuses this server as a peer (event 88).
+    pub(crate) refused_by_lync: bool,
+    pub(crate) files: FileSystem,
+    pub(crate) registry: Registry,
+    /// `Cert:\LocalMachine\My`, in order of import.
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) iis: Iis,
+    pub(crate) services: BTreeMap<String, ServiceState>,
+    pub(crate) events: Vec<Event>,
+    /// When the server started.
+    pub(crate) booted: Timestamp,
+}
+
+/// Why the state cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    /// The file system refused.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// The file is there and is not what this program wrote.
+    #[error("{path} is not a saved state of the lab: {detail}")]
+    Format { path: PathBuf, detail: String },
+}
+
+impl State {
+    /// A state with these parts and no past.
+    pub(crate) fn new(authority: SigningKey, directory: Directory) -> Self {
+        Self {
+            version: VERSION,
+            calls: 0,
+            authority,
+            directory,
+            hosts: BTreeMap::new(),
+            sign_ons: Vec::new(),
+        }
+    }
+
+    /// The state kept in `folder`; `None` if there is none yet.
+    pub(crate) fn load(folder: &Path) -> Result<Option<Self>, StateError> {
+        let path = file_in(folder);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Io { action: "read", path, source }),
+        };
+        let state: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| StateError::Format { path: path.clone(), detail: error.to_string() })?;
+        if state.version == VERSION {
+            Ok(Some(state))
+        } else {
+            let detail = format!("expected layout {VERSION}, found {}", state.version);
+            Err(StateError::Format { path, detail })
+        }
+    }
+
+    /// Writes the state into `folder`.
+    pub(crate) fn save(&self, folder: &Path) -> Result<(), StateError> {
+        let path = file_in(folder);
+        let fresh = folder.join("state.json.new");
+        let bytes = serde_json::to_vec(self)
+            .map_err(|error| StateError::Format { path: path.clone(), detail: error.to_string() })?;
+        let write = || {
+            let mut file = private(&fresh)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)
+        };
+        write().map_err(|source| StateError::Io { action: "write", path, source })
+    }
+}
+
+fn file_in(folder: &Path) -> PathBuf {
+    folder.join("state.json")
+}
+
+/// The file holds private keys: nobody else reads it.
+fn private(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Bytes as base64 text in the saved file.
+pub(crate) mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(de::Error::custom)
+    }
+}

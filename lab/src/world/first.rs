@@ -1,0 +1,445 @@
+//! The first state: a freshly installed site of that inventory, as the overlay changes it.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use owaim_inventory::{ExchangeVersion, Host, HostName, PolicyScope, PowerShellVersion, Role, Site, WindowsVersion};
+
+use super::certificates::{Certificate, IssueError, Request, SigningKey, days};
+use super::directory::{BACK_END, Directory, FRONT_END, Policy, Properties, Replicated, User, VirtualDirectory};
+use super::filesystem::FileSystem;
+use super::iis::Iis;
+use super::registry::Registry;
+use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
+use super::{services, webconfig};
+use crate::overlay::{CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay};
+use crate::state::{HostState, State};
+
+/// Folder of Exchange unless site file or overlay say otherwise.
+const INSTALL_ROOT: &str = "C:\\Program Files\\Microsoft\\Exchange Server\\V15";
+/// File of the messaging provider.
+const PROVIDER_FILE: &str = "C:\\Program Files\\Microsoft UCMA 4.0\\Runtime\\SSP\\Microsoft.Rtc.Internal.Ucweb.dll";
+/// Seconds after a recycle at which the lab's own users sign on.
+const SIGN_ON_S: f64 = 2.0;
+/// Seconds until a write has reached every domain controller.
+const REPLICATION_S: u32 = 1;
+
+/// Why the first state cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FirstError {
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// A local file that the overlay names could not be read.
+    #[error("cannot read {path}, which the overlay puts on {host}: {source}")]
+    File { host: HostName, path: PathBuf, source: std::io::Error },
+    /// The overlay speaks of something that the site does not have.
+    #[error("the overlay names the {kind} {name:?}, which the site does not have")]
+    Unknown { kind: &'static str, name: String },
+}
+
+/// Makes the first state.
+pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<State, FirstError> {
+    check_names(site, overlay)?;
+    let installed = now.checked_sub(SignedDuration::from_hours(24 * 60)).unwrap_or(now);
+    let authority = SigningKey::new(domain(&site.exchange.admin_host), now)?;
+    let mut state = State::new(authority, directory(site, overlay, installed)?);
+    for (index, host) in site.hosts.iter().enumerate() {
+        let built = build_host(site, overlay, &state.authority, host, index, now)?;
+        state.hosts.insert(host.name.clone(), built);
+    }
+    state.sign_ons = overlay.sign_ons.clone().unwrap_or_else(|| sign_ons(site));
+    Ok(state)
+}
+
+fn domain(host: &HostName) -> &str {
+    host.as_str().split_once('.').map_or("lab.test", |(_, domain)| domain)
+}
+
+fn check_names(site: &Site, overlay: &Overlay) -> Result<(), FirstError> {
+    let sign_ons = overlay.sign_ons.iter().flatten().map(|s| &s.host);
+    let faults = overlay.faults.iter().filter_map(|f| f.host.as_ref());
+    let users = overlay.users.iter().map(|u| &u.server);
+    let defects = overlay.defects.iter().map(|d| &d.host);
+    match overlay.hosts.keys().chain(sign_ons).chain(faults).chain(users).chain(defects).find(|h| site.host(h).is_none()) {
+        None => Ok(()),
+        Some(host) => Err(FirstError::Unknown { kind: "host", name: host.to_string() }),
+    }
+}
+
+/// On every backend but the last, so that both answers of "has anyone signed on?" are seen.
+fn sign_ons(site: &Site) -> Vec<SignOn> {
+    let backends: Vec<&Host> = site.hosts_with(Role::Backend).collect();
+    let used = backends.len().saturating_sub(1).max(1);
+    let entry = |host: &&Host| SignOn {
+        host: host.name.clone(),
+        user: None,
+        when: When::AfterRecycle { after_recycle_s: SIGN_ON_S },
+        done: false,
+        done_generation: None,
+    };
+    backends.iter().take(used).map(entry).collect()
+}
+
+fn directory(site: &Site, overlay: &Overlay, installed: Timestamp) -> Result<Directory, FirstError> {
+    let domain = domain(&site.exchange.admin_host).to_owned();
+    let mut controllers = overlay.domain_controllers.clone();
+    if controllers.is_empty() {
+        controllers = vec![format!("dc01.{domain}"), format!("dc02.{domain}")];
+    }
+    if let Some(pinned) = &site.exchange.domain_controller
+        && !controllers.iter().any(|c| c.eq_ignore_ascii_case(pinned.as_str()))
+    {
+        controllers.insert(0, pinned.to_string());
+    }
+    let properties = |identity: &str, over: &std::collections::BTreeMap<String, crate::overlay::MessagingOverlay>| {
+        let mut properties = Properties::default();
+        if let Some((_, o)) = over.iter().find(|(name, _)| name.eq_ignore_ascii_case(identity)) {
+            properties.enabled = o.enabled.unwrap_or(properties.enabled);
+            properties.kind = o.kind.unwrap_or(properties.kind);
+        }
+        Replicated::everywhere(properties, installed)
+    };
+    let mut virtual_directories = Vec::new();
+    for host in &site.hosts {
+        for (role, web_site) in [(Role::Cas, FRONT_END), (Role::Backend, BACK_END)] {
+            if host.is(role) {
+                let mut entry = VirtualDirectory {
+                    server: host.name.to_string(),
+                    web_site: web_site.into(),
+                    created: installed,
+                    values: Replicated::everywhere(Properties::default(), installed),
+                };
+                entry.values = properties(&entry.identity(), &overlay.virtual_directories);
+                virtual_directories.push(entry);
+            }
+        }
+    }
+    for identity in overlay.virtual_directories.keys() {
+        if !virtual_directories.iter().any(|v| v.identity().eq_ignore_ascii_case(identity)) {
+            return Err(FirstError::Unknown { kind: "virtual directory", name: identity.clone() });
+        }
+    }
+    let mut names = vec!["Default".to_owned()];
+    if let PolicyScope::Named(scoped) = &site.policies {
+        names.extend(scoped.iter().cloned());
+    }
+    names.extend(overlay.policies.keys().cloned());
+    let mut policies: Vec<Policy> = Vec::new();
+    for name in names {
+        if !policies.iter().any(|p| p.name.eq_ignore_ascii_case(&name)) {
+            let values = properties(&name, &overlay.policies);
+            policies.push(Policy { name, created: installed, values });
+        }
+    }
+    let user = |u: &crate::overlay::UserOverlay| User {
+        name: u.name.clone(),
+        principal: u.principal.clone(),
+        server: u.server.to_string(),
+        policy: u.policy.clone(),
+        owa: u.owa,
+        sip_address: u.sip_address.clone(),
+    };
+    let own = site.hosts_with(Role::Backend).enumerate().map(|(n, host)| User {
+        name: format!("Lab User {}", n + 1),
+        principal: format!("user{}@{domain}", n + 1),
+        server: host.name.to_string(),
+        policy: Some("Default".into()),
+        owa: true,
+        sip_address: Some(format!("sip:user{}@{domain}", n + 1)),
+    });
+    let organization = overlay.organization.clone().unwrap_or_else(|| {
+        let label = domain.split('.').next().unwrap_or("Lab");
+        label[..1].to_uppercase() + &label[1..]
+    });
+    Ok(Directory {
+        organization,
+        controllers,
+        delay_s: overlay.replication_delay_s.unwrap_or(REPLICATION_S),
+        virtual_directories,
+        policies,
+        users: own.chain(overlay.users.iter().map(user)).collect(),
+        overrides: Vec::new(),
+        domain,
+    })
+}
+
+/// Windows and PowerShell that go with a generation of Exchange. One backend of a 2013 site is
+/// older than the others: without `Get-FileHash`.
+fn platform(exchange: ExchangeVersion, older: bool) -> (WindowsVersion, PowerShellVersion) {
+    let version = |major, minor| PowerShellVersion { major, minor };
+    match exchange {
+        ExchangeVersion::E2010 => (WindowsVersion::W2008R2, version(2, 0)),
+        ExchangeVersion::E2013 if older => (WindowsVersion::W2012, version(3, 0)),
+        ExchangeVersion::E2013 => (WindowsVersion::W2012R2, version(4, 0)),
+        ExchangeVersion::E2016 => (WindowsVersion::W2016, version(5, 1)),
+        ExchangeVersion::E2019 => (WindowsVersion::W2019, version(5, 1)),
+        ExchangeVersion::Se => (WindowsVersion::W2022, version(5, 1)),
+    }
+}
+
+/// Build of a generation: major, minor, build, revision.
+pub(super) fn build_of(exchange: ExchangeVersion) -> [u32; 4] {
+    match exchange {
+        ExchangeVersion::E2010 => [14, 3, 123, 4],
+        ExchangeVersion::E2013 => [15, 0, 1497, 2],
+        ExchangeVersion::E2016 => [15, 1, 2507, 6],
+        ExchangeVersion::E2019 => [15, 2, 1544, 4],
+        ExchangeVersion::Se => [15, 2, 2562, 17],
+    }
+}
+
+fn build_host(
+    site: &Site,
+    overlay: &Overlay,
+    authority: &SigningKey,
+    host: &Host,
+    index: usize,
+    now: Timestamp,
+) -> Result<HostState, FirstError> {
+    let default = HostOverlay::default();
+    let over = overlay.hosts.get(&host.name).unwrap_or(&default);
+    let (cas, backend) = (host.is(Role::Cas), host.is(Role::Backend));
+    let exchange = (cas || backend).then(|| site.exchange_version(host));
+    let older = backend && site.hosts_with(Role::Backend).position(|h| h.name == host.name) == Some(2);
+    let (windows, powershell) = platform(exchange.unwrap_or(ExchangeVersion::E2013), older);
+    let clock_skew_s = over.clock_skew_s.unwrap_or(0);
+    let there = now.checked_add(SignedDuration::from_secs(clock_skew_s)).unwrap_or(now);
+    let installed = there.checked_sub(SignedDuration::from_hours(24 * 60)).unwrap_or(there);
+    let booted = there.checked_sub(SignedDuration::from_hours(24 * 7)).unwrap_or(there);
+    let install_root = over
+        .install_root
+        .as_deref()
+        .or(host.install_root.as_ref().map(owaim_inventory::WindowsPath::as_str))
+        .unwrap_or(INSTALL_ROOT);
+    let unified = exchange.is_some_and(|v| v <= ExchangeVersion::E2016);
+    let mut state = HostState {
+        windows: over.windows.unwrap_or(windows),
+        powershell: over.powershell.unwrap_or(powershell),
+        exchange,
+        install_root: super::filesystem::normal(install_root),
+        clock_skew_s,
+        maintenance: over.maintenance,
+        registrar: site.lync.pool.to_string(),
+        trusted_names: vec![
+            site.lync.trusted_application.pool.to_string(),
+            site.certificate.subject.to_string(),
+            host.name.to_string(),
+        ],
+        refused_by_lync: false,
+        files: FileSystem::default(),
+        registry: Registry::default(),
+        certificates: Vec::new(),
+        iis: Iis { started: exchange.is_some(), ..Iis::default() },
+        services: services::of(exchange.is_some(), cas, backend, unified, host.is(Role::LyncFrontEnd))
+            .into_iter()
+            .map(|service| (service.name.to_lowercase(), service))
+            .collect(),
+        events: Vec::new(),
+        booted,
+    };
+    lay_out(&mut state, host, installed);
+    if let Some(exchange) = exchange {
+        install_exchange(&mut state, host, exchange, installed);
+    }
+    for (path, local) in &over.files {
+        let local = overlay.folder.join(local);
+        let bytes = read(&host.name, &local)?;
+        state.files.place(path, bytes, installed);
+    }
+    if backend {
+        state.certificates = certificates(site, overlay, authority, host, index, now)?;
+    }
+    apply_defects(&mut state, overlay, host);
+    for path in &over.read_only {
+        if !state.files.set_read_only(path, true) {
+            return Err(FirstError::Unknown { kind: "file", name: path.clone() });
+        }
+    }
+    if exchange.is_some() {
+        state.iis.started = over.app_pool != Some(PoolOverlay::Stopped);
+        let started = match over.worker {
+            Some(WorkerOverlay::None(_)) => None,
+            Some(WorkerOverlay::Since(time)) => Some(time),
+            None => Some(booted),
+        };
+        if let Some(started) = started.filter(|_| state.iis.started) {
+            let settings = state.messaging_settings();
+            state.iis.start_worker(settings, started);
+            state.iis.generation = 0;
+        }
+    }
+    Ok(state)
+}
+
+fn read(host: &HostName, local: &Path) -> Result<Vec<u8>, FirstError> {
+    std::fs::read(local).map_err(|source| FirstError::File { host: host.clone(), path: local.into(), source })
+}
+
+/// What every Windows server has.
+fn lay_out(state: &mut HostState, host: &Host, installed: Timestamp) {
+    for folder in ["C:\\Windows\\System32\\inetsrv", "C:\\Windows\\Temp", "C:\\Users\\Administrator\\Documents", "C:\\inetpub"] {
+        state.files.make_folders(folder, installed);
+    }
+    state.files.place("C:\\Windows\\System32\\inetsrv\\appcmd.exe", b"MZ".to_vec(), installed);
+    let (product, version, build) = match state.windows {
+        WindowsVersion::W2008R2 => ("Windows Server 2008 R2 Standard", "6.1", "7601"),
+        WindowsVersion::W2012 => ("Windows Server 2012 Standard", "6.2", "9200"),
+        WindowsVersion::W2012R2 => ("Windows Server 2012 R2 Standard", "6.3", "9600"),
+        WindowsVersion::W2016 => ("Windows Server 2016 Standard", "6.3", "14393"),
+        WindowsVersion::W2019 => ("Windows Server 2019 Standard", "6.3", "17763"),
+        WindowsVersion::W2022 => ("Windows Server 2022 Standard", "6.3", "20348"),
+        WindowsVersion::W2025 => ("Windows Server 2025 Standard", "6.3", "26100"),
+    };
+    let key = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+    state.registry.set(key, "ProductName", product);
+    state.registry.set(key, "CurrentVersion", version);
+    state.registry.set(key, "CurrentBuild", build);
+    let name = host.name.short().to_uppercase();
+    state.registry.set("SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ActiveComputerName", "ComputerName", name.as_str());
+    let engine = "SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine";
+    state.registry.set(engine, "PowerShellVersion", state.powershell.to_string().as_str());
+}
+
+fn install_exchange(state: &mut HostState, host: &Host, exchange: ExchangeVersion, installed: Timestamp) {
+    let root = state.install_root.clone();
+    let [major, minor, build, revision] = build_of(exchange).map(|n| i32::try_from(n).unwrap_or_default());
+    let setup = format!("SOFTWARE\\Microsoft\\ExchangeServer\\v{major}\\Setup");
+    state.registry.set(&setup, "MsiInstallPath", format!("{root}\\").as_str());
+    for (name, number) in [
+        ("MsiProductMajor", major),
+        ("MsiProductMinor", minor),
+        ("MsiBuildMajor", build),
+        ("MsiBuildMinor", revision),
+    ] {
+        state.registry.set(&setup, name, number);
+    }
+    state.files.make_folders(&format!("{root}\\Logging"), installed);
+    state.files.make_folders(&format!("{root}\\Bin"), installed);
+    if host.is(Role::Cas) {
+        let file = format!("{root}\\FrontEnd\\HttpProxy\\owa\\web.config");
+        state.files.place(&file, webconfig::front_end(host.name.short()), installed);
+    }
+    if host.is(Role::Backend) {
+        let file = state.web_config();
+        state.files.place(&file, webconfig::backend(host.name.short()), installed);
+        state.registry.set(PROVIDER_KEY, PROVIDER_VALUE, PROVIDER_FILE);
+        state.files.place(PROVIDER_FILE, b"MZ".to_vec(), installed);
+        let runtime = "SOFTWARE\\Microsoft\\UCMA\\{902F4F35-D5DC-4363-8671-D5EF0D26C21D}";
+        state.registry.set(runtime, "Version", "5.0.8308.0");
+    }
+}
+
+fn certificates(
+    site: &Site,
+    overlay: &Overlay,
+    authority: &SigningKey,
+    host: &Host,
+    index: usize,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, FirstError> {
+    let subject = site.certificate.subject.as_str();
+    let wanted = || {
+        let mut names = vec![subject.to_owned()];
+        if host.name.as_str() != subject {
+            names.push(host.name.to_string());
+        }
+        Request::good(subject, names, now)
+    };
+    // Every server also has its own self-made web certificate, as setup leaves it.
+    let short = host.name.short().to_uppercase();
+    let mut own = Request::good(&short, vec![short.clone(), host.name.to_string()], now);
+    own.friendly_name = "Microsoft Exchange".into();
+    own.not_after = days(now, 1000 + i32::try_from(index).unwrap_or(0));
+    let mut requests = vec![own];
+    let given = overlay.hosts.get(&host.name).and_then(|o| o.certificates.as_ref());
+    match given {
+        Some(given) => requests.extend(given.iter().map(|c| described(c, wanted(), now))),
+        None => requests.push(wanted()),
+    }
+    if given.is_none()
+        && let Some(request) = requests.last().cloned()
+    {
+        requests.pop();
+        let kinds = overlay.defects.iter().filter(|d| d.host == host.name).map(|d| d.defect);
+        requests.extend(spoiled(request, kinds, host, now));
+    }
+    requests.iter().map(|request| authority.issue(request).map_err(FirstError::from)).collect()
+}
+
+fn described(given: &CertificateOverlay, mut request: Request, now: Timestamp) -> Request {
+    if let Some(subject) = &given.subject {
+        request.common_name.clone_from(subject);
+    }
+    if let Some(names) = &given.names {
+        request.dns_names.clone_from(names);
+    }
+    if let Some(count) = given.not_before_days {
+        request.not_before = days(now, count);
+    }
+    if let Some(count) = given.not_after_days {
+        request.not_after = days(now, count);
+    }
+    request.with_key = !given.without_key;
+    request.friendly_name.clone_from(&given.friendly_name);
+    request
+}
+
+/// The certificates that a host has in place of the good `request`, given its defects.
+fn spoiled(mut request: Request, kinds: impl Iterator<Item = DefectKind>, host: &Host, now: Timestamp) -> Vec<Request> {
+    let (mut missing, mut renewed) = (false, false);
+    for kind in kinds {
+        match kind {
+            DefectKind::CertificateMissing => missing = true,
+            DefectKind::CertificateRenewed => renewed = true,
+            DefectKind::CertificateExpired => {
+                request.not_before = days(now, -400);
+                request.not_after = days(now, -1);
+            }
+            DefectKind::CertificateNotYetValid => request.not_before = days(now, 7),
+            DefectKind::CertificateExpiresSoon => request.not_after = days(now, 7),
+            DefectKind::CertificateWithoutKey => request.with_key = false,
+            DefectKind::CertificateWildcard => {
+                request.common_name = format!("*.{}", domain(&host.name));
+                request.dns_names = vec![request.common_name.clone()];
+            }
+            DefectKind::CertificateWrongSubject => request.common_name = format!("mail.{}", domain(&host.name)),
+            DefectKind::CertificateMissingName => {
+                let subject = request.common_name.clone();
+                request.dns_names.retain(|name| *name != subject);
+            }
+            _ => {}
+        }
+    }
+    if missing {
+        return Vec::new();
+    }
+    let newer = renewed.then(|| {
+        let mut newer = request.clone();
+        newer.not_after = days(newer.not_after, 365);
+        newer
+    });
+    std::iter::once(request).chain(newer).collect()
+}
+
+fn apply_defects(state: &mut HostState, overlay: &Overlay, host: &Host) {
+    for defect in overlay.defects.iter().filter(|d| d.host == host.name) {
+        let file = state.web_config();
+        match defect.defect {
+            DefectKind::ProviderMissing => {
+                state.registry.remove_value(PROVIDER_KEY, PROVIDER_VALUE);
+            }
+            DefectKind::ProviderFileMissing => {
+                let _ = state.files.remove(PROVIDER_FILE, false, true);
+            }
+            DefectKind::WebConfigMissing => {
+                let _ = state.files.remove(&file, false, true);
+            }
+            DefectKind::WebConfigReadOnly => {
+                state.files.set_read_only(&file, true);
+            }
+            DefectKind::RefusedByLync => state.refused_by_lync = true,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The parts of the site as data; each lives in its own module.
+
+pub(crate) use super::certificates::{Certificate, SigningKey};
+pub(crate) use super::directory::Directory;
+pub(crate) use super::events::Event;
+pub(crate) use super::filesystem::FileSystem;
+pub(crate) use super::iis::Iis;
+pub(crate) use super::registry::Registry;
+pub(crate) use super::services::ServiceState;

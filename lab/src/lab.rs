@@ -122,9 +122,10 @@ impl Lab {
             .collect();
 
         // The first start makes keys and certificates, and every start reads files.
-        let site = site.clone();
-        let world =
-            task::spawn_blocking(move || World::open(&site, &overlay, state_dir.as_deref(), calls));
+        let inventory = site.clone();
+        let world = task::spawn_blocking(move || {
+            World::open(&inventory, &overlay, state_dir.as_deref(), calls)
+        });
         let world = match world.await {
             Ok(world) => world?,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -132,7 +133,7 @@ impl Lab {
         };
 
         let connections = AtomicU64::new(0);
-        let service = Shells::new(world);
+        let service = Shells::new(world, site);
         let wire = Arc::new(Wire {
             service,
             accounts,

@@ -1,11 +1,34 @@
 //! [`Shells`]: the WS-Management service of the site's endpoints.
 //!
-//! Envelopes in, envelopes out: shells are created, pipelines run through [`World`], output waits
-//! until a Receive takes it. HTTP, authentication and sealing have happened before.
+//! Envelopes in, envelopes out: shells are created, pipelines run through a [`Runner`], output
+//! waits until a Receive takes it. HTTP, authentication and sealing have happened before.
 
-use owaim_inventory::{EndpointKind, HostName};
+mod banner;
+mod fault;
+mod runspace;
+#[cfg(test)]
+mod tests;
 
-use crate::world::World;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::Pipeline;
+use owaim_proto::wsman::{
+    self, CreateShell, Fault, Request, RequestBody, Response, ResponseBody, SignalCode,
+};
+use owaim_proto::xml::Limits;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::world::{Caller, Execution, World};
+use runspace::Runspace;
+
+/// How long a shell is kept that nobody asks for and that does not say for how long: the default
+/// of Windows.
+const IDLE: Duration = Duration::from_hours(2);
 
 /// Where an authenticated request came in, and from whom.
 #[derive(Debug, Clone)]
@@ -20,22 +43,232 @@ pub(crate) struct RequestOrigin {
     pub(crate) path: String,
 }
 
-/// The shells of all endpoints. One instance serves every listener of the site.
-pub(crate) struct Shells {
-    world: World,
+/// What runs the pipelines: the simulated site.
+pub(crate) trait Runner: Clone + Send + Sync + 'static {
+    /// Runs a pipeline at once.
+    fn run(&self, caller: &Caller, pipeline: &Pipeline, input: &[Value]) -> Execution;
+
+    /// Forgets what it knows of a runspace.
+    fn forget(&self, session: Uuid);
+
+    /// The PowerShell of a host.
+    fn powershell(&self, host: &HostName) -> Option<PowerShellVersion>;
 }
 
-impl Shells {
-    /// A service without shells over `world`.
-    pub(crate) fn new(world: World) -> Self {
-        Self { world }
+impl Runner for World {
+    fn run(&self, caller: &Caller, pipeline: &Pipeline, input: &[Value]) -> Execution {
+        Self::run(self, caller, pipeline, input)
+    }
+
+    fn forget(&self, session: Uuid) {
+        Self::forget(self, session);
+    }
+
+    fn powershell(&self, host: &HostName) -> Option<PowerShellVersion> {
+        Self::powershell(self, host)
+    }
+}
+
+/// The shells of all endpoints. One instance serves every listener of the site.
+pub(crate) struct Shells<R: Runner = World> {
+    runner: R,
+    /// Session configurations that differ from the default of their kind.
+    configurations: HashMap<(HostName, EndpointKind), String>,
+    table: Mutex<HashMap<Uuid, Arc<Runspace>>>,
+}
+
+impl<R: Runner> Shells<R> {
+    /// A service without shells over `runner`, with the session configurations of `site`.
+    pub(crate) fn new(runner: R, site: &Site) -> Self {
+        let rules = site.hosts.iter().flat_map(|host| {
+            host.endpoints.iter().filter_map(|(kind, rule)| {
+                Some(((host.name.clone(), *kind), rule.configuration.clone()?))
+            })
+        });
+        Self::with_configurations(runner, rules.collect())
+    }
+
+    fn with_configurations(
+        runner: R,
+        configurations: HashMap<(HostName, EndpointKind), String>,
+    ) -> Self {
+        Self {
+            runner,
+            configurations,
+            table: Mutex::default(),
+        }
     }
 
     /// Answers the envelope `body`: HTTP status and envelope of the answer.
     ///
     /// May take as long as the OperationTimeout of the request: a Receive waits for output.
-    pub(crate) async fn handle(&self, _origin: RequestOrigin, _body: Vec<u8>) -> (u16, Vec<u8>) {
-        let _ = &self.world;
-        (500, Vec::new())
+    pub(crate) async fn handle(&self, origin: RequestOrigin, body: Vec<u8>) -> (u16, Vec<u8>) {
+        let limits = Limits::default();
+        let request = match Request::decode(&body, &limits) {
+            Ok(request) => request,
+            Err(error) => {
+                let fault = fault::at(&origin, fault::of_envelope(&error));
+                let relates_to = Request::peek_message_id(&body, &limits).unwrap_or_default();
+                return (
+                    500,
+                    Response::new(&relates_to, ResponseBody::Fault(fault)).encode("", ""),
+                );
+            }
+        };
+        let header = &request.header;
+        let (status, answer) = match self.answer(&origin, &request).await {
+            Ok(answer) => (200, answer),
+            Err(fault) => (500, ResponseBody::Fault(fault::at(&origin, fault))),
+        };
+        (
+            status,
+            Response::new(&header.message_id, answer).encode(&header.to, &header.resource_uri),
+        )
+    }
+
+    async fn answer(
+        &self,
+        origin: &RequestOrigin,
+        request: &Request,
+    ) -> Result<ResponseBody, Fault> {
+        self.remove_idle();
+        let header = &request.header;
+        if let RequestBody::Create(create) = &request.body {
+            self.check_configuration(origin, &header.resource_uri)?;
+            return self.create(origin, &header.resource_uri, create);
+        }
+        let shell = self.find(origin, header.shell())?;
+        let _use = shell.in_use();
+        match &request.body {
+            RequestBody::Create(_) => Err(fault::unknown_shell()),
+            RequestBody::Delete => {
+                self.table().remove(&shell.id());
+                shell.delete(&self.runner);
+                Ok(ResponseBody::Deleted)
+            }
+            RequestBody::Command(line) => {
+                let fragments = line
+                    .fragments()
+                    .map_err(|error| fault::of_envelope(&error))?;
+                let id = line.id.unwrap_or_else(Uuid::new_v4);
+                shell.command(&self.runner, id, &fragments)?;
+                Ok(ResponseBody::CommandStarted(id))
+            }
+            RequestBody::Send(send) => {
+                for stream in &send.streams {
+                    shell.input(&self.runner, stream)?;
+                }
+                Ok(ResponseBody::Sent)
+            }
+            RequestBody::Receive(receive) => {
+                let room = wsman::stream_room(header.max_envelope_size);
+                let received = shell
+                    .receive(receive.command_id, room, header.operation_timeout)
+                    .await?;
+                Ok(ResponseBody::Received(received))
+            }
+            RequestBody::Signal(signal) => {
+                match (&signal.code, signal.command_id) {
+                    (SignalCode::Terminate, Some(id)) => shell.terminate(id),
+                    (SignalCode::CtrlC | SignalCode::PowerShellCtrlC, Some(id)) => {
+                        shell.stop(id)?
+                    }
+                    (SignalCode::Other(_), _) | (_, None) => {
+                        return Err(fault::invalid_parameter("the signal"));
+                    }
+                }
+                Ok(ResponseBody::Signaled)
+            }
+        }
+    }
+
+    /// Whether the endpoint has the session configuration that a resource URI names. That of
+    /// Windows itself is on every `/wsman`.
+    fn check_configuration(&self, origin: &RequestOrigin, uri: &str) -> Result<(), Fault> {
+        let own = self
+            .configurations
+            .get(&(origin.host.clone(), origin.endpoint));
+        let own = own.map_or_else(|| origin.endpoint.default_configuration(), String::as_str);
+        let windows = match origin.endpoint {
+            EndpointKind::Windows | EndpointKind::LyncLocal => Some("Microsoft.PowerShell"),
+            EndpointKind::Exchange | EndpointKind::Lync => None,
+        };
+        let found = wsman::configuration_name(uri).is_some_and(|name| {
+            name.eq_ignore_ascii_case(own)
+                || windows.is_some_and(|windows| name.eq_ignore_ascii_case(windows))
+        });
+        if found {
+            Ok(())
+        } else {
+            Err(fault::unknown_configuration(uri))
+        }
+    }
+
+    fn create(
+        &self,
+        origin: &RequestOrigin,
+        uri: &str,
+        create: &CreateShell,
+    ) -> Result<ResponseBody, Fault> {
+        let creation = create
+            .creation
+            .as_deref()
+            .ok_or_else(|| fault::invalid_parameter("creationXml"))?;
+        let id = create.id.unwrap_or_else(Uuid::new_v4);
+        let version = self
+            .runner
+            .powershell(&origin.host)
+            .unwrap_or(PowerShellVersion { major: 5, minor: 1 });
+        let idle = create.idle_timeout.unwrap_or(IDLE);
+        let mut table = self.table();
+        if table.contains_key(&id) {
+            return Err(fault::invalid_parameter(
+                "the proposed ShellId, which is taken",
+            ));
+        }
+        let limit = most_shells(origin.endpoint);
+        if table.values().filter(|shell| shell.serves(origin)).count() >= limit {
+            return Err(fault::too_many_shells(limit));
+        }
+        let shell = Runspace::new(id, origin.clone(), version, idle);
+        shell.open(creation)?;
+        let description = shell.describe(uri);
+        table.insert(id, Arc::new(shell));
+        Ok(ResponseBody::Created(description))
+    }
+
+    fn find(&self, origin: &RequestOrigin, id: Option<Uuid>) -> Result<Arc<Runspace>, Fault> {
+        let shell = id.and_then(|id| self.table().get(&id).cloned());
+        shell
+            .filter(|shell| shell.serves(origin))
+            .ok_or_else(fault::unknown_shell)
+    }
+
+    fn remove_idle(&self) {
+        let now = Instant::now();
+        let mut idle = Vec::new();
+        self.table().retain(|_, shell| {
+            let keep = !shell.is_idle(now);
+            if !keep {
+                idle.push(Arc::clone(shell));
+            }
+            keep
+        });
+        for shell in idle {
+            shell.delete(&self.runner);
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Runspace>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shells that an account may have at an endpoint: `MaxShellsPerUser` of Windows, and
+/// `PowerShellMaxConcurrency` of Exchange's default throttling policy.
+fn most_shells(endpoint: EndpointKind) -> usize {
+    match endpoint {
+        EndpointKind::Exchange => 18,
+        EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => 30,
     }
 }

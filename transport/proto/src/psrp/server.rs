@@ -98,16 +98,11 @@ impl Phase {
 }
 
 impl ServerPool {
-    /// A pool of which nothing is known but its shell's id. `version` is what this server speaks
-    /// and `private_data` what it says of itself.
-    pub fn new(
-        id: Uuid,
-        version: ProtocolVersion,
-        private_data: Value,
-        limits: FragmentLimits,
-    ) -> Self {
+    /// A pool of which nothing is known yet: its id comes with the first message. `version` is
+    /// what this server speaks and `private_data` what it says of itself.
+    pub fn new(version: ProtocolVersion, private_data: Value, limits: FragmentLimits) -> Self {
         Self {
-            id,
+            id: Uuid::nil(),
             state: PoolState::BeforeOpen,
             version,
             private_data,
@@ -120,7 +115,7 @@ impl ServerPool {
         }
     }
 
-    /// Its id.
+    /// Its id; nil until the first message.
     pub fn id(&self) -> Uuid {
         self.id
     }
@@ -214,6 +209,9 @@ impl ServerPool {
         let kind = message.kind;
         if message.destination != Destination::Server {
             return Err(PsrpError::WrongSide { kind });
+        }
+        if self.state == PoolState::BeforeOpen && kind == MessageType::SessionCapability {
+            self.id = message.pool;
         }
         if message.pool != self.id {
             return Err(PsrpError::OtherPool {

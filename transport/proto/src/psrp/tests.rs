@@ -14,7 +14,7 @@ fn server(version: ProtocolVersion) -> ServerPool {
         Value::Version("5.1.14393.2248".into()),
     )]);
     let data = Object::hashtable(vec![("PSVersionTable".into(), table.into())]);
-    ServerPool::new(POOL, version, data.into(), FragmentLimits::default())
+    ServerPool::new(version, data.into(), FragmentLimits::default())
 }
 
 /// A pair with the pool open, in two steps as real servers do it.

@@ -44,5 +44,7 @@ pub fn stream_room(envelope: u32) -> usize {
     // Headers of this crate and of Windows take less than 3 KiB, a long URL included.
     const HEADERS: u32 = 4096;
     let base64 = envelope.saturating_sub(HEADERS);
-    usize::try_from(base64 / 4 * 3).unwrap_or(usize::MAX).max(256)
+    usize::try_from(base64 / 4 * 3)
+        .unwrap_or(usize::MAX)
+        .max(256)
 }

@@ -1,0 +1,469 @@
+//! [`Runspace`]: one shell with its runspace pool, its pipelines and those who wait for output.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use owaim_inventory::PowerShellVersion;
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::{
+    CreatePipeline, ErrorRecord, FragmentLimits, HostCall, HostResponse, PipelineState, PsrpError,
+    Record, ServerEvent, ServerPool,
+};
+use owaim_proto::wsman::{CommandState, Fault, ReceiveResponse, RunState, Shell, Stream};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{RequestOrigin, Runner, banner, fault};
+use crate::world::{Caller, Execution};
+
+/// What the markup of a stream takes in an answer, beside its Base64; generously.
+const MARKUP: usize = 200;
+
+/// One shell.
+pub(super) struct Runspace {
+    id: Uuid,
+    origin: RequestOrigin,
+    idle: Duration,
+    state: Mutex<State>,
+    /// Rung when output waits or the shell ends.
+    changed: Notify,
+    /// Held by the pipeline that runs: as many permits as the pool has runspaces.
+    turns: Semaphore,
+    /// Requests under way: while there are any, the shell is not idle.
+    users: AtomicUsize,
+}
+
+struct State {
+    pool: ServerPool,
+    runs: HashMap<Uuid, Run>,
+    /// Whether the client has yet to hear that the pool is open. Real servers say so in a
+    /// Receive of its own.
+    opening: bool,
+    deleted: bool,
+    last_use: Instant,
+}
+
+/// A pipeline between its creation and its end.
+#[derive(Default)]
+struct Run {
+    /// Until the whole input is here.
+    waiting: Option<Box<CreatePipeline>>,
+    input: Vec<Value>,
+    /// The host call that waits for its answer.
+    question: Option<(i64, oneshot::Sender<HostResponse>)>,
+    task: Option<AbortHandle>,
+}
+
+/// A request under way.
+pub(super) struct InUse<'r>(&'r Runspace);
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.lock().last_use = Instant::now();
+        self.0.users.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Runspace {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Notes that a request is under way until the result is dropped.
+    pub(super) fn in_use(&self) -> InUse<'_> {
+        self.users.fetch_add(1, Ordering::Relaxed);
+        InUse(self)
+    }
+
+    /// Whether nobody has asked for it for longer than it is kept.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.users.load(Ordering::Relaxed) == 0
+            && now.duration_since(self.lock().last_use) > self.idle
+    }
+
+    /// Whether it is that account's at that endpoint.
+    pub(super) fn serves(&self, origin: &RequestOrigin) -> bool {
+        let own = &self.origin;
+        own.host == origin.host
+            && own.endpoint == origin.endpoint
+            && own.path == origin.path
+            && own.user.eq_ignore_ascii_case(&origin.user)
+    }
+
+    /// What a Create is answered with.
+    pub(super) fn describe(&self, uri: &str) -> Shell {
+        Shell {
+            id: self.id,
+            resource_uri: uri.into(),
+            owner: Some(self.origin.user.clone()),
+            client_ip: Some("127.0.0.1".into()),
+            process_id: Some(1868),
+            idle_timeout: Some(self.idle),
+        }
+    }
+
+    /// A shell whose pool is not open yet.
+    pub(super) fn new(
+        id: Uuid,
+        origin: RequestOrigin,
+        version: PowerShellVersion,
+        idle: Duration,
+    ) -> Self {
+        let pool = ServerPool::new(
+            banner::protocol(version),
+            banner::private_data(version),
+            FragmentLimits::default(),
+        );
+        let state = State {
+            pool,
+            runs: HashMap::new(),
+            opening: false,
+            deleted: false,
+            last_use: Instant::now(),
+        };
+        Self {
+            id,
+            origin,
+            idle,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            turns: Semaphore::new(0),
+            users: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes the fragments that came with the Create.
+    pub(super) fn open(&self, creation: &[u8]) -> Result<(), Fault> {
+        let mut state = self.lock();
+        let events = state
+            .pool
+            .receive(None, "stdin", creation)
+            .map_err(|error| fault::of_protocol(&error))?;
+        self.note_opening(&mut state, &events);
+        Ok(())
+    }
+
+    fn note_opening(&self, state: &mut State, events: &[ServerEvent]) {
+        for event in events {
+            if let ServerEvent::OpenRequested(init) = event {
+                state.opening = true;
+                self.turns.add_permits(
+                    usize::try_from(init.max_runspaces)
+                        .unwrap_or(1)
+                        .clamp(1, 64),
+                );
+            }
+        }
+    }
+
+    /// Starts a command with a pipeline's first fragments.
+    pub(super) fn command<R: Runner>(
+        self: &Arc<Self>,
+        runner: &R,
+        id: Uuid,
+        fragments: &[u8],
+    ) -> Result<(), Fault> {
+        self.lock()
+            .pool
+            .start_command(id)
+            .map_err(|error| fault::of_protocol(&error))?;
+        let taken = self.take(runner, Some(id), "stdin", fragments);
+        if taken.is_err() {
+            self.lock().pool.forget(id);
+        }
+        taken
+    }
+
+    /// Takes input of the shell or of a command.
+    pub(super) fn input<R: Runner>(
+        self: &Arc<Self>,
+        runner: &R,
+        stream: &Stream,
+    ) -> Result<(), Fault> {
+        self.take(runner, stream.command_id, &stream.name, &stream.data)
+    }
+
+    fn take<R: Runner>(
+        self: &Arc<Self>,
+        runner: &R,
+        command: Option<Uuid>,
+        stream: &str,
+        bytes: &[u8],
+    ) -> Result<(), Fault> {
+        let mut state = self.lock();
+        if state.deleted {
+            return Err(fault::unknown_shell());
+        }
+        let events = state
+            .pool
+            .receive(command, stream, bytes)
+            .map_err(|error| fault::of_protocol(&error))?;
+        self.note_opening(&mut state, &events);
+        for event in events {
+            match event {
+                ServerEvent::PipelineCreated(id, create) => {
+                    let takes_input = create.pipeline.takes_input;
+                    state.runs.insert(
+                        id,
+                        Run {
+                            waiting: Some(create),
+                            ..Run::default()
+                        },
+                    );
+                    if !takes_input {
+                        self.start(runner, &mut state, id);
+                    }
+                }
+                ServerEvent::Input(id, value) => {
+                    if let Some(run) = state.runs.get_mut(&id) {
+                        run.input.push(value);
+                    }
+                }
+                ServerEvent::EndOfInput(id) => self.start(runner, &mut state, id),
+                ServerEvent::HostResponse(Some(id), response) => {
+                    let question = state.runs.get_mut(&id).and_then(|run| run.question.take());
+                    match question {
+                        Some((call, answer)) if call == response.call_id => {
+                            // Nobody listens any more where the pipeline was stopped meanwhile.
+                            let _ = answer.send(response);
+                        }
+                        other => {
+                            if let Some(run) = state.runs.get_mut(&id) {
+                                run.question = other;
+                            }
+                        }
+                    }
+                }
+                ServerEvent::OpenRequested(_)
+                | ServerEvent::HostResponse(None, _)
+                | ServerEvent::Handled(_) => {}
+            }
+        }
+        drop(state);
+        // Some messages are answered at once.
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Runs a pipeline whose input is complete, in a task of its own.
+    fn start<R: Runner>(self: &Arc<Self>, runner: &R, state: &mut State, id: Uuid) {
+        let Some(run) = state.runs.get_mut(&id) else {
+            return;
+        };
+        let Some(create) = run.waiting.take() else {
+            return;
+        };
+        let input = std::mem::take(&mut run.input);
+        let (shell, runner) = (Arc::clone(self), runner.clone());
+        let task = tokio::spawn(async move { shell.run(&runner, id, &create, &input).await });
+        run.task = Some(task.abort_handle());
+    }
+
+    async fn run<R: Runner>(&self, runner: &R, id: Uuid, create: &CreatePipeline, input: &[Value]) {
+        let Ok(_turn) = self.turns.acquire().await else {
+            return;
+        };
+        let caller = Caller {
+            host: self.origin.host.clone(),
+            endpoint: self.origin.endpoint,
+            user: self.origin.user.clone(),
+            session: self.id,
+        };
+        let mut execution = runner.run(&caller, &create.pipeline, input);
+        loop {
+            match execution {
+                Execution::Finished { output, takes } => {
+                    tokio::time::sleep(takes).await;
+                    self.tell(|pool| {
+                        for record in &output.records {
+                            pool.record(id, record)?;
+                        }
+                        pool.finish(id, &output.state)
+                    });
+                    self.lock().runs.remove(&id);
+                    return;
+                }
+                Execution::Prompt {
+                    before,
+                    call,
+                    resume,
+                } => {
+                    let asked = self.ask(id, &before, call, create.host.ui_is_null);
+                    let answer = match asked {
+                        Ok(answer) => match answer.await {
+                            Ok(response) => response.result.map_err(|error| error.message),
+                            Err(_) => return,
+                        },
+                        Err(refusal) => Err(refusal),
+                    };
+                    execution = resume(answer);
+                }
+            }
+        }
+    }
+
+    /// Puts a question to the client's host. Where there is none, the exception's message that
+    /// the command gets.
+    fn ask(
+        &self,
+        id: Uuid,
+        before: &[Record],
+        call: HostCall,
+        no_host: bool,
+    ) -> Result<oneshot::Receiver<HostResponse>, String> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        let told = before
+            .iter()
+            .try_for_each(|record| state.pool.record(id, record));
+        let asked = match told {
+            Ok(()) if !no_host => state.pool.host_call(id, call).ok(),
+            _ => None,
+        };
+        let question = asked.map(|call| (call, sender));
+        if let Some(run) = state.runs.get_mut(&id) {
+            run.question = question;
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        asked.map(|_| receiver).ok_or_else(|| {
+            "A command that prompts the user failed because the host program or the command type does not support \
+             user interaction."
+                .into()
+        })
+    }
+
+    /// Queues output. A pipeline that was stopped meanwhile takes none: that is nobody's error.
+    fn tell(&self, queue: impl FnOnce(&mut ServerPool) -> Result<(), PsrpError>) {
+        let _ = queue(&mut self.lock().pool);
+        self.changed.notify_waiters();
+    }
+
+    /// Stops a pipeline; its last state waits for a Receive. One that has ended stays as it is.
+    pub(super) fn stop(&self, id: Uuid) -> Result<(), Fault> {
+        let mut state = self.lock();
+        if let Some(task) = state.runs.remove(&id).and_then(|run| run.task) {
+            task.abort();
+        }
+        if state.pool.knows(id) {
+            let mut error = ErrorRecord::new(
+                "PipelineStopped",
+                14,
+                "System.Management.Automation.PipelineStoppedException",
+                "The pipeline has been stopped.",
+            );
+            error.target = None;
+            // An error says that it had ended, or had not begun: then there is nothing to stop.
+            let _ = state.pool.finish(id, &PipelineState::Stopped(Some(error)));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Stops a pipeline and forgets it.
+    pub(super) fn terminate(&self, id: Uuid) {
+        let mut state = self.lock();
+        if let Some(task) = state.runs.remove(&id).and_then(|run| run.task) {
+            task.abort();
+        }
+        state.pool.forget(id);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends everything. Who waits for output hears so.
+    pub(super) fn delete<R: Runner>(&self, runner: &R) {
+        let mut state = self.lock();
+        state.deleted = true;
+        for (_, run) in state.runs.drain() {
+            if let Some(task) = run.task {
+                task.abort();
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        runner.forget(self.id);
+    }
+
+    /// Waits for output of the pool or of a command, of at most `room` bytes.
+    pub(super) async fn receive(
+        &self,
+        command: Option<Uuid>,
+        room: usize,
+        patience: Duration,
+    ) -> Result<ReceiveResponse, Fault> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no ring is missed, whatever happens before the wait.
+            changed.as_mut().enable();
+            if let Some(output) = self.output(command, room)? {
+                return Ok(output);
+            }
+            tokio::time::timeout_at(deadline, changed)
+                .await
+                .map_err(|_| fault::timed_out())?;
+        }
+    }
+
+    fn output(&self, command: Option<Uuid>, room: usize) -> Result<Option<ReceiveResponse>, Fault> {
+        let mut state = self.lock();
+        if state.deleted {
+            return Err(fault::aborted());
+        }
+        if command.is_some_and(|id| !state.pool.knows(id)) {
+            return Err(fault::invalid_parameter("the CommandId"));
+        }
+        let mut streams: Vec<Stream> = Vec::new();
+        let mut left = room;
+        // A rest too small to be worth a fragment is left alone.
+        while streams.is_empty() || left > MARKUP {
+            let Some(data) = state.pool.take(command, left) else {
+                break;
+            };
+            left = left.saturating_sub(data.len() + MARKUP);
+            streams.push(Stream {
+                name: "stdout".into(),
+                command_id: command,
+                end: false,
+                data,
+            });
+        }
+        let Some(id) = command else {
+            if !streams.is_empty() && std::mem::take(&mut state.opening) {
+                // An error says that it is open already.
+                let _ = state.pool.announce_opened();
+            }
+            return Ok((!streams.is_empty()).then_some(ReceiveResponse {
+                streams,
+                state: None,
+            }));
+        };
+        if state.pool.is_done(id) {
+            state.pool.forget(id);
+            let done = CommandState {
+                command_id: command,
+                state: RunState::Done,
+                exit_code: Some(0),
+            };
+            return Ok(Some(ReceiveResponse {
+                streams,
+                state: Some(done),
+            }));
+        }
+        Ok((!streams.is_empty()).then_some(ReceiveResponse {
+            streams,
+            state: None,
+        }))
+    }
+}

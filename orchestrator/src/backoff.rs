@@ -54,7 +54,10 @@ mod tests {
             let delays: Vec<_> = Backoff::new(&policy, seed).collect();
             assert_eq!(delays.len(), 5);
             for (delay, bound) in delays.iter().zip([1, 2, 4, 5, 5]) {
-                assert!(*delay <= Duration::from_secs(bound), "seed {seed}: {delays:?}");
+                assert!(
+                    *delay <= Duration::from_secs(bound),
+                    "seed {seed}: {delays:?}"
+                );
             }
         }
     }

@@ -34,7 +34,11 @@ impl Bus {
     /// Every consumer gets the event even if an earlier one failed; the first error is returned.
     pub fn emit(&self, kind: EventKind) -> io::Result<()> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = Event { seq: inner.next, at: Timestamp::now(), kind };
+        let event = Event {
+            seq: inner.next,
+            at: Timestamp::now(),
+            kind,
+        };
         inner.next += 1;
         let mut result = Ok(());
         for consumer in &mut inner.consumers {

@@ -245,10 +245,10 @@ fn beginning() -> Vec<EventKind> {
             pipeline: read.clone(),
             changes: false,
             statements: vec![vec![
-                command("Get-Item", &[("LiteralPath", "D:\\Program Files\\it's")]),
+                command("Get-Item", &[("LiteralPath", "'D:\\Program Files\\it''s'")]),
                 command(
                     "Get-Content",
-                    &[("Raw", "$true"), ("Encoding", "Byte"), ("", "3")],
+                    &[("Raw", "$true"), ("Encoding", "'Byte'"), ("", "3")],
                 ),
             ]],
         },

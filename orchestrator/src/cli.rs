@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,7 +75,9 @@ pub enum Command {
         format: GraphFormat,
     },
     /// Run one typed pipeline of one command, for people
-    #[command(after_help = "Example: owaim invoke site.toml srv-1/windows -- Get-Service -Name W3SVC")]
+    #[command(
+        after_help = "Example: owaim invoke site.toml srv-1/windows -- Get-Service -Name W3SVC"
+    )]
     Invoke {
         #[command(flatten)]
         site: SiteArgs,
@@ -96,9 +99,9 @@ pub enum Command {
         site: SiteArgs,
         #[command(flatten)]
         lab: LabArgs,
-        /// Address to listen at
-        #[arg(long, default_value = "127.0.0.1", value_name = "ADDR")]
-        listen: std::net::IpAddr,
+        /// Loopback address to listen at; with a port, the endpoints take it and the next ones
+        #[arg(long, default_value = "127.0.0.1", value_name = "ADDR[:PORT]", value_parser = loopback)]
+        listen: SocketAddr,
         /// Write the endpoints, with the password made up for this start, to this file
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
@@ -255,10 +258,24 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The simulated site has no business on a network.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0)));
+    match address {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        _ => Err("expected a loopback address, such as 127.0.0.1 or 127.0.0.1:5985".into()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a time such as 90s or 5m";
     let span: jiff::SignedDuration = text.parse().map_err(|_| expected.to_owned())?;
-    Duration::try_from(span).ok().filter(|time| !time.is_zero()).ok_or_else(|| expected.into())
+    Duration::try_from(span)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| expected.into())
 }
 
 #[cfg(test)]

@@ -25,8 +25,12 @@ pub struct SecretError {
     pub detail: String,
 }
 
-const KINDS: [EndpointKind; 4] =
-    [EndpointKind::Windows, EndpointKind::Exchange, EndpointKind::Lync, EndpointKind::LyncLocal];
+const KINDS: [EndpointKind; 4] = [
+    EndpointKind::Windows,
+    EndpointKind::Exchange,
+    EndpointKind::Lync,
+    EndpointKind::LyncLocal,
+];
 
 impl EndpointBook {
     /// The endpoints that the site file names; every password it refers to is read now, once.
@@ -46,18 +50,29 @@ impl EndpointBook {
                 };
                 let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
                 endpoints.insert(
-                    Place { host: host.name.clone(), kind },
+                    Place {
+                        host: host.name.clone(),
+                        kind,
+                    },
                     Endpoint {
                         host: host.name.to_string(),
                         url: rule.url.unwrap_or_else(|| kind.default_url(&host.name)),
-                        configuration: rule.configuration.unwrap_or_else(|| kind.default_configuration().into()),
+                        configuration: rule
+                            .configuration
+                            .unwrap_or_else(|| kind.default_configuration().into()),
                         authentication: Authentication::Ntlm,
-                        credential: owaim_transport::Credential { username: credential.username.clone(), password },
+                        credential: owaim_transport::Credential {
+                            username: credential.username.clone(),
+                            password,
+                        },
                     },
                 );
             }
         }
-        Ok(Self { endpoints, origin: "the site file".into() })
+        Ok(Self {
+            endpoints,
+            origin: "the site file".into(),
+        })
     }
 
     /// The endpoints of an endpoint file, in place of those of the site file.
@@ -76,10 +91,19 @@ impl EndpointBook {
                         password: Secret::new(entry.password.expose().into()),
                     },
                 };
-                (Place { host: entry.host.clone(), kind: entry.kind }, endpoint)
+                (
+                    Place {
+                        host: entry.host.clone(),
+                        kind: entry.kind,
+                    },
+                    endpoint,
+                )
             })
             .collect();
-        Self { endpoints, origin: origin.into() }
+        Self {
+            endpoints,
+            origin: origin.into(),
+        }
     }
 
     /// The endpoint at `place`.
@@ -96,7 +120,8 @@ impl EndpointBook {
     /// The places there are at a host of that name (full, or its first label).
     pub fn places_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Place> {
         self.endpoints.keys().filter(move |place| {
-            place.host.as_str().eq_ignore_ascii_case(host) || place.host.short().eq_ignore_ascii_case(host)
+            place.host.as_str().eq_ignore_ascii_case(host)
+                || place.host.short().eq_ignore_ascii_case(host)
         })
     }
 
@@ -114,21 +139,32 @@ impl EndpointBook {
 
 /// Reads the secret that `credential` refers to.
 fn read_secret(credential: &Credential) -> Result<Secret, SecretError> {
-    let fail = |detail: String| SecretError { username: credential.username.clone(), detail };
+    let fail = |detail: String| SecretError {
+        username: credential.username.clone(),
+        detail,
+    };
     let secret = match &credential.password {
-        SecretSource::Env(name) => std::env::var(name)
-            .map_err(|error| fail(format!("environment variable {name}: {error}; set it, or name another source")))?,
+        SecretSource::Env(name) => std::env::var(name).map_err(|error| {
+            fail(format!(
+                "environment variable {name}: {error}; set it, or name another source"
+            ))
+        })?,
         SecretSource::File(path) => {
-            let file = std::fs::File::open(path).map_err(|error| fail(format!("file {}: {error}", path.display())))?;
+            let file = std::fs::File::open(path)
+                .map_err(|error| fail(format!("file {}: {error}", path.display())))?;
             let mut line = String::new();
             std::io::BufReader::new(file)
                 .read_line(&mut line)
                 .map_err(|error| fail(format!("file {}: {error}", path.display())))?;
-            line.trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned()
+            line.trim_end_matches(['\r', '\n'])
+                .trim_start_matches('\u{feff}')
+                .to_owned()
         }
         SecretSource::Prompt => {
             if !std::io::stdin().is_terminal() {
-                return Err(fail("the site file says to ask for it, but there is no terminal to ask at".into()));
+                return Err(fail(
+                    "the site file says to ask for it, but there is no terminal to ask at".into(),
+                ));
             }
             rpassword::prompt_password(format!("Password of {}: ", credential.username))
                 .map_err(|error| fail(format!("prompt: {error}")))?

@@ -73,7 +73,18 @@ impl Run {
         stop: Stop,
     ) -> Self {
         let gate = Gate::new(&site.limits);
-        Self { site, plan, mode, sessions, bus, keeper, stop, gate, facts: RwLock::default(), groups: Mutex::default() }
+        Self {
+            site,
+            plan,
+            mode,
+            sessions,
+            bus,
+            keeper,
+            stop,
+            gate,
+            facts: RwLock::default(),
+            groups: Mutex::default(),
+        }
     }
 
     /// Runs every node to its outcome, in the order of the plan's numbers in the result, and
@@ -115,7 +126,11 @@ impl Run {
                         working.spawn(async move {
                             let started = Instant::now();
                             let outcome = Executor::new(&run, id, priority).execute().await;
-                            (id, outcome, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX))
+                            (
+                                id,
+                                outcome,
+                                u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                            )
                         });
                     }
                 }
@@ -130,13 +145,17 @@ impl Run {
                     queue.finish(id, outcome);
                 }
                 // A panic of a step is a defect: it ends the run as an abort would, loudly.
-                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(Err(error)) if error.is_panic() => {
+                    std::panic::resume_unwind(error.into_panic())
+                }
                 Some(Err(_)) | None => break,
             }
         }
         working.abort_all();
         let ended = |outcome: &Option<Outcome>| {
-            outcome.clone().unwrap_or_else(|| Outcome::Unknown { reason: "interrupted before it came to its end".into() })
+            outcome.clone().unwrap_or_else(|| Outcome::Unknown {
+                reason: "interrupted before it came to its end".into(),
+            })
         };
         queue.outcomes().iter().map(ended).collect()
     }
@@ -144,16 +163,17 @@ impl Run {
     fn finished(&self, node: NodeId, outcome: &Outcome, took_ms: u64) {
         let id = self.plan.node(node).step.id();
         let host = &self.plan.node(node).target.host;
-        let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Outcome::Drifted { .. } => facts.learn(host, Fact::Pending(id.into())),
-            Outcome::Changed { .. } | Outcome::InPlace if facts.pending(host).is_some_and(|by| by == id) => {
-                facts.settle(host);
-            }
-            _ => {}
+        if matches!(outcome, Outcome::Drifted { .. }) {
+            self.facts
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .learn(host, Fact::Pending(id.into()));
         }
-        drop(facts);
-        let _ = self.bus.emit(EventKind::NodeFinished { node, outcome: outcome.clone(), took_ms });
+        let _ = self.bus.emit(EventKind::NodeFinished {
+            node,
+            outcome: outcome.clone(),
+            took_ms,
+        });
     }
 
     pub(crate) fn facts(&self) -> RwLockReadGuard<'_, Facts> {
@@ -163,7 +183,10 @@ impl Run {
     /// Notes what a step learnt. That a change is still to come is for the dispatcher to say.
     pub(crate) fn learn(&self, host: &HostName, learnt: &[Fact]) {
         let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
-        for fact in learnt.iter().filter(|fact| !matches!(fact, Fact::Pending(_))) {
+        for fact in learnt
+            .iter()
+            .filter(|fact| !matches!(fact, Fact::Pending(_)))
+        {
             facts.learn(host, fact.clone());
         }
     }
@@ -172,7 +195,9 @@ impl Run {
     pub(crate) fn group(&self, exclusive: &Exclusive) -> Arc<Semaphore> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(
-            groups.entry(exclusive.group.clone()).or_insert_with(|| Arc::new(Semaphore::new(exclusive.limit.max(1)))),
+            groups
+                .entry(exclusive.group.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(exclusive.limit.max(1)))),
         )
     }
 }

@@ -102,7 +102,8 @@ impl NodeInfo {
 pub struct SentCommand {
     /// Cmdlet or program.
     pub name: String,
-    /// Arguments in order: name (empty for a positional one) and text of the value.
+    /// Arguments in order: name (empty for a positional one) and the value as a PowerShell
+    /// literal.
     pub parameters: Vec<(String, String)>,
 }
 

@@ -1,7 +1,7 @@
 //! The executor: the attempts of one node, from its first probe to its outcome.
 //!
-//! Every attempt enters at the probe. A remedy that was accepted once is never sent again: the
-//! attempts after it only look. Nor is an action whose answer was lost and that must not happen
+//! Every attempt enters at the probe. A remedy that was accepted once is never sent again: what
+//! follows only looks. Nor is an action whose answer was lost and that must not happen
 //! twice ([`Step::repeatable`](owaim_steps::Step::repeatable)).
 
 use std::collections::BTreeMap;
@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
-use owaim_steps::{Action, Assessment, Context, Difference, Fact, Observations, Place, Problem, Verdict};
+use owaim_steps::{
+    Action, Assessment, Context, Difference, Fact, Observations, Place, Problem, Verdict,
+};
 use owaim_transport::RetryClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -25,6 +27,17 @@ use crate::stop::Level;
 
 /// Rounds of queries after which a probe is taken to go in circles.
 const MAX_ROUNDS: usize = 16;
+
+/// Waits between looks at a change that was sent and does not show yet: a new worker process
+/// takes a moment, and so does a write to the directory.
+const SETTLING: [Duration; 6] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
 
 /// One node at work.
 pub(crate) struct Executor<'a> {
@@ -90,8 +103,13 @@ impl<'a> Executor<'a> {
                 Ok(outcome) => return outcome,
                 Err(failure) => failure,
             };
-            let failed = Outcome::Failed { problem: failure.problem.clone(), cause: failure.cause };
-            let Some(wait) = delays.next().filter(|_| failure.problem.retry) else { return failed };
+            let failed = Outcome::Failed {
+                problem: failure.problem.clone(),
+                cause: failure.cause,
+            };
+            let Some(wait) = delays.next().filter(|_| failure.problem.retry) else {
+                return failed;
+            };
             self.worked += wait;
             if self.worked >= policy.deadline || self.run.stop.level() > Level::Run {
                 return failed;
@@ -113,12 +131,19 @@ impl<'a> Executor<'a> {
     async fn attempt(&mut self, limit: Duration) -> Result<Outcome, Failure> {
         let mut place: Option<OwnedSemaphorePermit> = None;
         loop {
-            let pass = self.run.gate.enter(&self.node.target.host, self.priority).await;
+            let pass = self
+                .run
+                .gate
+                .enter(&self.node.target.host, self.priority)
+                .await;
             if self.run.stop.level() > Level::Run {
                 return Ok(interrupted());
             }
             if place.is_none() {
-                self.record(EventKind::AttemptStarted { node: self.id, attempt: self.attempt });
+                self.record(EventKind::AttemptStarted {
+                    node: self.id,
+                    attempt: self.attempt,
+                });
             }
             let begun = Instant::now();
             let ended = timeout(limit, self.look_and_act(&mut place)).await;
@@ -138,7 +163,10 @@ impl<'a> Executor<'a> {
     }
 
     /// Probe, assess and, where that is wanted, remedy, probe, assess.
-    async fn look_and_act(&mut self, place: &mut Option<OwnedSemaphorePermit>) -> Result<Ended, Failure> {
+    async fn look_and_act(
+        &mut self,
+        place: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Ended, Failure> {
         let seen = self.probe().await?;
         let assessment = self.assess(&seen)?;
         let differences = match self.verdict(&assessment)? {
@@ -148,11 +176,9 @@ impl<'a> Executor<'a> {
         if self.node.treatment != Treatment::Change || self.run.mode != Mode::Apply {
             return Ok(Ended::Outcome(Outcome::Drifted { differences }));
         }
-        if self.settled {
-            return Err(self.not_visible(&differences));
-        }
-        if let Some(lost) = self.in_flight.as_ref().filter(|lost| !lost.repeatable) {
-            return Err(self.not_repeated(lost.name, &differences));
+        let lost = self.in_flight.as_ref().is_some_and(|lost| !lost.repeatable);
+        if self.settled || lost {
+            return self.watch(differences).await.map(Ended::Outcome);
         }
         let remedy = self.remedy(&seen)?;
         if remedy.is_empty() {
@@ -177,21 +203,48 @@ impl<'a> Executor<'a> {
         let assessment = self.assess(&seen)?;
         match self.verdict(&assessment)? {
             Ok(outcome) => Ok(Ended::Outcome(outcome)),
-            Err(differences) => Err(self.not_visible(&differences)),
+            Err(differences) => self.watch(differences).await.map(Ended::Outcome),
         }
     }
 
+    /// Looks again and again whether a change that was sent shows, and sends nothing.
+    async fn watch(&mut self, mut differences: Vec<Difference>) -> Result<Outcome, Failure> {
+        for wait in SETTLING {
+            sleep(wait).await;
+            let seen = self.probe().await?;
+            let assessment = self.assess(&seen)?;
+            match self.verdict(&assessment)? {
+                Ok(outcome) => return Ok(outcome),
+                Err(still) => differences = still,
+            }
+        }
+        Err(match &self.in_flight {
+            Some(lost) => self.not_repeated(lost.name, &differences),
+            None => self.not_visible(&differences),
+        })
+    }
+
     /// The outcome that a verdict means, or the differences of a drift.
-    fn verdict(&mut self, assessment: &Assessment) -> Result<Result<Outcome, Vec<Difference>>, Failure> {
+    fn verdict(
+        &mut self,
+        assessment: &Assessment,
+    ) -> Result<Result<Outcome, Vec<Difference>>, Failure> {
         Ok(Ok(match &assessment.verdict {
             Verdict::InPlace => match self.before.take() {
                 Some(differences) => Outcome::Changed { differences },
                 None => Outcome::InPlace,
             },
-            Verdict::NotApplicable(reason) => Outcome::NotApplicable { reason: reason.clone() },
-            Verdict::Unknown(reason) => Outcome::Unknown { reason: reason.clone() },
+            Verdict::NotApplicable(reason) => Outcome::NotApplicable {
+                reason: reason.clone(),
+            },
+            Verdict::Unknown(reason) => Outcome::Unknown {
+                reason: reason.clone(),
+            },
             Verdict::Broken(problem) => {
-                return Err(Failure { problem: self.located(problem.clone()), cause: FailureCause::Step });
+                return Err(Failure {
+                    problem: self.located(problem.clone()),
+                    cause: FailureCause::Step,
+                });
             }
             Verdict::Drifted(differences) => return Ok(Err(differences.clone())),
         }))
@@ -203,13 +256,21 @@ impl<'a> Executor<'a> {
         for _ in 0..MAX_ROUNDS {
             let queries = self
                 .with_context(|node, cx| node.step.probe(cx, &seen))
-                .map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })?;
-            let mut new = queries.into_iter().filter(|query| seen.get(query.name).is_none()).peekable();
+                .map_err(|problem| Failure {
+                    problem: self.located(problem),
+                    cause: FailureCause::Step,
+                })?;
+            let mut new = queries
+                .into_iter()
+                .filter(|query| seen.get(query.name).is_none())
+                .peekable();
             if new.peek().is_none() {
                 return Ok(seen);
             }
             for query in new.collect::<Vec<_>>() {
-                let output = self.send(query.name, &query.place, &query.pipeline, false).await?;
+                let output = self
+                    .send(query.name, &query.place, &query.pipeline, false)
+                    .await?;
                 seen.insert(query.name, output);
             }
         }
@@ -218,7 +279,8 @@ impl<'a> Executor<'a> {
                 action: format!("probe {}", self.node.label()),
                 expected: None,
                 found: format!("still asking after {MAX_ROUNDS} rounds"),
-                advice: "this is a defect of the program: please report it with the transcript".into(),
+                advice: "this is a defect of the program: please report it with the transcript"
+                    .into(),
                 retry: false,
             },
             cause: FailureCause::Step,
@@ -231,12 +293,15 @@ impl<'a> Executor<'a> {
         self.earlier.extend(assessment.facts.iter().cloned());
         let (state, remedy) = match &assessment.verdict {
             Verdict::InPlace => (AssessedState::InPlace, Vec::new()),
-            Verdict::NotApplicable(reason) => (AssessedState::NotApplicable(reason.clone()), Vec::new()),
+            Verdict::NotApplicable(reason) => {
+                (AssessedState::NotApplicable(reason.clone()), Vec::new())
+            }
             Verdict::Unknown(reason) => (AssessedState::Unknown(reason.clone()), Vec::new()),
             Verdict::Broken(problem) => (AssessedState::Broken(problem.clone()), Vec::new()),
-            Verdict::Drifted(differences) => {
-                (AssessedState::Drifted(differences.clone()), self.remedy(seen)?.iter().map(planned).collect())
-            }
+            Verdict::Drifted(differences) => (
+                AssessedState::Drifted(differences.clone()),
+                self.remedy(seen)?.iter().map(planned).collect(),
+            ),
         };
         self.record(EventKind::Assessed {
             node: self.id,
@@ -251,7 +316,10 @@ impl<'a> Executor<'a> {
 
     fn remedy(&self, seen: &Observations) -> Result<Vec<Action>, Failure> {
         self.with_context(|node, cx| node.step.remedy(cx, seen))
-            .map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })
+            .map_err(|problem| Failure {
+                problem: self.located(problem),
+                cause: FailureCause::Step,
+            })
     }
 
     /// Saves what was there, announces the change, makes it, and records how it went.
@@ -268,10 +336,14 @@ impl<'a> Executor<'a> {
                     saved,
                 },
             )?;
-            self.in_flight =
-                Some(InFlight { name: action.name, repeatable: self.node.step.repeatable(&action) });
+            self.in_flight = Some(InFlight {
+                name: action.name,
+                repeatable: self.node.step.repeatable(&action),
+            });
         }
-        let output = self.send(action.name, &action.place, &action.pipeline, action.changes).await?;
+        let output = self
+            .send(action.name, &action.place, &action.pipeline, action.changes)
+            .await?;
         if action.changes {
             self.in_flight = None;
         }
@@ -284,7 +356,10 @@ impl<'a> Executor<'a> {
                 error: accepted.as_ref().err().map(ToString::to_string),
             });
         }
-        accepted.map_err(|problem| Failure { problem: self.located(problem), cause: FailureCause::Step })
+        accepted.map_err(|problem| Failure {
+            problem: self.located(problem),
+            cause: FailureCause::Step,
+        })
     }
 
     fn save(&self, action: &Action) -> Result<BTreeMap<String, String>, Failure> {
@@ -317,7 +392,11 @@ impl<'a> Executor<'a> {
             endpoint: place.kind,
             name: name.into(),
         };
-        let sent = EventKind::PipelineSent { pipeline: reference.clone(), changes, statements: render::sent(pipeline) };
+        let sent = EventKind::PipelineSent {
+            pipeline: reference.clone(),
+            changes,
+            statements: render::sent(pipeline),
+        };
         let recorded = self.run.bus.emit(sent);
         if let (true, Err(error)) = (changes, recorded) {
             self.in_flight = None;
@@ -336,7 +415,8 @@ impl<'a> Executor<'a> {
                 Ok(output)
             }
             Err(error) => {
-                let may_have_run = matches!(&error, SessionError::Transport(error) if error.may_have_run());
+                let may_have_run =
+                    matches!(&error, SessionError::Transport(error) if error.may_have_run());
                 if !may_have_run {
                     self.in_flight = None;
                 }
@@ -351,16 +431,34 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn lost(&self, name: &str, place: &Place, error: &SessionError, change_may_have_run: bool) -> Failure {
-        let action = format!("{} {} on the {} endpoint of {}", self.node.step.id(), name, place.kind.name(), place.host);
+    fn lost(
+        &self,
+        name: &str,
+        place: &Place,
+        error: &SessionError,
+        change_may_have_run: bool,
+    ) -> Failure {
+        let action = format!(
+            "{} {} on the {} endpoint of {}",
+            self.node.step.id(),
+            name,
+            place.kind.name(),
+            place.host
+        );
         let (retry, advice, cause) = match error {
-            SessionError::Transport(error) => {
-                (error.retry() != RetryClass::Never, error.advice().to_owned(), FailureCause::Unreachable)
+            SessionError::Transport(error) => (
+                error.retry() != RetryClass::Never,
+                error.advice().to_owned(),
+                FailureCause::Unreachable,
+            ),
+            SessionError::NoEndpoint(problem) => {
+                (false, problem.advice.clone(), FailureCause::Unreachable)
             }
-            SessionError::NoEndpoint(problem) => (false, problem.advice.clone(), FailureCause::Unreachable),
-            SessionError::AccountRefused { .. } => {
-                (false, "correct the credentials, then run again".into(), FailureCause::Unreachable)
-            }
+            SessionError::AccountRefused { .. } => (
+                false,
+                "correct the credentials, then run again".into(),
+                FailureCause::Unreachable,
+            ),
         };
         if change_may_have_run {
             return Failure {
@@ -368,18 +466,32 @@ impl<'a> Executor<'a> {
                     action,
                     expected: None,
                     found: format!("{error}; the change may have been made"),
-                    advice: format!("run again: it looks first, and repeats nothing that is in place; {advice}"),
+                    advice: format!(
+                        "run again: it looks first, and repeats nothing that is in place; {advice}"
+                    ),
                     retry,
                 },
                 cause: FailureCause::Step,
             };
         }
-        Failure { problem: Problem { action, expected: None, found: error.to_string(), advice, retry }, cause }
+        Failure {
+            problem: Problem {
+                action,
+                expected: None,
+                found: error.to_string(),
+                advice,
+                retry,
+            },
+            cause,
+        }
     }
 
     fn timed_out(&mut self, limit: Duration) -> Failure {
         let found = match &self.in_flight {
-            Some(action) => format!("no answer within {limit:?}; the change {:?} may have been made", action.name),
+            Some(action) => format!(
+                "no answer within {limit:?}; the change {:?} may have been made",
+                action.name
+            ),
             None => format!("no answer within {limit:?}"),
         };
         Failure {
@@ -404,7 +516,7 @@ impl<'a> Executor<'a> {
                 advice: "the change is not sent a second time; see whether something else undoes it, or whether it \
                          needs longer to take effect, then run again"
                     .into(),
-                retry: true,
+                retry: false,
             },
             cause: FailureCause::Step,
         }
@@ -419,7 +531,7 @@ impl<'a> Executor<'a> {
                 advice: "it is not sent a second time, since it may still be under way; look at the server, then run \
                          again"
                     .into(),
-                retry: true,
+                retry: false,
             },
             cause: FailureCause::Step,
         }
@@ -434,12 +546,23 @@ impl<'a> Executor<'a> {
     }
 
     fn cannot_record(&self, action: &Action, error: &std::io::Error) -> Failure {
-        unrecorded(&format!("{} {} on {}", self.node.step.id(), action.name, self.node.target.host), error)
+        unrecorded(
+            &format!(
+                "{} {} on {}",
+                self.node.step.id(),
+                action.name,
+                self.node.target.host
+            ),
+            error,
+        )
     }
 
     /// Records what must be on disk before `action` may go on.
     fn must_record(&self, action: &Action, event: EventKind) -> Result<(), Failure> {
-        self.run.bus.emit(event).map_err(|error| self.cannot_record(action, &error))
+        self.run
+            .bus
+            .emit(event)
+            .map_err(|error| self.cannot_record(action, &error))
     }
 
     /// Records what has happened already: a failure to do so stops the next change, not this.
@@ -449,7 +572,14 @@ impl<'a> Executor<'a> {
 
     fn with_context<T>(&self, look: impl FnOnce(&Node, Context<'_>) -> T) -> T {
         let facts = self.run.facts();
-        look(self.node, Context { site: &self.run.site, facts: &facts, earlier: &self.earlier })
+        look(
+            self.node,
+            Context {
+                site: &self.run.site,
+                facts: &facts,
+                earlier: &self.earlier,
+            },
+        )
     }
 }
 
@@ -470,7 +600,8 @@ fn unrecorded(action: &str, error: &std::io::Error) -> Failure {
             action: action.into(),
             expected: Some("a record of the change on disk before it is made".into()),
             found: format!("the run directory cannot be written: {error}"),
-            advice: "nothing was sent; make room or choose another --run-dir, then run again".into(),
+            advice: "nothing was sent; make room or choose another --run-dir, then run again"
+                .into(),
             retry: false,
         },
         cause: FailureCause::Step,
@@ -478,7 +609,9 @@ fn unrecorded(action: &str, error: &std::io::Error) -> Failure {
 }
 
 fn interrupted() -> Outcome {
-    Outcome::Unknown { reason: "interrupted before it was looked at or changed".into() }
+    Outcome::Unknown {
+        reason: "interrupted before it was looked at or changed".into(),
+    }
 }
 
 fn wanted(differences: &[Difference]) -> String {
@@ -489,7 +622,10 @@ fn found(differences: &[Difference]) -> String {
     join(differences, |d| d.actual.as_deref())
 }
 
-fn join<'d>(differences: &'d [Difference], side: impl Fn(&'d Difference) -> Option<&'d str>) -> String {
+fn join<'d>(
+    differences: &'d [Difference],
+    side: impl Fn(&'d Difference) -> Option<&'d str>,
+) -> String {
     let one = |d: &'d Difference| format!("{} = {}", d.what, side(d).unwrap_or("(absent)"));
     differences.iter().map(one).collect::<Vec<_>>().join(", ")
 }

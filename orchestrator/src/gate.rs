@@ -54,7 +54,12 @@ impl Gate {
             let mut state = self.lock();
             let arrival = state.arrivals;
             state.arrivals += 1;
-            state.waiting.push(Waiter { priority, arrival, host: host.clone(), wake });
+            state.waiting.push(Waiter {
+                priority,
+                arrival,
+                host: host.clone(),
+                wake,
+            });
         }
         self.admit();
         match woken.await {
@@ -70,7 +75,10 @@ impl Gate {
             let best = self.lock().take_best();
             let Some(waiter) = best else { return };
             // A waiter that has gone away drops its pass here, which gives the place back.
-            let _ = waiter.wake.send(Pass { gate: self.clone(), host: waiter.host });
+            let _ = waiter.wake.send(Pass {
+                gate: self.clone(),
+                host: waiter.host,
+            });
         }
     }
 
@@ -85,7 +93,11 @@ impl State {
         if self.free == 0 {
             return None;
         }
-        let fits = |waiter: &Waiter| self.at_work.get(&waiter.host).is_none_or(|busy| *busy < self.per_host);
+        let fits = |waiter: &Waiter| {
+            self.at_work
+                .get(&waiter.host)
+                .is_none_or(|busy| *busy < self.per_host)
+        };
         let (index, _) = self
             .waiting
             .iter()
@@ -125,24 +137,45 @@ mod tests {
     }
 
     async fn enters(gate: &Gate, name: &str, priority: usize) -> Option<Pass> {
-        timeout(Duration::from_millis(20), gate.enter(&host(name), priority)).await.ok()
+        timeout(Duration::from_millis(20), gate.enter(&host(name), priority))
+            .await
+            .ok()
     }
 
     #[tokio::test]
     async fn limits_hold_in_all_and_per_host() {
-        let gate = Gate::new(&Limits { parallel: 3, per_host: 2, recycles: 1 });
+        let gate = Gate::new(&Limits {
+            parallel: 3,
+            per_host: 2,
+            recycles: 1,
+        });
         let first = enters(&gate, "a.example.com", 1).await.expect("free");
         let _second = enters(&gate, "a.example.com", 1).await.expect("free");
-        assert!(enters(&gate, "a.example.com", 9).await.is_none(), "a third on one host");
-        let _third = enters(&gate, "b.example.com", 1).await.expect("another host");
-        assert!(enters(&gate, "b.example.com", 1).await.is_none(), "a fourth in all");
+        assert!(
+            enters(&gate, "a.example.com", 9).await.is_none(),
+            "a third on one host"
+        );
+        let _third = enters(&gate, "b.example.com", 1)
+            .await
+            .expect("another host");
+        assert!(
+            enters(&gate, "b.example.com", 1).await.is_none(),
+            "a fourth in all"
+        );
         drop(first);
-        assert!(enters(&gate, "a.example.com", 1).await.is_some(), "a place was given back");
+        assert!(
+            enters(&gate, "a.example.com", 1).await.is_some(),
+            "a place was given back"
+        );
     }
 
     #[tokio::test]
     async fn the_longest_path_goes_first() {
-        let gate = Gate::new(&Limits { parallel: 1, per_host: 1, recycles: 1 });
+        let gate = Gate::new(&Limits {
+            parallel: 1,
+            per_host: 1,
+            recycles: 1,
+        });
         let held = gate.enter(&host("a.example.com"), 1).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();

@@ -52,17 +52,27 @@ pub struct Cycle {
 impl Plan {
     /// The graph of those of `steps` that `selection` chooses in a run of `mode`, with what they
     /// require.
-    pub fn new(steps: Vec<Arc<dyn Step>>, selection: &Selection, mode: Mode) -> Result<Self, Cycle> {
+    pub fn new(
+        steps: Vec<Arc<dyn Step>>,
+        selection: &Selection,
+        mode: Mode,
+    ) -> Result<Self, Cycle> {
         let nodes: Vec<Node> = steps
             .into_iter()
-            .map(|step| Node { target: step.target(), step, treatment: Treatment::Support })
+            .map(|step| Node {
+                target: step.target(),
+                step,
+                treatment: Treatment::Support,
+            })
             .collect();
         let mut by_step: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, node) in nodes.iter().enumerate() {
             by_step.entry(node.step.id()).or_default().push(index);
         }
-        let dependencies: Vec<Vec<(usize, Strength)>> =
-            nodes.iter().map(|node| resolve(node, &nodes, &by_step)).collect();
+        let dependencies: Vec<Vec<(usize, Strength)>> = nodes
+            .iter()
+            .map(|node| resolve(node, &nodes, &by_step))
+            .collect();
 
         let mut treatments: Vec<Option<Treatment>> = nodes
             .iter()
@@ -90,13 +100,26 @@ impl Plan {
     /// Renumbers the nodes topologically, ties broken by the order of the site.
     fn ordered(graph: &DiGraph<Node, Strength>) -> Result<Self, Cycle> {
         if toposort(graph, None).is_err() {
-            let circle = tarjan_scc(graph).into_iter().find(|group| group.len() > 1).unwrap_or_default();
-            return Err(Cycle { nodes: circle.iter().rev().map(|index| graph[*index].label()).collect() });
+            let circle = tarjan_scc(graph)
+                .into_iter()
+                .find(|group| group.len() > 1)
+                .unwrap_or_default();
+            return Err(Cycle {
+                nodes: circle
+                    .iter()
+                    .rev()
+                    .map(|index| graph[*index].label())
+                    .collect(),
+            });
         }
-        let mut missing: Vec<usize> =
-            graph.node_indices().map(|n| graph.neighbors_directed(n, Direction::Incoming).count()).collect();
-        let mut ready: std::collections::BTreeSet<NodeIndex> =
-            graph.node_indices().filter(|n| missing[n.index()] == 0).collect();
+        let mut missing: Vec<usize> = graph
+            .node_indices()
+            .map(|n| graph.neighbors_directed(n, Direction::Incoming).count())
+            .collect();
+        let mut ready: std::collections::BTreeSet<NodeIndex> = graph
+            .node_indices()
+            .filter(|n| missing[n.index()] == 0)
+            .collect();
         let mut ordered = DiGraph::new();
         let mut renamed = BTreeMap::new();
         while let Some(next) = ready.pop_first() {
@@ -131,7 +154,9 @@ impl Plan {
 
     /// All nodes, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        self.graph.node_indices().map(|index| (index.index(), &self.graph[index]))
+        self.graph
+            .node_indices()
+            .map(|index| (index.index(), &self.graph[index]))
     }
 
     /// The nodes before `id`, with the strength of the edge.
@@ -143,7 +168,9 @@ impl Plan {
 
     /// The nodes after `id`.
     pub fn after(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        self.graph.neighbors(NodeIndex::new(id)).map(NodeIndex::index)
+        self.graph
+            .neighbors(NodeIndex::new(id))
+            .map(NodeIndex::index)
     }
 
     /// For every node the number of nodes on the longest path that starts at it: what waits
@@ -179,10 +206,18 @@ impl Plan {
     pub fn to_dot(&self) -> String {
         let mut text = String::from("digraph owaim {\n  rankdir=LR;\n  node [shape=box];\n");
         for (id, node) in self.nodes() {
-            let _ = writeln!(text, "  n{id} [label={:?}];", format!("{}\n{}", node.step.id(), node.target));
+            let _ = writeln!(
+                text,
+                "  n{id} [label={:?}];",
+                format!("{}\n{}", node.step.id(), node.target)
+            );
         }
         for (from, to, strength) in self.edges() {
-            let style = if strength == Strength::Requires { "solid" } else { "dashed" };
+            let style = if strength == Strength::Requires {
+                "solid"
+            } else {
+                "dashed"
+            };
             let _ = writeln!(text, "  n{from} -> n{to} [style={style}];");
         }
         text + "}\n"
@@ -196,7 +231,11 @@ impl Plan {
             let _ = writeln!(text, "  n{id}[\"{}<br/>{target}\"]", node.step.id());
         }
         for (from, to, strength) in self.edges() {
-            let arrow = if strength == Strength::Requires { "-->" } else { "-.->" };
+            let arrow = if strength == Strength::Requires {
+                "-->"
+            } else {
+                "-.->"
+            };
             let _ = writeln!(text, "  n{from} {arrow} n{to}");
         }
         text
@@ -216,9 +255,18 @@ impl Plan {
 
 /// The nodes that the dependencies of `node` mean; where one node is meant twice, *requires*
 /// wins.
-fn resolve(node: &Node, nodes: &[Node], by_step: &BTreeMap<&str, Vec<usize>>) -> Vec<(usize, Strength)> {
+fn resolve(
+    node: &Node,
+    nodes: &[Node],
+    by_step: &BTreeMap<&str, Vec<usize>>,
+) -> Vec<(usize, Strength)> {
     let mut found: BTreeMap<usize, Strength> = BTreeMap::new();
-    for Dependency { on, strength, scope } in node.step.dependencies() {
+    for Dependency {
+        on,
+        strength,
+        scope,
+    } in node.step.dependencies()
+    {
         for &index in by_step.get(on).into_iter().flatten() {
             let other = &nodes[index].target;
             let meant = match scope {
@@ -239,7 +287,9 @@ fn pull_required(
     dependencies: &[Vec<(usize, Strength)>],
     with_dependencies: bool,
 ) {
-    let mut open: Vec<usize> = (0..treatments.len()).filter(|index| treatments[*index].is_some()).collect();
+    let mut open: Vec<usize> = (0..treatments.len())
+        .filter(|index| treatments[*index].is_some())
+        .collect();
     while let Some(index) = open.pop() {
         let pulled = match treatments[index] {
             Some(Treatment::Change) if with_dependencies => Treatment::Change,

@@ -9,6 +9,8 @@ mod backoff;
 pub mod bus;
 #[cfg(test)]
 mod canned;
+pub mod cli;
+pub mod commands;
 pub mod endpoints;
 pub mod engine;
 pub mod event;
@@ -29,3 +31,4 @@ pub mod selection;
 pub mod sessions;
 pub mod stop;
 pub mod transcript;
+pub mod typed_arguments;

@@ -12,7 +12,11 @@ fn main() -> ExitCode {
             // Nowhere is left to say that this cannot be printed.
             let _ = error.print();
             let asked_for_help = !error.use_stderr();
-            return if asked_for_help { ExitCode::SUCCESS } else { owaim::outcome::ExitCode::Invalid.number().into() };
+            return if asked_for_help {
+                ExitCode::SUCCESS
+            } else {
+                owaim::outcome::ExitCode::Invalid.number().into()
+            };
         }
     };
     owaim::commands::run(cli).number().into()

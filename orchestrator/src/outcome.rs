@@ -73,7 +73,10 @@ impl Outcome {
     pub fn satisfies(&self) -> bool {
         matches!(
             self,
-            Self::InPlace | Self::Changed { .. } | Self::NotApplicable { .. } | Self::Unknown { .. }
+            Self::InPlace
+                | Self::Changed { .. }
+                | Self::NotApplicable { .. }
+                | Self::Unknown { .. }
         )
     }
 }
@@ -128,16 +131,28 @@ impl ExitCode {
     /// The code that the outcomes of a run deserve; `strict` makes an unknown a drift.
     pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, strict: bool) -> Self {
         let rank = |outcome: &Outcome| match outcome {
-            Outcome::Failed { cause: FailureCause::Step, .. } | Outcome::Blocked { unreachable: false, .. } => {
-                (3, Self::StepFailed)
+            Outcome::Failed {
+                cause: FailureCause::Step,
+                ..
             }
-            Outcome::Failed { cause: FailureCause::Unreachable, .. } | Outcome::Blocked { unreachable: true, .. } => {
-                (2, Self::Unreachable)
+            | Outcome::Blocked {
+                unreachable: false, ..
+            } => (3, Self::StepFailed),
+            Outcome::Failed {
+                cause: FailureCause::Unreachable,
+                ..
             }
+            | Outcome::Blocked {
+                unreachable: true, ..
+            } => (2, Self::Unreachable),
             Outcome::Drifted { .. } => (1, Self::Drift),
             Outcome::Unknown { .. } if strict => (1, Self::Drift),
             _ => (0, Self::Success),
         };
-        outcomes.into_iter().map(rank).max_by_key(|(rank, _)| *rank).map_or(Self::Success, |(_, code)| code)
+        outcomes
+            .into_iter()
+            .map(rank)
+            .max_by_key(|(rank, _)| *rank)
+            .map_or(Self::Success, |(_, code)| code)
     }
 }

@@ -37,7 +37,13 @@ impl<'a> Queue<'a> {
             .filter(|id| missing[*id] == 0)
             .map(|id| (std::cmp::Reverse(priority[id]), id))
             .collect();
-        Self { plan, priority, missing, ready, outcomes: vec![None; plan.len()] }
+        Self {
+            plan,
+            priority,
+            missing,
+            ready,
+            outcomes: vec![None; plan.len()],
+        }
     }
 
     /// How many nodes wait behind `id`, itself included.
@@ -63,7 +69,8 @@ impl<'a> Queue<'a> {
         for next in self.plan.after(id) {
             self.missing[next] -= 1;
             if self.missing[next] == 0 {
-                self.ready.insert((std::cmp::Reverse(self.priority[next]), next));
+                self.ready
+                    .insert((std::cmp::Reverse(self.priority[next]), next));
             }
         }
     }
@@ -84,7 +91,9 @@ impl<'a> Queue<'a> {
             .filter_map(|(before, _)| {
                 let outcome = self.outcomes[before].as_ref()?;
                 match outcome {
-                    Outcome::Failed { cause, .. } => Some((before, *cause == FailureCause::Unreachable)),
+                    Outcome::Failed { cause, .. } => {
+                        Some((before, *cause == FailureCause::Unreachable))
+                    }
                     Outcome::Blocked { unreachable, .. } => Some((before, *unreachable)),
                     Outcome::Drifted { .. } if changes => Some((before, false)),
                     _ => None,
@@ -98,6 +107,9 @@ impl<'a> Queue<'a> {
             Some(Outcome::Blocked { by, .. }) => by.clone(),
             _ => self.plan.node(*first).label(),
         };
-        Some(Outcome::Blocked { by, unreachable: bars.iter().all(|(_, unreachable)| *unreachable) })
+        Some(Outcome::Blocked {
+            by,
+            unreachable: bars.iter().all(|(_, unreachable)| *unreachable),
+        })
     }
 }

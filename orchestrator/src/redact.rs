@@ -167,7 +167,9 @@ impl Redactor {
     fn fact(&self, fact: &mut Fact) {
         match fact {
             Fact::Certificate(certificate) => self.clean(&mut certificate.subject),
-            Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => self.clean(text),
+            Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => {
+                self.clean(text)
+            }
             Fact::PowerShell(_)
             | Fact::Exchange(_)
             | Fact::InstallRoot(_)

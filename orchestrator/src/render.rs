@@ -15,17 +15,71 @@ const MAX_VALUE: usize = 400;
 /// Properties of one object, and elements of one list, that are shown.
 const MAX_PARTS: usize = 80;
 
-/// The statements of `pipeline` for the record: long byte arrays by length and hash.
+/// How byte arrays are written in a literal.
+#[derive(Clone, Copy, PartialEq)]
+enum BytesAs {
+    /// In base64, all of them.
+    Whole,
+    /// By length and hash.
+    Summary,
+}
+
+/// The statements of `pipeline` for the record: each value as a PowerShell literal, byte arrays
+/// by length and hash.
 pub fn sent(pipeline: &Pipeline) -> Vec<Vec<SentCommand>> {
+    statements(pipeline, BytesAs::Summary)
+}
+
+/// The pipeline as a person would type it, whole: byte arrays in base64, texts quoted so that
+/// nothing in them is expanded.
+pub fn powershell(pipeline: &Pipeline) -> String {
+    statements(pipeline, BytesAs::Whole)
+        .iter()
+        .map(|statement| typed(statement))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A statement as a person would type it.
+pub fn typed(statement: &[SentCommand]) -> String {
+    let command = |command: &SentCommand| {
+        let program = command.name.contains(['\\', '/', ' ', '.']);
+        let mut text = if program {
+            format!("& {}", quote(&command.name))
+        } else {
+            command.name.clone()
+        };
+        for (name, value) in &command.parameters {
+            // With a colon it is right for switches and for Boolean parameters alike.
+            let _ = match (name.is_empty(), value.as_str()) {
+                (true, value) => write!(text, " {value}"),
+                (false, "$true" | "$false") => write!(text, " -{name}:{value}"),
+                (false, value) => write!(text, " -{name} {value}"),
+            };
+        }
+        text
+    };
+    statement
+        .iter()
+        .map(command)
+        .collect::<Vec<_>>()
+        .join(" | ")
+}
+
+fn statements(pipeline: &Pipeline, bytes: BytesAs) -> Vec<Vec<SentCommand>> {
     let command = |command: &Command| SentCommand {
         name: command.name.clone(),
         parameters: command
             .parameters
             .iter()
-            .map(|p| (p.name.clone().unwrap_or_default(), short(&p.value)))
+            .map(|p| (p.name.clone().unwrap_or_default(), literal(&p.value, bytes)))
             .collect(),
     };
-    pipeline.statements.iter().map(|statement| statement.iter().map(command).collect()).collect()
+    pipeline
+        .statements
+        .iter()
+        .map(|statement| statement.iter().map(command).collect())
+        .collect()
 }
 
 /// The records of `output` for the record, the error that ended it included.
@@ -35,7 +89,12 @@ pub fn received(output: &PipelineOutput) -> Vec<ReceivedRecord> {
         PipelineState::Stopped(Some(error)) => Some(record("error", error_text(error))),
         PipelineState::Completed | PipelineState::Stopped(None) => None,
     };
-    output.records.iter().map(received_one).chain(last).collect()
+    output
+        .records
+        .iter()
+        .map(received_one)
+        .chain(last)
+        .collect()
 }
 
 /// The word for the state a pipeline ended in.
@@ -48,7 +107,10 @@ pub fn state_word(state: &PipelineState) -> &'static str {
 }
 
 fn record(stream: &str, text: String) -> ReceivedRecord {
-    ReceivedRecord { stream: stream.into(), text }
+    ReceivedRecord {
+        stream: stream.into(),
+        text,
+    }
 }
 
 fn received_one(item: &Record) -> ReceivedRecord {
@@ -59,15 +121,23 @@ fn received_one(item: &Record) -> ReceivedRecord {
         Record::Verbose(text) => record("verbose", text.clone()),
         Record::Debug(text) => record("debug", text.clone()),
         Record::Information(value) => record("information", long(value)),
-        Record::Progress(progress) => {
-            record("progress", format!("{} {}", progress.activity, progress.status.as_deref().unwrap_or_default()))
-        }
+        Record::Progress(progress) => record(
+            "progress",
+            format!(
+                "{} {}",
+                progress.activity,
+                progress.status.as_deref().unwrap_or_default()
+            ),
+        ),
         Record::HostCall(call) => record("host-call", format!("{} (refused)", call.method_name)),
     }
 }
 
 fn error_text(error: &ErrorRecord) -> String {
-    format!("{} [{}, {}]", error.message, error.error_id, error.category.name)
+    format!(
+        "{} [{}, {}]",
+        error.message, error.error_id, error.category.name
+    )
 }
 
 /// A value on one line.
@@ -77,12 +147,27 @@ pub fn short(value: &Value) -> String {
         Value::SecureString(_) => "(secure string)".into(),
         Value::Bytes(bytes) => bytes_text(bytes),
         Value::Object(object) => match &object.base {
-            Base::List(items) | Base::Enumerable(items) | Base::Stack(items) | Base::Queue(items) => list(items),
+            Base::List(items)
+            | Base::Enumerable(items)
+            | Base::Stack(items)
+            | Base::Queue(items) => list(items),
             Base::Dictionary(entries) => {
-                let entry = |(key, value): &(Value, Value)| format!("{} = {}", short(key), short(value));
-                format!("@{{ {} }}", entries.iter().take(MAX_PARTS).map(entry).collect::<Vec<_>>().join("; "))
+                let entry =
+                    |(key, value): &(Value, Value)| format!("{} = {}", short(key), short(value));
+                format!(
+                    "@{{ {} }}",
+                    entries
+                        .iter()
+                        .take(MAX_PARTS)
+                        .map(entry)
+                        .collect::<Vec<_>>()
+                        .join("; ")
+                )
             }
-            _ => object.to_string.clone().unwrap_or_else(|| "(object)".into()),
+            _ => object
+                .to_string
+                .clone()
+                .unwrap_or_else(|| "(object)".into()),
         },
         other => cut(&other.text().unwrap_or_default()),
     }
@@ -90,11 +175,18 @@ pub fn short(value: &Value) -> String {
 
 fn list(items: &[Value]) -> String {
     if items.len() > 16 && items.iter().all(|item| matches!(item, Value::Byte(_))) {
-        let bytes: Vec<u8> = items.iter().filter_map(|item| item.as_i64().and_then(|n| u8::try_from(n).ok())).collect();
+        let bytes: Vec<u8> = items
+            .iter()
+            .filter_map(|item| item.as_i64().and_then(|n| u8::try_from(n).ok()))
+            .collect();
         return bytes_text(&bytes);
     }
     let shown: Vec<_> = items.iter().take(MAX_PARTS).map(short).collect();
-    let more = if items.len() > MAX_PARTS { format!(", … {} in all", items.len()) } else { String::new() };
+    let more = if items.len() > MAX_PARTS {
+        format!(", … {} in all", items.len())
+    } else {
+        String::new()
+    };
     format!("{{{}{more}}}", shown.join(", "))
 }
 
@@ -116,13 +208,21 @@ fn cut(text: &str) -> String {
 
 /// A value with the properties of an object on lines of their own.
 pub fn long(value: &Value) -> String {
-    let Some(object) = value.as_object() else { return short(value) };
-    let plain = !matches!(object.base, Base::None) || (object.adapted.is_empty() && object.extended.is_empty());
+    let Some(object) = value.as_object() else {
+        return short(value);
+    };
+    let plain = !matches!(object.base, Base::None)
+        || (object.adapted.is_empty() && object.extended.is_empty());
     if plain {
         return short(value);
     }
     let mut text = title(object);
-    for (name, value) in object.adapted.iter().chain(&object.extended).take(MAX_PARTS) {
+    for (name, value) in object
+        .adapted
+        .iter()
+        .chain(&object.extended)
+        .take(MAX_PARTS)
+    {
         let _ = write!(text, "\n{name} : {}", short(value).replace('\n', "\n    "));
     }
     text
@@ -137,45 +237,36 @@ fn title(object: &Object) -> String {
     }
 }
 
-/// The pipeline as a person would type it, whole: byte arrays in base64, texts quoted so that
-/// nothing in them is expanded.
-pub fn powershell(pipeline: &Pipeline) -> String {
-    let command = |command: &Command| {
-        let program = command.name.contains(['\\', '/', ' ', '.']);
-        let mut text = if program { format!("& {}", quote(&command.name)) } else { command.name.clone() };
-        for parameter in &command.parameters {
-            match (&parameter.name, &parameter.value) {
-                (Some(name), Value::Bool(on)) => {
-                    let _ = write!(text, " -{name}:${on}");
-                }
-                (Some(name), value) => {
-                    let _ = write!(text, " -{name} {}", literal(value));
-                }
-                (None, value) => {
-                    let _ = write!(text, " {}", literal(value));
-                }
-            }
-        }
-        text
-    };
-    let statement = |commands: &Vec<Command>| commands.iter().map(command).collect::<Vec<_>>().join(" | ");
-    pipeline.statements.iter().map(statement).collect::<Vec<_>>().join("; ")
-}
-
 /// A PowerShell literal of `value`.
-fn literal(value: &Value) -> String {
+fn literal(value: &Value, bytes: BytesAs) -> String {
     match value.base() {
         Value::Null => "$null".into(),
         Value::Bool(on) => format!("${on}"),
-        Value::Bytes(bytes) => format!("([Convert]::FromBase64String('{}'))", STANDARD.encode(bytes)),
+        Value::Bytes(content) if bytes == BytesAs::Summary => bytes_text(content),
+        Value::Bytes(content) => format!(
+            "([Convert]::FromBase64String('{}'))",
+            STANDARD.encode(content)
+        ),
         Value::SecureString(_) => "(Read-Host -AsSecureString)".into(),
         other => match other.as_i64() {
             Some(number) => number.to_string(),
             None => match (other.items(), other.as_object().and_then(Object::entries)) {
-                (Some(items), _) => format!("@({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+                (Some(items), _) => format!(
+                    "@({})",
+                    items
+                        .iter()
+                        .map(|item| literal(item, bytes))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
                 (None, Some(entries)) => {
-                    let entry = |(key, value): &(Value, Value)| format!("{} = {}", literal(key), literal(value));
-                    format!("@{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join("; "))
+                    let entry = |(key, value): &(Value, Value)| {
+                        format!("{} = {}", literal(key, bytes), literal(value, bytes))
+                    };
+                    format!(
+                        "@{{ {} }}",
+                        entries.iter().map(entry).collect::<Vec<_>>().join("; ")
+                    )
                 }
                 (None, None) => quote(&other.text().unwrap_or_default()),
             },
@@ -212,7 +303,11 @@ mod tests {
                 "Set-OwaVirtualDirectory -Identity 'SRV\\owa (it''s)' -InstantMessagingEnabled:$true",
             ),
             (
-                Pipeline::new(Command::new("D:\\Win\\appcmd.exe").arg("recycle").arg("apppool")),
+                Pipeline::new(
+                    Command::new("D:\\Win\\appcmd.exe")
+                        .arg("recycle")
+                        .arg("apppool"),
+                ),
                 "& 'D:\\Win\\appcmd.exe' 'recycle' 'apppool'",
             ),
             (
@@ -221,7 +316,11 @@ mod tests {
                 "Get-Item -LiteralPath 'x' | Set-Content -Value ([Convert]::FromBase64String('AQI='))",
             ),
             (
-                Pipeline::new(Command::new("A").with("N", 5).with("L", vec![Value::from("a"), Value::from(1)])),
+                Pipeline::new(
+                    Command::new("A")
+                        .with("N", 5)
+                        .with("L", vec![Value::from("a"), Value::from(1)]),
+                ),
                 "A -N 5 -L @('a', 1)",
             ),
         ];
@@ -232,8 +331,16 @@ mod tests {
 
     #[test]
     fn records_keep_to_what_people_can_read() {
-        let object: Value = Object::new().with_types(["A.B", "System.Object"]).with("Name", "x").with("Data", vec![0; 99]).into();
-        assert!(long(&object).starts_with("(A.B)\nName : x\nData : (99 bytes, sha256 "), "{}", long(&object));
+        let object: Value = Object::new()
+            .with_types(["A.B", "System.Object"])
+            .with("Name", "x")
+            .with("Data", vec![0; 99])
+            .into();
+        assert!(
+            long(&object).starts_with("(A.B)\nName : x\nData : (99 bytes, sha256 "),
+            "{}",
+            long(&object)
+        );
         assert!(short(&Value::from("y".repeat(1000))).ends_with("(1000 characters)"));
     }
 }

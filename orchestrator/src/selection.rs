@@ -16,7 +16,9 @@ pub struct Selection {
 
 /// A name that is no phase and no step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{option} {name:?} is neither a phase nor a step; the phases are {phases}; the steps are {steps}")]
+#[error(
+    "{option} {name:?} is neither a phase nor a step; the phases are {phases}; the steps are {steps}"
+)]
 pub struct UnknownName {
     /// `--only` or `--skip`.
     pub option: &'static str,
@@ -43,14 +45,22 @@ impl Selection {
     ) -> Result<Self, UnknownName> {
         let check = |option, names: &[String]| {
             let known = |name: &str| phases.contains(&name) || steps.contains(&name);
-            names.iter().map(|name| name.trim().to_ascii_lowercase()).try_fold(Vec::new(), |mut list, name| {
-                if known(&name) {
-                    list.push(name);
-                    Ok(list)
-                } else {
-                    Err(UnknownName { option, name, phases: phases.join(", "), steps: steps.join(", ") })
-                }
-            })
+            names
+                .iter()
+                .map(|name| name.trim().to_ascii_lowercase())
+                .try_fold(Vec::new(), |mut list, name| {
+                    if known(&name) {
+                        list.push(name);
+                        Ok(list)
+                    } else {
+                        Err(UnknownName {
+                            option,
+                            name,
+                            phases: phases.join(", "),
+                            steps: steps.join(", "),
+                        })
+                    }
+                })
         };
         Ok(Self {
             only: only.map(|names| check("--only", names)).transpose()?,
@@ -70,7 +80,10 @@ impl Selection {
         }
         let read_only = matches!(mode, Mode::Verify | Mode::Drift);
         let chosen = self.only.as_ref().is_none_or(|only| names(only, step));
-        let verify = self.only.as_ref().is_some_and(|only| only.iter().any(|name| name == VERIFY));
+        let verify = self
+            .only
+            .as_ref()
+            .is_some_and(|only| only.iter().any(|name| name == VERIFY));
         match (chosen, read_only) {
             (true, true) => Some(Treatment::Check),
             (true, false) => Some(Treatment::Change),
@@ -98,9 +111,17 @@ mod tests {
     use super::*;
 
     const PHASES: &[&str] = &["cas", "backend", "verify"];
-    const STEPS: &[&str] = &["cas.owa-virtual-directory", "backend.recycle", "verify.event-112"];
+    const STEPS: &[&str] = &[
+        "cas.owa-virtual-directory",
+        "backend.recycle",
+        "verify.event-112",
+    ];
 
-    fn select(only: Option<&[&str]>, skip: &[&str], host: Option<&str>) -> Result<Selection, UnknownName> {
+    fn select(
+        only: Option<&[&str]>,
+        skip: &[&str],
+        host: Option<&str>,
+    ) -> Result<Selection, UnknownName> {
         let own = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         Selection::new(only.map(own).as_deref(), &own(skip), host, PHASES, STEPS)
     }
@@ -108,16 +129,52 @@ mod tests {
     #[test]
     fn a_step_is_chosen_by_its_phase_its_id_and_its_host() {
         let host = HostName::new("srv-1.example.com").expect("valid");
-        let cases: [(Option<&[&str]>, &[&str], Option<&str>, Mode, Option<Treatment>); 10] = [
+        let cases: [(
+            Option<&[&str]>,
+            &[&str],
+            Option<&str>,
+            Mode,
+            Option<Treatment>,
+        ); 10] = [
             (None, &[], None, Mode::Apply, Some(Treatment::Change)),
             (None, &[], None, Mode::Verify, Some(Treatment::Check)),
             (None, &["backend"], None, Mode::Apply, None),
-            (Some(&["backend"]), &[], None, Mode::Apply, Some(Treatment::Change)),
-            (Some(&["backend.recycle"]), &[], None, Mode::Plan, Some(Treatment::Change)),
+            (
+                Some(&["backend"]),
+                &[],
+                None,
+                Mode::Apply,
+                Some(Treatment::Change),
+            ),
+            (
+                Some(&["backend.recycle"]),
+                &[],
+                None,
+                Mode::Plan,
+                Some(Treatment::Change),
+            ),
             (Some(&["cas"]), &[], None, Mode::Apply, None),
-            (Some(&["verify"]), &[], None, Mode::Apply, Some(Treatment::Check)),
-            (Some(&["cas", "verify"]), &[], None, Mode::Apply, Some(Treatment::Check)),
-            (None, &[], Some("SRV-*"), Mode::Apply, Some(Treatment::Change)),
+            (
+                Some(&["verify"]),
+                &[],
+                None,
+                Mode::Apply,
+                Some(Treatment::Check),
+            ),
+            (
+                Some(&["cas", "verify"]),
+                &[],
+                None,
+                Mode::Apply,
+                Some(Treatment::Check),
+            ),
+            (
+                None,
+                &[],
+                Some("SRV-*"),
+                Mode::Apply,
+                Some(Treatment::Change),
+            ),
             (None, &[], Some("other*"), Mode::Apply, None),
         ];
         for (only, skip, glob, mode, expected) in cases {
@@ -130,7 +187,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_with_the_known_ones() {
         let error = select(Some(&["front"]), &[], None).expect_err("unknown");
-        assert!(error.to_string().contains("cas, backend, verify"), "{error}");
+        assert!(
+            error.to_string().contains("cas, backend, verify"),
+            "{error}"
+        );
         assert!(error.to_string().contains("backend.recycle"), "{error}");
     }
 }

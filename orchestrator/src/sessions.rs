@@ -41,7 +41,9 @@ pub enum SessionError {
     #[error(transparent)]
     NoEndpoint(Problem),
     /// The account was refused elsewhere in this run; nothing was sent.
-    #[error("not attempted at {url}: {username} was refused at {refused_at}, and a second attempt could lock the account")]
+    #[error(
+        "not attempted at {url}: {username} was refused at {refused_at}, and a second attempt could lock the account"
+    )]
     AccountRefused {
         /// Where this would have gone.
         url: String,
@@ -67,17 +69,28 @@ impl Sessions {
 
     /// Runs `pipeline` at `place`, opening the session first where there is none. A session that
     /// failed is closed in the background, and so is one whose caller went away in the middle.
-    pub async fn run(&self, place: &Place, pipeline: &Pipeline) -> Result<PipelineOutput, SessionError> {
+    pub async fn run(
+        &self,
+        place: &Place,
+        pipeline: &Pipeline,
+    ) -> Result<PipelineOutput, SessionError> {
         let endpoint = self.book.get(place).map_err(SessionError::NoEndpoint)?;
         let slot = Arc::clone(
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(place.clone()).or_default(),
+            self.open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(place.clone())
+                .or_default(),
         );
         let mut slot = slot.lock().await;
         let session = match slot.take() {
             Some(session) => session,
             None => self.connect(place, endpoint).await?,
         };
-        let mut lease = Lease { session: Some(session), closing: Arc::clone(&self.closing) };
+        let mut lease = Lease {
+            session: Some(session),
+            closing: Arc::clone(&self.closing),
+        };
         let output = match lease.session.as_mut() {
             Some(session) => session.run(pipeline).await?,
             None => unreachable!("a lease is made with its session"),
@@ -92,7 +105,8 @@ impl Sessions {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.drain().map(|(_, slot)| slot).collect()
         };
-        let mut closing = std::mem::take(&mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut closing =
+            std::mem::take(&mut *self.closing.lock().unwrap_or_else(PoisonError::into_inner));
         for slot in slots {
             closing.spawn(async move {
                 let session = slot.lock().await.take();
@@ -104,7 +118,11 @@ impl Sessions {
         while closing.join_next().await.is_some() {}
     }
 
-    async fn connect(&self, place: &Place, endpoint: &Endpoint) -> Result<Box<dyn Session>, SessionError> {
+    async fn connect(
+        &self,
+        place: &Place,
+        endpoint: &Endpoint,
+    ) -> Result<Box<dyn Session>, SessionError> {
         let username = &endpoint.credential.username;
         let account = Arc::clone(
             self.accounts
@@ -143,7 +161,9 @@ impl Sessions {
             // alone too.
             let verdict = match &connected {
                 Ok(_) => Some(Ok(())),
-                Err(error) if error.is_refused_logon() => Some(Err((endpoint.url.clone(), error.clone()))),
+                Err(error) if error.is_refused_logon() => {
+                    Some(Err((endpoint.url.clone(), error.clone())))
+                }
                 Err(_) => None,
             };
             if let Some(verdict) = verdict {
@@ -172,7 +192,10 @@ struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
-            self.closing.lock().unwrap_or_else(PoisonError::into_inner).spawn(session.close());
+            self.closing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .spawn(session.close());
         }
     }
 }

@@ -14,10 +14,9 @@ use jiff::tz::TimeZone;
 use owaim_steps::{Difference, Fact, Problem};
 
 use crate::bus::Consumer;
-use crate::event::{
-    AssessedState, Event, EventKind, NodeId, PipelineRef, PlannedAction, SentCommand,
-};
+use crate::event::{AssessedState, Event, EventKind, NodeId, PipelineRef, PlannedAction};
 use crate::outcome::Outcome;
+use crate::render;
 use crate::report::{self, RunView, duration, indented, one_line, printable, text, value};
 use crate::run_dir::{self, RunDir};
 
@@ -237,7 +236,7 @@ impl Entry<'_> {
                 let purpose = if *changes { "changes" } else { "reads" };
                 self.head(&format!("{} sent, {purpose}", channel(self.view, pipeline)));
                 for statement in statements {
-                    self.body(&format!("> {}", typed(statement)));
+                    self.body(&format!("> {}", render::typed(statement)));
                 }
             }
             EventKind::PipelineReturned {
@@ -449,57 +448,6 @@ fn fact_text(fact: &Fact) -> String {
     }
 }
 
-/// A statement as one would type it.
-pub fn typed(statement: &[SentCommand]) -> String {
-    let commands: Vec<_> = statement
-        .iter()
-        .map(|command| {
-            let mut text = if is_bare(&command.name) {
-                command.name.clone()
-            } else {
-                format!("& {}", quoted(&command.name))
-            };
-            for (name, value) in &command.parameters {
-                // With a colon it is right for switches and for Boolean parameters alike.
-                let _ = match (name.is_empty(), value.as_str()) {
-                    (false, "$true" | "True") => write!(text, " -{name}:$true"),
-                    (false, "$false" | "False") => write!(text, " -{name}:$false"),
-                    (false, value) => write!(text, " -{name} {}", argument(value)),
-                    (true, value) => write!(text, " {}", argument(value)),
-                };
-            }
-            text
-        })
-        .collect();
-    commands.join(" | ")
-}
-
-/// A value as an argument: what is a literal already (quoted, variable, list, table, shortened
-/// bytes) stays; other text is quoted where it must be.
-fn argument(value: &str) -> String {
-    let literal = (value.len() > 1 && value.starts_with('\'') && value.ends_with('\''))
-        || (value.starts_with(['(', '@']) && value.ends_with([')', '}']))
-        || (value.starts_with('{') && value.ends_with('}'))
-        || value.starts_with('$');
-    if literal || is_bare(value) {
-        value.to_owned()
-    } else {
-        quoted(value)
-    }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn is_bare(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.:\\/".contains(c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,53 +482,5 @@ mod tests {
         let mut out = Vec::new();
         replay(&mut out, &events, &zone(), dir.path()).unwrap();
         assert_eq!(std::fs::read(dir.transcript()).unwrap(), out);
-    }
-
-    #[test]
-    fn commands_read_as_typed() {
-        for (name, parameters, expected) in [
-            (
-                "Get-Item",
-                vec![("LiteralPath", "D:\\a b")],
-                "Get-Item -LiteralPath 'D:\\a b'",
-            ),
-            (
-                "Get-Item",
-                vec![("LiteralPath", "D:\\a")],
-                "Get-Item -LiteralPath D:\\a",
-            ),
-            (
-                "Set-X",
-                vec![("On", "$true"), ("Confirm", "$false")],
-                "Set-X -On:$true -Confirm:$false",
-            ),
-            (
-                "Set-X",
-                vec![("A", ""), ("B", "it's"), ("C", "-x")],
-                "Set-X -A '' -B 'it''s' -C '-x'",
-            ),
-            (
-                "Set-X",
-                vec![("A", "'done'"), ("B", "@{a = 1}"), ("C", "(3 bytes)")],
-                "Set-X -A 'done' -B @{a = 1} -C (3 bytes)",
-            ),
-            (
-                "C:\\Program Files\\x.exe",
-                vec![("", "a:\"b\"")],
-                "& 'C:\\Program Files\\x.exe' 'a:\"b\"'",
-            ),
-        ] {
-            let parameters = parameters
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect();
-            assert_eq!(
-                typed(&[SentCommand {
-                    name: name.into(),
-                    parameters
-                }]),
-                expected
-            );
-        }
     }
 }

@@ -26,11 +26,15 @@ pub fn command(words: &[String]) -> Result<Command, ArgumentError> {
     let mut command = Command::new(name.clone());
     if cmdlet.is_none() && name.contains(['\\', '/']) {
         // A native program takes its words as they are.
-        return Ok(words.iter().fold(command, |command, word| command.arg(word.as_str())));
+        return Ok(words
+            .iter()
+            .fold(command, |command, word| command.arg(word.as_str())));
     }
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
-        let Some(parameter) = word.strip_prefix('-').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        let Some(parameter) = word
+            .strip_prefix('-')
+            .filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
         else {
             command = command.arg(guess(word));
             continue;
@@ -42,7 +46,9 @@ pub fn command(words: &[String]) -> Result<Command, ArgumentError> {
         if parameter.is_empty() {
             return Err(ArgumentError::NoName(word.clone()));
         }
-        let kind = cmdlet.and_then(|cmdlet| cmdlet.parameter(parameter)).map(|parameter| parameter.kind);
+        let kind = cmdlet
+            .and_then(|cmdlet| cmdlet.parameter(parameter))
+            .map(|parameter| parameter.kind);
         let value = match (inline, kind) {
             (Some(value), kind) => typed(value, kind),
             (None, Some(Kind::Switch)) => Value::Bool(true),
@@ -57,15 +63,18 @@ pub fn command(words: &[String]) -> Result<Command, ArgumentError> {
 }
 
 fn is_parameter(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    word.strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 fn typed(word: &str, kind: Option<Kind>) -> Value {
     match kind {
         Some(Kind::String | Kind::Enum(_)) => word.into(),
-        Some(Kind::Strings) if word.contains(',') => {
-            word.split(',').map(|part| Value::from(part.trim())).collect::<Vec<_>>().into()
-        }
+        Some(Kind::Strings) if word.contains(',') => word
+            .split(',')
+            .map(|part| Value::from(part.trim()))
+            .collect::<Vec<_>>()
+            .into(),
         Some(Kind::Strings) => word.into(),
         _ => guess(word),
     }
@@ -91,17 +100,45 @@ mod tests {
     #[test]
     fn words_become_typed_arguments() {
         let cases: [(&[&str], Command); 6] = [
-            (&["Get-Service", "-Name", "W3SVC,WAS"], Command::new("Get-Service")
-                .with("Name", vec![Value::from("W3SVC"), Value::from("WAS")])),
-            (&["Get-Item", "-LiteralPath", "C:\\x", "-Force"], Command::new("Get-Item")
-                .with("LiteralPath", "C:\\x").switch("Force")),
-            (&["Set-OwaMailboxPolicy", "-Identity", "42", "-InstantMessagingEnabled:$false"],
-                Command::new("Set-OwaMailboxPolicy").with("Identity", "42").with("InstantMessagingEnabled", false)),
-            (&["Get-Made-Up", "-Depth", "-3", "x", "-Flag"], Command::new("Get-Made-Up")
-                .with("Depth", -3).arg("x").switch("Flag")),
-            (&["C:\\tools\\a.exe", "-x", "5"], Command::new("C:\\tools\\a.exe").arg("-x").arg("5")),
-            (&["Write-Output", "5000000000", "$null"], Command::new("Write-Output")
-                .arg(5_000_000_000_i64).arg(Value::Null)),
+            (
+                &["Get-Service", "-Name", "W3SVC,WAS"],
+                Command::new("Get-Service")
+                    .with("Name", vec![Value::from("W3SVC"), Value::from("WAS")]),
+            ),
+            (
+                &["Get-Item", "-LiteralPath", "C:\\x", "-Force"],
+                Command::new("Get-Item")
+                    .with("LiteralPath", "C:\\x")
+                    .switch("Force"),
+            ),
+            (
+                &[
+                    "Set-OwaMailboxPolicy",
+                    "-Identity",
+                    "42",
+                    "-InstantMessagingEnabled:$false",
+                ],
+                Command::new("Set-OwaMailboxPolicy")
+                    .with("Identity", "42")
+                    .with("InstantMessagingEnabled", false),
+            ),
+            (
+                &["Get-Made-Up", "-Depth", "-3", "x", "-Flag"],
+                Command::new("Get-Made-Up")
+                    .with("Depth", -3)
+                    .arg("x")
+                    .switch("Flag"),
+            ),
+            (
+                &["C:\\tools\\a.exe", "-x", "5"],
+                Command::new("C:\\tools\\a.exe").arg("-x").arg("5"),
+            ),
+            (
+                &["Write-Output", "5000000000", "$null"],
+                Command::new("Write-Output")
+                    .arg(5_000_000_000_i64)
+                    .arg(Value::Null),
+            ),
         ];
         for (words, expected) in cases {
             let words: Vec<String> = words.iter().map(ToString::to_string).collect();

@@ -91,17 +91,6 @@ impl Facts {
         facts.push(fact);
     }
 
-    /// Forgets the change that [`Facts::pending`] names: it has been made.
-    pub fn settle(&mut self, host: &HostName) {
-        if let Some(facts) = self.0.get_mut(host)
-            && let Some(last) = facts
-                .iter()
-                .rposition(|fact| matches!(fact, Fact::Pending(_)))
-        {
-            facts.remove(last);
-        }
-    }
-
     /// Whether a change by the step `id` is still to come on `host`.
     pub fn is_pending(&self, host: &HostName, id: &str) -> bool {
         self.of(host)
@@ -145,9 +134,5 @@ impl Facts {
     latest!(
         /// The last sign of a sign-on on `host`.
         sign_on, SignOn, Option<Timestamp>
-    );
-    latest!(
-        /// The change that is still to come on `host`.
-        pending, Pending, String
     );
 }

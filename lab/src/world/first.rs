@@ -3,22 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use owaim_inventory::{ExchangeVersion, Host, HostName, PolicyScope, PowerShellVersion, Role, Site, WindowsVersion};
+use owaim_inventory::{
+    ExchangeVersion, Host, HostName, PolicyScope, PowerShellVersion, Role, Site, WindowsVersion,
+};
 
 use super::certificates::{Certificate, IssueError, Request, SigningKey, days};
-use super::directory::{BACK_END, Directory, FRONT_END, Policy, Properties, Replicated, User, VirtualDirectory};
+use super::directory::{
+    BACK_END, Directory, FRONT_END, Policy, Properties, Replicated, User, VirtualDirectory,
+};
 use super::filesystem::FileSystem;
 use super::iis::Iis;
 use super::registry::Registry;
 use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
 use super::{services, webconfig};
-use crate::overlay::{CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay};
+use crate::overlay::{
+    CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay,
+};
 use crate::state::{HostState, State};
 
 /// Folder of Exchange unless site file or overlay say otherwise.
 const INSTALL_ROOT: &str = "C:\\Program Files\\Microsoft\\Exchange Server\\V15";
 /// File of the messaging provider.
-const PROVIDER_FILE: &str = "C:\\Program Files\\Microsoft UCMA 4.0\\Runtime\\SSP\\Microsoft.Rtc.Internal.Ucweb.dll";
+const PROVIDER_FILE: &str =
+    "C:\\Program Files\\Microsoft UCMA 4.0\\Runtime\\SSP\\Microsoft.Rtc.Internal.Ucweb.dll";
 /// Seconds after a recycle at which the lab's own users sign on.
 const SIGN_ON_S: f64 = 2.0;
 /// Seconds until a write has reached every domain controller.
@@ -32,7 +39,11 @@ pub(crate) enum FirstError {
     Issue(#[from] IssueError),
     /// A local file that the overlay names could not be read.
     #[error("cannot read {path}, which the overlay puts on {host}: {source}")]
-    File { host: HostName, path: PathBuf, source: std::io::Error },
+    File {
+        host: HostName,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// The overlay speaks of something that the site does not have.
     #[error("the overlay names the {kind} {name:?}, which the site does not have")]
     Unknown { kind: &'static str, name: String },
@@ -41,7 +52,9 @@ pub(crate) enum FirstError {
 /// Makes the first state.
 pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<State, FirstError> {
     check_names(site, overlay)?;
-    let installed = now.checked_sub(SignedDuration::from_hours(24 * 60)).unwrap_or(now);
+    let installed = now
+        .checked_sub(SignedDuration::from_hours(24 * 60))
+        .unwrap_or(now);
     let authority = SigningKey::new(domain(&site.exchange.admin_host), now)?;
     let mut state = State::new(authority, directory(site, overlay, installed)?);
     for (index, host) in site.hosts.iter().enumerate() {
@@ -53,7 +66,9 @@ pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<St
 }
 
 fn domain(host: &HostName) -> &str {
-    host.as_str().split_once('.').map_or("lab.test", |(_, domain)| domain)
+    host.as_str()
+        .split_once('.')
+        .map_or("lab.test", |(_, domain)| domain)
 }
 
 fn check_names(site: &Site, overlay: &Overlay) -> Result<(), FirstError> {
@@ -61,9 +76,20 @@ fn check_names(site: &Site, overlay: &Overlay) -> Result<(), FirstError> {
     let faults = overlay.faults.iter().filter_map(|f| f.host.as_ref());
     let users = overlay.users.iter().map(|u| &u.server);
     let defects = overlay.defects.iter().map(|d| &d.host);
-    match overlay.hosts.keys().chain(sign_ons).chain(faults).chain(users).chain(defects).find(|h| site.host(h).is_none()) {
+    match overlay
+        .hosts
+        .keys()
+        .chain(sign_ons)
+        .chain(faults)
+        .chain(users)
+        .chain(defects)
+        .find(|h| site.host(h).is_none())
+    {
         None => Ok(()),
-        Some(host) => Err(FirstError::Unknown { kind: "host", name: host.to_string() }),
+        Some(host) => Err(FirstError::Unknown {
+            kind: "host",
+            name: host.to_string(),
+        }),
     }
 }
 
@@ -74,32 +100,45 @@ fn sign_ons(site: &Site) -> Vec<SignOn> {
     let entry = |host: &&Host| SignOn {
         host: host.name.clone(),
         user: None,
-        when: When::AfterRecycle { after_recycle_s: SIGN_ON_S },
+        when: When::AfterRecycle {
+            after_recycle_s: SIGN_ON_S,
+        },
         done: false,
         done_generation: None,
     };
     backends.iter().take(used).map(entry).collect()
 }
 
-fn directory(site: &Site, overlay: &Overlay, installed: Timestamp) -> Result<Directory, FirstError> {
+fn directory(
+    site: &Site,
+    overlay: &Overlay,
+    installed: Timestamp,
+) -> Result<Directory, FirstError> {
     let domain = domain(&site.exchange.admin_host).to_owned();
     let mut controllers = overlay.domain_controllers.clone();
     if controllers.is_empty() {
         controllers = vec![format!("dc01.{domain}"), format!("dc02.{domain}")];
     }
     if let Some(pinned) = &site.exchange.domain_controller
-        && !controllers.iter().any(|c| c.eq_ignore_ascii_case(pinned.as_str()))
+        && !controllers
+            .iter()
+            .any(|c| c.eq_ignore_ascii_case(pinned.as_str()))
     {
         controllers.insert(0, pinned.to_string());
     }
-    let properties = |identity: &str, over: &std::collections::BTreeMap<String, crate::overlay::MessagingOverlay>| {
-        let mut properties = Properties::default();
-        if let Some((_, o)) = over.iter().find(|(name, _)| name.eq_ignore_ascii_case(identity)) {
-            properties.enabled = o.enabled.unwrap_or(properties.enabled);
-            properties.kind = o.kind.unwrap_or(properties.kind);
-        }
-        Replicated::everywhere(properties, installed)
-    };
+    let properties =
+        |identity: &str,
+         over: &std::collections::BTreeMap<String, crate::overlay::MessagingOverlay>| {
+            let mut properties = Properties::default();
+            if let Some((_, o)) = over
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(identity))
+            {
+                properties.enabled = o.enabled.unwrap_or(properties.enabled);
+                properties.kind = o.kind.unwrap_or(properties.kind);
+            }
+            Replicated::everywhere(properties, installed)
+        };
     let mut virtual_directories = Vec::new();
     for host in &site.hosts {
         for (role, web_site) in [(Role::Cas, FRONT_END), (Role::Backend, BACK_END)] {
@@ -116,8 +155,14 @@ fn directory(site: &Site, overlay: &Overlay, installed: Timestamp) -> Result<Dir
         }
     }
     for identity in overlay.virtual_directories.keys() {
-        if !virtual_directories.iter().any(|v| v.identity().eq_ignore_ascii_case(identity)) {
-            return Err(FirstError::Unknown { kind: "virtual directory", name: identity.clone() });
+        if !virtual_directories
+            .iter()
+            .any(|v| v.identity().eq_ignore_ascii_case(identity))
+        {
+            return Err(FirstError::Unknown {
+                kind: "virtual directory",
+                name: identity.clone(),
+            });
         }
     }
     let mut names = vec!["Default".to_owned()];
@@ -129,7 +174,11 @@ fn directory(site: &Site, overlay: &Overlay, installed: Timestamp) -> Result<Dir
     for name in names {
         if !policies.iter().any(|p| p.name.eq_ignore_ascii_case(&name)) {
             let values = properties(&name, &overlay.policies);
-            policies.push(Policy { name, created: installed, values });
+            policies.push(Policy {
+                name,
+                created: installed,
+                values,
+            });
         }
     }
     let user = |u: &crate::overlay::UserOverlay| User {
@@ -140,14 +189,17 @@ fn directory(site: &Site, overlay: &Overlay, installed: Timestamp) -> Result<Dir
         owa: u.owa,
         sip_address: u.sip_address.clone(),
     };
-    let own = site.hosts_with(Role::Backend).enumerate().map(|(n, host)| User {
-        name: format!("Lab User {}", n + 1),
-        principal: format!("user{}@{domain}", n + 1),
-        server: host.name.to_string(),
-        policy: Some("Default".into()),
-        owa: true,
-        sip_address: Some(format!("sip:user{}@{domain}", n + 1)),
-    });
+    let own = site
+        .hosts_with(Role::Backend)
+        .enumerate()
+        .map(|(n, host)| User {
+            name: format!("Lab User {}", n + 1),
+            principal: format!("user{}@{domain}", n + 1),
+            server: host.name.to_string(),
+            policy: Some("Default".into()),
+            owa: true,
+            sip_address: Some(format!("sip:user{}@{domain}", n + 1)),
+        });
     let organization = overlay.organization.clone().unwrap_or_else(|| {
         let label = domain.split('.').next().unwrap_or("Lab");
         label[..1].to_uppercase() + &label[1..]
@@ -201,16 +253,29 @@ fn build_host(
     let over = overlay.hosts.get(&host.name).unwrap_or(&default);
     let (cas, backend) = (host.is(Role::Cas), host.is(Role::Backend));
     let exchange = (cas || backend).then(|| site.exchange_version(host));
-    let older = backend && site.hosts_with(Role::Backend).position(|h| h.name == host.name) == Some(2);
+    let older = backend
+        && site
+            .hosts_with(Role::Backend)
+            .position(|h| h.name == host.name)
+            == Some(2);
     let (windows, powershell) = platform(exchange.unwrap_or(ExchangeVersion::E2013), older);
     let clock_skew_s = over.clock_skew_s.unwrap_or(0);
-    let there = now.checked_add(SignedDuration::from_secs(clock_skew_s)).unwrap_or(now);
-    let installed = there.checked_sub(SignedDuration::from_hours(24 * 60)).unwrap_or(there);
-    let booted = there.checked_sub(SignedDuration::from_hours(24 * 7)).unwrap_or(there);
+    let there = now
+        .checked_add(SignedDuration::from_secs(clock_skew_s))
+        .unwrap_or(now);
+    let installed = there
+        .checked_sub(SignedDuration::from_hours(24 * 60))
+        .unwrap_or(there);
+    let booted = there
+        .checked_sub(SignedDuration::from_hours(24 * 7))
+        .unwrap_or(there);
     let install_root = over
         .install_root
         .as_deref()
-        .or(host.install_root.as_ref().map(owaim_inventory::WindowsPath::as_str))
+        .or(host
+            .install_root
+            .as_ref()
+            .map(owaim_inventory::WindowsPath::as_str))
         .unwrap_or(INSTALL_ROOT);
     let unified = exchange.is_some_and(|v| v <= ExchangeVersion::E2016);
     let mut state = HostState {
@@ -230,11 +295,20 @@ fn build_host(
         files: FileSystem::default(),
         registry: Registry::default(),
         certificates: Vec::new(),
-        iis: Iis { started: exchange.is_some(), ..Iis::default() },
-        services: services::of(exchange.is_some(), cas, backend, unified, host.is(Role::LyncFrontEnd))
-            .into_iter()
-            .map(|service| (service.name.to_lowercase(), service))
-            .collect(),
+        iis: Iis {
+            started: exchange.is_some(),
+            ..Iis::default()
+        },
+        services: services::of(
+            exchange.is_some(),
+            cas,
+            backend,
+            unified,
+            host.is(Role::LyncFrontEnd),
+        )
+        .into_iter()
+        .map(|service| (service.name.to_lowercase(), service))
+        .collect(),
         events: Vec::new(),
         booted,
     };
@@ -253,7 +327,10 @@ fn build_host(
     apply_defects(&mut state, overlay, host);
     for path in &over.read_only {
         if !state.files.set_read_only(path, true) {
-            return Err(FirstError::Unknown { kind: "file", name: path.clone() });
+            return Err(FirstError::Unknown {
+                kind: "file",
+                name: path.clone(),
+            });
         }
     }
     if exchange.is_some() {
@@ -273,15 +350,28 @@ fn build_host(
 }
 
 fn read(host: &HostName, local: &Path) -> Result<Vec<u8>, FirstError> {
-    std::fs::read(local).map_err(|source| FirstError::File { host: host.clone(), path: local.into(), source })
+    std::fs::read(local).map_err(|source| FirstError::File {
+        host: host.clone(),
+        path: local.into(),
+        source,
+    })
 }
 
 /// What every Windows server has.
 fn lay_out(state: &mut HostState, host: &Host, installed: Timestamp) {
-    for folder in ["C:\\Windows\\System32\\inetsrv", "C:\\Windows\\Temp", "C:\\Users\\Administrator\\Documents", "C:\\inetpub"] {
+    for folder in [
+        "C:\\Windows\\System32\\inetsrv",
+        "C:\\Windows\\Temp",
+        "C:\\Users\\Administrator\\Documents",
+        "C:\\inetpub",
+    ] {
         state.files.make_folders(folder, installed);
     }
-    state.files.place("C:\\Windows\\System32\\inetsrv\\appcmd.exe", b"MZ".to_vec(), installed);
+    state.files.place(
+        "C:\\Windows\\System32\\inetsrv\\appcmd.exe",
+        b"MZ".to_vec(),
+        installed,
+    );
     let (product, version, build) = match state.windows {
         WindowsVersion::W2008R2 => ("Windows Server 2008 R2 Standard", "6.1", "7601"),
         WindowsVersion::W2012 => ("Windows Server 2012 Standard", "6.2", "9200"),
@@ -295,17 +385,34 @@ fn lay_out(state: &mut HostState, host: &Host, installed: Timestamp) {
     state.registry.set(key, "ProductName", product);
     state.registry.set(key, "CurrentVersion", version);
     state.registry.set(key, "CurrentBuild", build);
+    state.registry.set(key, "SystemRoot", "C:\\Windows");
     let name = host.name.short().to_uppercase();
-    state.registry.set("SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ActiveComputerName", "ComputerName", name.as_str());
+    state.registry.set(
+        "SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ActiveComputerName",
+        "ComputerName",
+        name.as_str(),
+    );
     let engine = "SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine";
-    state.registry.set(engine, "PowerShellVersion", state.powershell.to_string().as_str());
+    state.registry.set(
+        engine,
+        "PowerShellVersion",
+        state.powershell.to_string().as_str(),
+    );
 }
 
-fn install_exchange(state: &mut HostState, host: &Host, exchange: ExchangeVersion, installed: Timestamp) {
+fn install_exchange(
+    state: &mut HostState,
+    host: &Host,
+    exchange: ExchangeVersion,
+    installed: Timestamp,
+) {
     let root = state.install_root.clone();
-    let [major, minor, build, revision] = build_of(exchange).map(|n| i32::try_from(n).unwrap_or_default());
+    let [major, minor, build, revision] =
+        build_of(exchange).map(|n| i32::try_from(n).unwrap_or_default());
     let setup = format!("SOFTWARE\\Microsoft\\ExchangeServer\\v{major}\\Setup");
-    state.registry.set(&setup, "MsiInstallPath", format!("{root}\\").as_str());
+    state
+        .registry
+        .set(&setup, "MsiInstallPath", format!("{root}\\").as_str());
     for (name, number) in [
         ("MsiProductMajor", major),
         ("MsiProductMinor", minor),
@@ -314,16 +421,24 @@ fn install_exchange(state: &mut HostState, host: &Host, exchange: ExchangeVersio
     ] {
         state.registry.set(&setup, name, number);
     }
-    state.files.make_folders(&format!("{root}\\Logging"), installed);
+    state
+        .files
+        .make_folders(&format!("{root}\\Logging"), installed);
     state.files.make_folders(&format!("{root}\\Bin"), installed);
     if host.is(Role::Cas) {
         let file = format!("{root}\\FrontEnd\\HttpProxy\\owa\\web.config");
-        state.files.place(&file, webconfig::front_end(host.name.short()), installed);
+        state
+            .files
+            .place(&file, webconfig::front_end(host.name.short()), installed);
     }
     if host.is(Role::Backend) {
         let file = state.web_config();
-        state.files.place(&file, webconfig::backend(host.name.short()), installed);
-        state.registry.set(PROVIDER_KEY, PROVIDER_VALUE, PROVIDER_FILE);
+        state
+            .files
+            .place(&file, webconfig::backend(host.name.short()), installed);
+        state
+            .registry
+            .set(PROVIDER_KEY, PROVIDER_VALUE, PROVIDER_FILE);
         state.files.place(PROVIDER_FILE, b"MZ".to_vec(), installed);
         let runtime = "SOFTWARE\\Microsoft\\UCMA\\{902F4F35-D5DC-4363-8671-D5EF0D26C21D}";
         state.registry.set(runtime, "Version", "5.0.8308.0");
@@ -352,7 +467,10 @@ fn certificates(
     own.friendly_name = "Microsoft Exchange".into();
     own.not_after = days(now, 1000 + i32::try_from(index).unwrap_or(0));
     let mut requests = vec![own];
-    let given = overlay.hosts.get(&host.name).and_then(|o| o.certificates.as_ref());
+    let given = overlay
+        .hosts
+        .get(&host.name)
+        .and_then(|o| o.certificates.as_ref());
     match given {
         Some(given) => requests.extend(given.iter().map(|c| described(c, wanted(), now))),
         None => requests.push(wanted()),
@@ -361,10 +479,17 @@ fn certificates(
         && let Some(request) = requests.last().cloned()
     {
         requests.pop();
-        let kinds = overlay.defects.iter().filter(|d| d.host == host.name).map(|d| d.defect);
+        let kinds = overlay
+            .defects
+            .iter()
+            .filter(|d| d.host == host.name)
+            .map(|d| d.defect);
         requests.extend(spoiled(request, kinds, host, now));
     }
-    requests.iter().map(|request| authority.issue(request).map_err(FirstError::from)).collect()
+    requests
+        .iter()
+        .map(|request| authority.issue(request).map_err(FirstError::from))
+        .collect()
 }
 
 fn described(given: &CertificateOverlay, mut request: Request, now: Timestamp) -> Request {
@@ -386,7 +511,12 @@ fn described(given: &CertificateOverlay, mut request: Request, now: Timestamp) -
 }
 
 /// The certificates that a host has in place of the good `request`, given its defects.
-fn spoiled(mut request: Request, kinds: impl Iterator<Item = DefectKind>, host: &Host, now: Timestamp) -> Vec<Request> {
+fn spoiled(
+    mut request: Request,
+    kinds: impl Iterator<Item = DefectKind>,
+    host: &Host,
+    now: Timestamp,
+) -> Vec<Request> {
     let (mut missing, mut renewed) = (false, false);
     for kind in kinds {
         match kind {
@@ -403,7 +533,9 @@ fn spoiled(mut request: Request, kinds: impl Iterator<Item = DefectKind>, host: 
                 request.common_name = format!("*.{}", domain(&host.name));
                 request.dns_names = vec![request.common_name.clone()];
             }
-            DefectKind::CertificateWrongSubject => request.common_name = format!("mail.{}", domain(&host.name)),
+            DefectKind::CertificateWrongSubject => {
+                request.common_name = format!("mail.{}", domain(&host.name))
+            }
             DefectKind::CertificateMissingName => {
                 let subject = request.common_name.clone();
                 request.dns_names.retain(|name| *name != subject);

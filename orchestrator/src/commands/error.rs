@@ -19,9 +19,15 @@ use crate::typed_arguments::ArgumentError;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{} is not valid", path.display())]
-    Site { path: PathBuf, mistakes: Box<Diagnostics> },
+    Site {
+        path: PathBuf,
+        mistakes: Box<Diagnostics>,
+    },
     #[error(transparent)]
     Selection(#[from] UnknownName),
     #[error("--only, --skip and --host leave no step to look at")]
@@ -31,7 +37,10 @@ pub(super) enum CommandError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error("{}: {source}", path.display())]
-    Endpoints { path: PathBuf, source: owaim_lab::EndpointsError },
+    Endpoints {
+        path: PathBuf,
+        source: owaim_lab::EndpointsError,
+    },
     #[error(transparent)]
     Overlay(#[from] owaim_lab::OverlayError),
     #[error("--lab-state and --lab-with say how a simulated site begins: they need --lab")]
@@ -53,7 +62,10 @@ pub(super) enum CommandError {
     #[error(transparent)]
     Arguments(#[from] ArgumentError),
     #[error("{error}\n  what to do: {advice}")]
-    Session { error: Box<SessionError>, advice: String },
+    Session {
+        error: Box<SessionError>,
+        advice: String,
+    },
     #[error("standard output: {0}")]
     Output(std::io::Error),
 }
@@ -73,11 +85,18 @@ impl CommandError {
         match self {
             Self::Site { mistakes, .. } => {
                 let look = if std::io::stderr().is_terminal() {
-                    Look::Graphical { width: 100, colour: std::env::var_os("NO_COLOR").is_none() }
+                    Look::Graphical {
+                        width: 100,
+                        colour: std::env::var_os("NO_COLOR").is_none(),
+                    }
                 } else {
                     Look::Plain
                 };
-                format!("{}{self}: {} mistakes; nothing was contacted\n", mistakes.render(look), mistakes.len())
+                format!(
+                    "{}{self}: {} mistakes; nothing was contacted\n",
+                    mistakes.render(look),
+                    mistakes.len()
+                )
             }
             _ => format!("owaim: {self}\n"),
         }

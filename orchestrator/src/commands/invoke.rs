@@ -35,17 +35,26 @@ pub(super) fn run(
     runtime()?.block_on(async {
         let reach = Reach::open(&site, reach).await?;
         let result = invoke(&reach, place, command, format).await;
-        reach.close().await;
+        reach.close().await?;
         result
     })
 }
 
-async fn invoke(reach: &Reach, place: &str, command: Command, format: Format) -> Result<ExitCode, CommandError> {
+async fn invoke(
+    reach: &Reach,
+    place: &str,
+    command: Command,
+    format: Format,
+) -> Result<ExitCode, CommandError> {
     let place = find(&reach.book, place)?;
     let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose())).map_err(CommandError::Record)?;
-    let sessions =
-        Sessions::new(Arc::new(owaim_transport::Client::default()), reach.book.clone(), Bus::new(Vec::new()));
+    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose()))
+        .map_err(CommandError::Record)?;
+    let sessions = Sessions::new(
+        Arc::new(owaim_transport::Client::default()),
+        reach.book.clone(),
+        Bus::new(Vec::new()),
+    );
     let output = sessions.run(&place, &Pipeline::new(command)).await;
     sessions.close().await;
     let output = output.map_err(|error| {
@@ -54,21 +63,41 @@ async fn invoke(reach: &Reach, place: &str, command: Command, format: Format) ->
             SessionError::NoEndpoint(problem) => problem.advice.clone(),
             SessionError::AccountRefused { .. } => "correct the credentials".to_owned(),
         };
-        CommandError::Session { error: Box::new(error), advice }
+        CommandError::Session {
+            error: Box::new(error),
+            advice,
+        }
     })?;
     write(&output, format, &redactor).map_err(CommandError::Output)?;
-    Ok(if output.is_clean() { ExitCode::Success } else { ExitCode::StepFailed })
+    Ok(if output.is_clean() {
+        ExitCode::Success
+    } else {
+        ExitCode::StepFailed
+    })
 }
 
 /// The place that `HOST[/ENDPOINT]` means.
 fn find(book: &EndpointBook, text: &str) -> Result<Place, CommandError> {
-    let (host, kind) = text.split_once('/').unwrap_or((text, EndpointKind::Windows.name()));
-    let found = book.places_of(host).find(|place| place.kind.name().eq_ignore_ascii_case(kind));
+    let (host, kind) = text
+        .split_once('/')
+        .unwrap_or((text, EndpointKind::Windows.name()));
+    let found = book
+        .places_of(host)
+        .find(|place| place.kind.name().eq_ignore_ascii_case(kind));
     found.cloned().ok_or_else(|| {
-        let kinds: Vec<_> = book.places_of(host).map(|place| place.kind.name()).collect();
-        let known =
-            if kinds.is_empty() { "a host of the site".into() } else { format!("one of: {}", kinds.join(", ")) };
-        CommandError::NoPlace { place: text.into(), known }
+        let kinds: Vec<_> = book
+            .places_of(host)
+            .map(|place| place.kind.name())
+            .collect();
+        let known = if kinds.is_empty() {
+            "a host of the site".into()
+        } else {
+            format!("one of: {}", kinds.join(", "))
+        };
+        CommandError::NoPlace {
+            place: text.into(),
+            known,
+        }
     })
 }
 
@@ -76,7 +105,10 @@ fn find(book: &EndpointBook, text: &str) -> Result<Place, CommandError> {
 fn warn(command: &Command) {
     let by_parameter = command.parameters.iter().filter_map(|parameter| {
         let name = parameter.name.as_deref()?;
-        Some((format!("{} -{name}", command.name), parameter_refusal(&command.name, name)?))
+        Some((
+            format!("{} -{name}", command.name),
+            parameter_refusal(&command.name, name)?,
+        ))
     });
     let by_name = refusal(&command.name).map(|reason| (command.name.clone(), reason));
     for (what, reason) in by_name.into_iter().chain(by_parameter) {

@@ -1,7 +1,7 @@
 //! `owaim lab`: the simulated site by itself.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::error::CommandError;
@@ -14,7 +14,7 @@ use crate::outcome::ExitCode;
 pub(super) fn run(
     site: &SiteArgs,
     args: &LabArgs,
-    listen: IpAddr,
+    listen: SocketAddr,
     write: Option<&Path>,
 ) -> Result<ExitCode, CommandError> {
     let site = site::read(site)?;
@@ -24,11 +24,14 @@ pub(super) fn run(
         if let Some(path) = write {
             endpoints
                 .write(path)
-                .map_err(|source| CommandError::Endpoints { path: path.to_owned(), source })?;
+                .map_err(|source| CommandError::Endpoints {
+                    path: path.to_owned(),
+                    source,
+                })?;
         }
-        print(&endpoints, write).map_err(CommandError::Output)?;
+        print(endpoints, write).map_err(CommandError::Output)?;
         let ended = tokio::signal::ctrl_c().await;
-        lab.stop().await;
+        lab.stop().await?;
         ended.map_err(CommandError::Output)?;
         Ok(ExitCode::Success)
     })
@@ -38,11 +41,24 @@ pub(super) fn run(
 fn print(endpoints: &owaim_lab::EndpointsFile, write: Option<&Path>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for endpoint in &endpoints.endpoints {
-        writeln!(out, "{:<40} {:<12} {}", endpoint.host, endpoint.kind.name(), endpoint.url)?;
+        writeln!(
+            out,
+            "{:<40} {:<12} {}",
+            endpoint.host,
+            endpoint.kind.name(),
+            endpoint.url
+        )?;
     }
     match write {
-        Some(path) => writeln!(out, "endpoints and password are in {}; Ctrl-C ends the lab", path.display())?,
-        None => writeln!(out, "--write FILE gives the password of this start; Ctrl-C ends the lab")?,
+        Some(path) => writeln!(
+            out,
+            "endpoints and password are in {}; Ctrl-C ends the lab",
+            path.display()
+        )?,
+        None => writeln!(
+            out,
+            "--write FILE gives the password of this start; Ctrl-C ends the lab"
+        )?,
     }
     out.flush()
 }

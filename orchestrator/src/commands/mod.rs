@@ -25,7 +25,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             // Nowhere is left to say that this cannot be printed.
-            let _ = std::io::stderr().lock().write_all(error.for_people().as_bytes());
+            let _ = std::io::stderr()
+                .lock()
+                .write_all(error.for_people().as_bytes());
             error.exit()
         }
     }
@@ -33,7 +35,12 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Plan { run, detailed_exitcode, out, format } => {
+        Command::Plan {
+            run,
+            detailed_exitcode,
+            out,
+            format,
+        } => {
             let format = match format {
                 PlanFormat::Text => text(),
                 PlanFormat::Json => ReportFormat::Json,
@@ -44,13 +51,34 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
         Command::Apply { run, yes, format } => run::apply(&run, yes, report(format)),
         Command::Verify { run, format } => run::look(Mode::Verify, &run, report(format)),
         Command::Drift { run, format } => run::look(Mode::Drift, &run, report(format)),
-        Command::Graph { site, selection, format } => graph::run(&site, &selection, format),
-        Command::Invoke { site, reach, place, format, command } => {
-            invoke::run(&site, &reach, &place, &command, format)
-        }
-        Command::Lab { site, lab, listen, write } => lab::run(&site, &lab, listen, write.as_deref()),
-        Command::Runs { site, history, format } => records::runs(site.as_deref(), &history, format),
-        Command::Show { run, history, format } => records::show(run.as_deref(), &history, format),
+        Command::Graph {
+            site,
+            selection,
+            format,
+        } => graph::run(&site, &selection, format),
+        Command::Invoke {
+            site,
+            reach,
+            place,
+            format,
+            command,
+        } => invoke::run(&site, &reach, &place, &command, format),
+        Command::Lab {
+            site,
+            lab,
+            listen,
+            write,
+        } => lab::run(&site, &lab, listen, write.as_deref()),
+        Command::Runs {
+            site,
+            history,
+            format,
+        } => records::runs(site.as_deref(), &history, format),
+        Command::Show {
+            run,
+            history,
+            format,
+        } => records::show(run.as_deref(), &history, format),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "owaim", &mut std::io::stdout());
             Ok(ExitCode::Success)
@@ -60,7 +88,10 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
 
 /// The runtime that a command works in.
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Record)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::Record)
 }
 
 fn report(format: Format) -> ReportFormat {

@@ -19,7 +19,11 @@ pub(super) fn root(args: &HistoryArgs) -> Result<PathBuf, CommandError> {
     })
 }
 
-pub(super) fn runs(site: Option<&str>, args: &HistoryArgs, format: Format) -> Result<ExitCode, CommandError> {
+pub(super) fn runs(
+    site: Option<&str>,
+    args: &HistoryArgs,
+    format: Format,
+) -> Result<ExitCode, CommandError> {
     let runs = history::runs(&root(args)?, site)?;
     let mut out = std::io::stdout().lock();
     match format {
@@ -31,7 +35,11 @@ pub(super) fn runs(site: Option<&str>, args: &HistoryArgs, format: Format) -> Re
     Ok(ExitCode::Success)
 }
 
-pub(super) fn show(run: Option<&str>, args: &HistoryArgs, format: Format) -> Result<ExitCode, CommandError> {
+pub(super) fn show(
+    run: Option<&str>,
+    args: &HistoryArgs,
+    format: Format,
+) -> Result<ExitCode, CommandError> {
     let mut out = std::io::stdout().lock();
     let root = root(args)?;
     match format {

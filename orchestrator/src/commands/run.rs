@@ -40,30 +40,52 @@ pub(super) fn plan(
     let plan = site::plan(&site, &args.selection, Mode::Plan)?;
     let exit = runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
-        let result = execute(&site, plan, Mode::Plan, args, &reach, Shown::of(format, out)).await;
-        reach.close().await;
+        let result = execute(
+            &site,
+            plan,
+            Mode::Plan,
+            args,
+            &reach,
+            Shown::of(format, out),
+        )
+        .await;
+        reach.close().await?;
         result
     })?;
-    Ok(if exit == ExitCode::Drift && !detailed_exitcode { ExitCode::Success } else { exit })
+    Ok(if exit == ExitCode::Drift && !detailed_exitcode {
+        ExitCode::Success
+    } else {
+        exit
+    })
 }
 
 /// `owaim verify` and `owaim drift`.
-pub(super) fn look(mode: Mode, args: &RunArgs, format: ReportFormat) -> Result<ExitCode, CommandError> {
+pub(super) fn look(
+    mode: Mode,
+    args: &RunArgs,
+    format: ReportFormat,
+) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, mode)?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
         let result = execute(&site, plan, mode, args, &reach, Shown::of(format, None)).await;
-        reach.close().await;
+        reach.close().await?;
         result
     })
 }
 
 /// `owaim apply`: unless told not to ask, first a plan, then the question.
-pub(super) fn apply(args: &RunArgs, yes: bool, format: ReportFormat) -> Result<ExitCode, CommandError> {
+pub(super) fn apply(
+    args: &RunArgs,
+    yes: bool,
+    format: ReportFormat,
+) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, Mode::Apply)?;
-    let reads_only = plan.nodes().all(|(_, node)| node.treatment != crate::event::Treatment::Change);
+    let reads_only = plan
+        .nodes()
+        .all(|(_, node)| node.treatment != crate::event::Treatment::Change);
     let asks = !yes && !reads_only;
     if asks && !std::io::stdin().is_terminal() {
         return Err(CommandError::CannotAsk);
@@ -73,7 +95,11 @@ pub(super) fn apply(args: &RunArgs, yes: bool, format: ReportFormat) -> Result<E
         let result = async {
             if asks {
                 let preview = site::plan(&site, &args.selection, Mode::Plan)?;
-                let shown = Shown { format: super::text(), to_stderr: true, also: None };
+                let shown = Shown {
+                    format: super::text(),
+                    to_stderr: true,
+                    also: None,
+                };
                 let exit = execute(&site, preview, Mode::Plan, args, &reach, shown).await?;
                 if exit == ExitCode::Interrupted {
                     return Ok(exit);
@@ -82,10 +108,18 @@ pub(super) fn apply(args: &RunArgs, yes: bool, format: ReportFormat) -> Result<E
                     return Ok(ExitCode::Success);
                 }
             }
-            execute(&site, plan, Mode::Apply, args, &reach, Shown::of(format, None)).await
+            execute(
+                &site,
+                plan,
+                Mode::Apply,
+                args,
+                &reach,
+                Shown::of(format, None),
+            )
+            .await
         }
         .await;
-        reach.close().await;
+        reach.close().await?;
         result
     })
 }
@@ -98,9 +132,16 @@ fn prepared(args: &RunArgs) -> Result<Site, CommandError> {
 
 /// Asks whether to apply. Anything but a yes is a no.
 fn agreed(site: &Site, plan: &Plan) -> std::io::Result<bool> {
-    let hosts: std::collections::BTreeSet<&HostName> = plan.nodes().map(|(_, node)| &node.target.host).collect();
+    let hosts: std::collections::BTreeSet<&HostName> =
+        plan.nodes().map(|(_, node)| &node.target.host).collect();
     let mut err = std::io::stderr().lock();
-    write!(err, "Apply to site {} ({} steps on {} hosts)? [y/N] ", site.name, plan.len(), hosts.len())?;
+    write!(
+        err,
+        "Apply to site {} ({} steps on {} hosts)? [y/N] ",
+        site.name,
+        plan.len(),
+        hosts.len()
+    )?;
     err.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
@@ -120,7 +161,11 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn of(format: ReportFormat, also: Option<&'a Path>) -> Self {
-        Self { format, to_stderr: false, also }
+        Self {
+            format,
+            to_stderr: false,
+            also,
+        }
     }
 }
 
@@ -138,11 +183,26 @@ async fn execute(
     let _lock = SiteLock::acquire(&root, &site.name, &run_id)?;
     let dir = RunDir::create(&root, &site.name, &run_id)?;
     let bus = bus(args, &dir, reach, &shown)?;
-    let sessions = Sessions::new(Arc::new(owaim_transport::Client::default()), reach.book.clone(), bus.clone());
+    let sessions = Sessions::new(
+        Arc::new(owaim_transport::Client::default()),
+        reach.book.clone(),
+        bus.clone(),
+    );
     let stop = Stop::default();
     let listening = tokio::spawn(listen_for_ctrl_c(stop.clone(), bus.clone()));
-    let run = Run::new(site.clone(), plan, mode, sessions, bus, Box::new(Before(dir.clone())), stop);
-    let options = RunOptions { run: run_id.clone(), strict: args.strict };
+    let run = Run::new(
+        site.clone(),
+        plan,
+        mode,
+        sessions,
+        bus,
+        Box::new(Before(dir.clone())),
+        stop,
+    );
+    let options = RunOptions {
+        run: run_id.clone(),
+        strict: args.strict,
+    };
     let (_, exit) = Arc::new(run).execute(&options).await;
     listening.abort();
     if mode == Mode::Drift && !matches!(shown.format, ReportFormat::Json) {
@@ -152,11 +212,20 @@ async fn execute(
 }
 
 /// The consumers of a run: first the records, then what people see.
-fn bus(args: &RunArgs, dir: &RunDir, reach: &Reach, shown: &Shown<'_>) -> Result<Bus, CommandError> {
+fn bus(
+    args: &RunArgs,
+    dir: &RunDir,
+    reach: &Reach,
+    shown: &Shown<'_>,
+) -> Result<Bus, CommandError> {
     let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose())).map_err(CommandError::Record)?;
-    let out: Box<dyn Write + Send> =
-        if shown.to_stderr { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose()))
+        .map_err(CommandError::Record)?;
+    let out: Box<dyn Write + Send> = if shown.to_stderr {
+        Box::new(std::io::stderr())
+    } else {
+        Box::new(std::io::stdout())
+    };
     let bars = !args.no_progress && std::io::stderr().is_terminal();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![
         Box::new(Journal::create(&dir.journal()).map_err(CommandError::Record)?),
@@ -166,11 +235,19 @@ fn bus(args: &RunArgs, dir: &RunDir, reach: &Reach, shown: &Shown<'_>) -> Result
         Box::new(Reporter::new(shown.format, out, dir.path().to_owned())),
     ];
     if let Some(path) = shown.also {
-        let file = std::fs::File::create(path)
-            .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
-        consumers.push(Box::new(Reporter::new(ReportFormat::Json, Box::new(file), dir.path().to_owned())));
+        let file = std::fs::File::create(path).map_err(|source| CommandError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        consumers.push(Box::new(Reporter::new(
+            ReportFormat::Json,
+            Box::new(file),
+            dir.path().to_owned(),
+        )));
     }
-    Ok(Bus::new(vec![Box::new(Redacting::new(redactor, consumers))]))
+    Ok(Bus::new(vec![Box::new(Redacting::new(
+        redactor, consumers,
+    ))]))
 }
 
 /// Once: finish what is changing, start nothing new. Twice: stop.
@@ -178,7 +255,9 @@ async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
     while tokio::signal::ctrl_c().await.is_ok() {
         let level = stop.press();
         // The wish is carried out even where it cannot be recorded.
-        let _ = bus.emit(crate::event::EventKind::Interrupted { now: level == Level::Abort });
+        let _ = bus.emit(crate::event::EventKind::Interrupted {
+            now: level == Level::Abort,
+        });
     }
 }
 
@@ -195,6 +274,8 @@ struct Before(RunDir);
 
 impl Keeper for Before {
     fn save(&self, host: &HostName, name: &str, content: &[u8]) -> std::io::Result<String> {
-        self.0.save(host.as_str(), name, content).map_err(std::io::Error::other)
+        self.0
+            .save(host.as_str(), name, content)
+            .map_err(std::io::Error::other)
     }
 }

@@ -198,9 +198,19 @@ impl TryFrom<SignOnText> for SignOn {
             }
             (None, Some(at), None) => When::At { at },
             (None, None, Some(at_call)) => When::AtCall { at_call },
-            _ => return Err("expected exactly one of after_recycle_s (0 to 10000000), at and at_call"),
+            _ => {
+                return Err(
+                    "expected exactly one of after_recycle_s (0 to 10000000), at and at_call",
+                );
+            }
         };
-        Ok(Self { host: text.host, user: text.user, when, done: text.done, done_generation: text.done_generation })
+        Ok(Self {
+            host: text.host,
+            user: text.user,
+            when,
+            done: text.done,
+            done_generation: text.done_generation,
+        })
     }
 }
 
@@ -235,7 +245,9 @@ pub(crate) struct Account {
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("username", &self.username).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }
 
@@ -311,12 +323,19 @@ fn yes() -> bool {
     true
 }
 
-fn powershell_version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PowerShellVersion>, D::Error> {
+fn powershell_version<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PowerShellVersion>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let version = text.split_once('.').and_then(|(major, minor)| {
-        Some(PowerShellVersion { major: major.parse().ok()?, minor: minor.parse().ok()? })
+        Some(PowerShellVersion {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
     });
-    version.map(Some).ok_or_else(|| serde::de::Error::custom("expected a version such as \"4.0\""))
+    version
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom("expected a version such as \"4.0\""))
 }
 
 /// The file is not an overlay.
@@ -332,9 +351,16 @@ pub struct OverlayError {
 impl Overlay {
     /// Parses `text`, the content of the file `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self, OverlayError> {
-        let fail = |detail: String| OverlayError { name: name.into(), detail };
-        let mut overlay: Self = toml::from_str(text).map_err(|error| fail(error.to_string().trim_end().into()))?;
-        overlay.folder = std::path::Path::new(name).parent().map(PathBuf::from).unwrap_or_default();
+        let fail = |detail: String| OverlayError {
+            name: name.into(),
+            detail,
+        };
+        let mut overlay: Self =
+            toml::from_str(text).map_err(|error| fail(error.to_string().trim_end().into()))?;
+        overlay.folder = std::path::Path::new(name)
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default();
         for (index, fault) in overlay.faults.iter().enumerate() {
             let fine = match (fault.is_wire(), fault.kind.split_once(':')) {
                 (_, Some(("fault" | "http" | "delay", number))) => number.parse::<u32>().is_ok(),
@@ -343,7 +369,10 @@ impl Overlay {
             };
             if !fine {
                 let number = index + 1;
-                return Err(fail(format!("fault {number}: {:?} is no kind of fault", fault.kind)));
+                return Err(fail(format!(
+                    "fault {number}: {:?} is no kind of fault",
+                    fault.kind
+                )));
             }
         }
         Ok(overlay)
@@ -372,9 +401,15 @@ mod tests {
     #[test]
     fn the_documented_example_parses() {
         let text = include_str!("../../docs/lab.md");
-        let example = text.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("an example").0;
+        let example = text
+            .split_once("```toml\n")
+            .and_then(|(_, rest)| rest.split_once("```"))
+            .expect("an example")
+            .0;
         let overlay = Overlay::parse("lab.toml", example).expect("the example is valid");
-        assert!(!overlay.hosts.is_empty() && !overlay.faults.is_empty() && overlay.sign_ons.is_some());
+        assert!(
+            !overlay.hosts.is_empty() && !overlay.faults.is_empty() && overlay.sign_ons.is_some()
+        );
     }
 
     #[test]
@@ -382,13 +417,19 @@ mod tests {
         for (text, expected) in [
             ("latency = 3", "unknown field `latency`"),
             ("[[sign_ons]]\nhost = \"a.b\"", "exactly one of"),
-            ("[[defects]]\nhost = \"a.b\"\ndefect = \"gremlins\"", "unknown variant `gremlins`"),
+            (
+                "[[defects]]\nhost = \"a.b\"\ndefect = \"gremlins\"",
+                "unknown variant `gremlins`",
+            ),
             ("[[faults]]\nkind = \"http:x\"", "fault 1"),
             ("[hosts.nodots]\n", "fully qualified host name"),
             ("[hosts.\"a.b\"]\npowershell = \"four\"", "such as \"4.0\""),
         ] {
             let error = Overlay::parse("x.toml", text).expect_err(text).to_string();
-            assert!(error.starts_with("x.toml is not") && error.contains(expected), "{text}: {error}");
+            assert!(
+                error.starts_with("x.toml is not") && error.contains(expected),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -100,10 +100,18 @@ impl State {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { action: "read", path, source }),
+            Err(source) => {
+                return Err(StateError::Io {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
         };
-        let state: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| StateError::Format { path: path.clone(), detail: error.to_string() })?;
+        let state: Self = serde_json::from_slice(&bytes).map_err(|error| StateError::Format {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
         if state.version == VERSION {
             Ok(Some(state))
         } else {
@@ -116,15 +124,21 @@ impl State {
     pub(crate) fn save(&self, folder: &Path) -> Result<(), StateError> {
         let path = file_in(folder);
         let fresh = folder.join("state.json.new");
-        let bytes = serde_json::to_vec(self)
-            .map_err(|error| StateError::Format { path: path.clone(), detail: error.to_string() })?;
+        let bytes = serde_json::to_vec(self).map_err(|error| StateError::Format {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
         let write = || {
             let mut file = private(&fresh)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&fresh, &path)
         };
-        write().map_err(|source| StateError::Io { action: "write", path, source })
+        write().map_err(|source| StateError::Io {
+            action: "write",
+            path,
+            source,
+        })
     }
 }
 
@@ -154,7 +168,9 @@ pub(crate) mod base64_bytes {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map_err(de::Error::custom)
     }

@@ -131,7 +131,13 @@ impl World {
         folder: Option<&Path>,
         recorder: Arc<dyn Recorder>,
     ) -> Result<Self, WorldError> {
-        Ok(Self::by_clock(site, overlay, folder, recorder, Arc::new(Timestamp::now))?)
+        Ok(Self::by_clock(
+            site,
+            overlay,
+            folder,
+            recorder,
+            Arc::new(Timestamp::now),
+        )?)
     }
 
     /// The same, by a clock of the caller's.
@@ -163,7 +169,9 @@ impl World {
             sessions: Mutex::default(),
             faults: Mutex::new(vec![0; overlay.faults.len()]),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Runs `pipeline` (with the objects of its input stream) as `caller`, at once.
@@ -181,12 +189,18 @@ impl World {
 
     /// The version of Windows PowerShell at `host`.
     pub(crate) fn powershell(&self, host: &HostName) -> Option<PowerShellVersion> {
-        lock(&self.inner.state).hosts.get(host).map(|h| h.powershell)
+        lock(&self.inner.state)
+            .hosts
+            .get(host)
+            .map(|h| h.powershell)
     }
 
     /// Writes the state down, if it is kept.
     fn save(&self, state: &State) -> Result<(), StateError> {
-        self.inner.folder.as_deref().map_or(Ok(()), |folder| state.save(folder))
+        self.inner
+            .folder
+            .as_deref()
+            .map_or(Ok(()), |folder| state.save(folder))
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Parameter {
     pub mandatory: bool,
     /// Parameter sets in which alone it is mandatory, where that differs.
     pub mandatory_in: &'static [&'static str],
+    /// Whether only some drives add it (`ConnectionURI` of `WSMan:`); it is mandatory on those.
+    pub dynamic: bool,
     /// Parameter sets that hold it; empty for all.
     pub sets: &'static [&'static str],
     /// How it takes pipeline input.
@@ -95,6 +97,7 @@ impl Parameter {
             position: None,
             mandatory: false,
             mandatory_in: &[],
+            dynamic: false,
             sets: &[],
             pipeline: PipelineInput::No,
             powershell: None,
@@ -116,9 +119,9 @@ impl Parameter {
         self.sets.is_empty() || self.sets.contains(&set)
     }
 
-    /// Whether a call with the parameter set `set` is refused without it.
+    /// Whether a call with the parameter set `set` is refused without it, whatever the drive.
     pub fn is_mandatory_in(&self, set: &str) -> bool {
-        self.is_in(set) && (self.mandatory || self.mandatory_in.contains(&set))
+        !self.dynamic && self.is_in(set) && (self.mandatory || self.mandatory_in.contains(&set))
     }
 
     pub(super) const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
@@ -138,6 +141,11 @@ impl Parameter {
 
     pub(super) const fn mandatory_in(mut self, sets: &'static [&'static str]) -> Self {
         self.mandatory_in = sets;
+        self
+    }
+
+    pub(super) const fn dynamic(mut self) -> Self {
+        self.dynamic = true;
         self
     }
 

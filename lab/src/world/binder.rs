@@ -41,7 +41,10 @@ pub(super) struct Line {
 impl Bound {
     /// The argument of the parameter `name`.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.values.iter().find(|(p, _)| p.name == name).map(|(_, value)| value)
+        self.values
+            .iter()
+            .find(|(p, _)| p.name == name)
+            .map(|(_, value)| value)
     }
 
     /// Whether the parameter `name` was given.
@@ -94,9 +97,22 @@ impl Bound {
 
 impl Line {
     /// Binds the arguments of `command` to the parameters of `cmdlet`.
-    pub(super) fn bind(cmdlet: &'static Cmdlet, platform: Platform, command: &psrp::Command) -> Result<Self, Failure> {
-        let sets = if cmdlet.sets.is_empty() { SINGLE } else { cmdlet.sets };
-        let mut line = Self { cmdlet, platform, bound: Bound::default(), sets: sets.to_vec() };
+    pub(super) fn bind(
+        cmdlet: &'static Cmdlet,
+        platform: Platform,
+        command: &psrp::Command,
+    ) -> Result<Self, Failure> {
+        let sets = if cmdlet.sets.is_empty() {
+            SINGLE
+        } else {
+            cmdlet.sets
+        };
+        let mut line = Self {
+            cmdlet,
+            platform,
+            bound: Bound::default(),
+            sets: sets.to_vec(),
+        };
         let mut positional = Vec::new();
         let mut arguments = command.parameters.iter().peekable();
         while let Some(argument) = arguments.next() {
@@ -143,7 +159,10 @@ impl Line {
 
     /// The calls to make: one for each object of `input`, or one if there is no pipeline before
     /// (`None`). What cannot be bound is an error of its own; the other objects go on.
-    pub(super) fn calls(&self, input: Option<&[Value]>) -> Result<Vec<Result<Bound, Failure>>, Failure> {
+    pub(super) fn calls(
+        &self,
+        input: Option<&[Value]>,
+    ) -> Result<Vec<Result<Bound, Failure>>, Failure> {
         let Some(objects) = input else {
             let missing = self.missing(&self.bound, &self.sets);
             return match missing {
@@ -154,7 +173,10 @@ impl Line {
         if let Some(names) = self.missing_for_input() {
             return Err(self.missing_error(&names));
         }
-        Ok(objects.iter().map(|object| self.with_input(object)).collect())
+        Ok(objects
+            .iter()
+            .map(|object| self.with_input(object))
+            .collect())
     }
 
     /// The arguments of the command line itself.
@@ -176,7 +198,9 @@ impl Line {
     fn available(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
         let platform = self.platform;
         self.cmdlet.all_parameters().filter(move |p| {
-            let old_enough = p.powershell.is_none_or(|since| since <= platform.powershell);
+            let old_enough = p
+                .powershell
+                .is_none_or(|since| since <= platform.powershell);
             let range = p.exchange.zip(platform.exchange);
             old_enough && range.is_none_or(|((first, last), here)| (first..=last).contains(&here))
         })
@@ -186,10 +210,15 @@ impl Line {
         if let Some(exact) = self.available().find(|p| p.answers_to(name)) {
             return Ok(exact);
         }
-        let begins = |full: &str| full.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        let begins = |full: &str| {
+            full.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
         let matching: Vec<_> = self
             .available()
-            .filter(|p| !name.is_empty() && (begins(p.name) || p.aliases.iter().any(|alias| begins(alias))))
+            .filter(|p| {
+                !name.is_empty() && (begins(p.name) || p.aliases.iter().any(|alias| begins(alias)))
+            })
             .collect();
         match matching.as_slice() {
             [only] => Ok(only),
@@ -204,7 +233,9 @@ impl Line {
                 format!(
                     "Parameter cannot be processed because the parameter name '{name}' is ambiguous. Possible matches \
                      include:{}.",
-                    several.iter().fold(String::new(), |text, p| text + " -" + p.name),
+                    several
+                        .iter()
+                        .fold(String::new(), |text, p| text + " -" + p.name),
                 ),
             )),
         }
@@ -238,16 +269,28 @@ impl Line {
     /// the default set if it still can be.
     fn next_position(&self) -> Option<&'static Parameter> {
         let free = |p: &&'static Parameter| p.position.is_some() && !self.bound.has(p.name);
-        let in_set = |set: &str| self.available().filter(free).filter(|p| p.is_in(set)).min_by_key(|p| p.position);
+        let in_set = |set: &str| {
+            self.available()
+                .filter(free)
+                .filter(|p| p.is_in(set))
+                .min_by_key(|p| p.position)
+        };
         self.sets.iter().find_map(|set| in_set(set))
     }
 
     /// Mandatory parameters that `bound` lacks in every one of `sets`; those of the first set.
     fn missing(&self, bound: &Bound, sets: &[&'static str]) -> Option<Vec<&'static str>> {
         let lacking = |set: &&'static str| -> Vec<&'static str> {
-            self.available().filter(|p| p.is_mandatory_in(set) && !bound.has(p.name)).map(|p| p.name).collect()
+            self.available()
+                .filter(|p| p.is_mandatory_in(set) && !bound.has(p.name))
+                .map(|p| p.name)
+                .collect()
         };
-        if sets.iter().any(|set| lacking(set).is_empty()) { None } else { sets.first().map(lacking) }
+        if sets.iter().any(|set| lacking(set).is_empty()) {
+            None
+        } else {
+            sets.first().map(lacking)
+        }
     }
 
     /// Mandatory parameters that neither the line nor any input can give.
@@ -258,17 +301,26 @@ impl Line {
             };
             self.available().filter(needed).map(|p| p.name).collect()
         };
-        if self.sets.iter().any(|set| lacking(set).is_empty()) { None } else { self.sets.first().map(lacking) }
+        if self.sets.iter().any(|set| lacking(set).is_empty()) {
+            None
+        } else {
+            self.sets.first().map(lacking)
+        }
     }
 
     fn with_input(&self, object: &Value) -> Result<Bound, Failure> {
         let mut line = self.clone();
         let before = line.bound.values.len();
-        let takes_value = |p: &Parameter| matches!(p.pipeline, PipelineInput::Value | PipelineInput::Both);
-        let takes_property = |p: &Parameter| matches!(p.pipeline, PipelineInput::Property | PipelineInput::Both);
+        let takes_value =
+            |p: &Parameter| matches!(p.pipeline, PipelineInput::Value | PipelineInput::Both);
+        let takes_property =
+            |p: &Parameter| matches!(p.pipeline, PipelineInput::Property | PipelineInput::Both);
         let property = |p: &Parameter| {
             let names = std::iter::once(&p.name).chain(p.aliases);
-            names.into_iter().find_map(|name| object.get(name)).filter(|v| **v != Value::Null)
+            names
+                .into_iter()
+                .find_map(|name| object.get(name))
+                .filter(|v| **v != Value::Null)
         };
         for p in self.available() {
             if takes_value(p) && line.open(p) && fits(p.kind, object) {
@@ -289,7 +341,9 @@ impl Line {
                 }
             }
         }
-        let takes_none = !self.available().any(|p| p.pipeline != PipelineInput::No && self.open(p));
+        let takes_none = !self
+            .available()
+            .any(|p| p.pipeline != PipelineInput::No && self.open(p));
         if takes_none && self.missing(&self.bound, &self.sets).is_some()
             || line.bound.values.len() == before && !takes_none
             || takes_none && self.available().all(|p| p.pipeline == PipelineInput::No)
@@ -327,45 +381,126 @@ mod tests {
     fn line(command: &Command) -> Result<Line, Failure> {
         let cmdlet = catalogue::find(&command.name).expect("in the catalogue");
         let powershell = PowerShellVersion { major: 4, minor: 0 };
-        Line::bind(cmdlet, Platform { powershell, exchange: Some(ExchangeVersion::E2013) }, command)
+        Line::bind(
+            cmdlet,
+            Platform {
+                powershell,
+                exchange: Some(ExchangeVersion::E2013),
+            },
+            command,
+        )
     }
 
     #[test]
     fn arguments_bind_as_in_powershell() {
         let command = |name: &str| Command::new(name);
-        let enabled = |value: Value| command("Set-OwaVirtualDirectory").with("Identity", "x").with("InstantMessagingEnabled", value);
+        let enabled = |value: Value| {
+            command("Set-OwaVirtualDirectory")
+                .with("Identity", "x")
+                .with("InstantMessagingEnabled", value)
+        };
         for (command, expected) in [
-            (command("Get-Content").with("literalpath", "x"), Ok("LiteralPath")),
-            (command("Get-Content").with("PSPath", "x"), Ok("LiteralPath")),
+            (
+                command("Get-Content").with("literalpath", "x"),
+                Ok("LiteralPath"),
+            ),
+            (
+                command("Get-Content").with("PSPath", "x"),
+                Ok("LiteralPath"),
+            ),
             (command("Get-Content").with("Lit", "x"), Ok("LiteralPath")),
             (command("Get-Content").with("-Path:", "x"), Ok("Path")),
             (command("Get-Content").arg("x"), Ok("Path")),
-            (command("Get-Content").with("Path", Value::Null).arg("x"), Ok("Path")),
+            (
+                command("Get-Content").with("Path", Value::Null).arg("x"),
+                Ok("Path"),
+            ),
             (command("Get-Content"), Err("MissingMandatoryParameter")),
-            (command("Get-Content").with("Path", Value::Null), Err("MissingArgument")),
-            (command("Get-Content").with("Path", "x").with("LiteralPath", "x"), Err("AmbiguousParameterSet")),
-            (command("Get-Content").with("Path", "x").with("PATH", "x"), Err("ParameterAlreadyBound")),
-            (command("Get-Content").with("Path", "x").with("R", true), Err("AmbiguousParameter")),
-            (command("Get-Content").with("Nothing", "x"), Err("NamedParameterNotFound")),
-            (command("Get-Content").arg("x").arg("y"), Err("PositionalParameterNotFound")),
-            (command("Get-Content").with("Path", "x").with("Encoding", "utf"), Err("CannotConvertArgumentNoMessage")),
-            (command("Get-Content").with("Path", "x").with("Encoding", "byt"), Ok("Encoding")),
-            (command("Get-Content").with("Path", "x").with("ReadCount", "many"), Err("CannotConvertArgumentNoMessage")),
-            (command("Set-Content").with("Path", "x").with("Value", "y").switch("NoNewline"), Err("NamedParameterNotFound")),
-            (command("Get-FileHash").arg("x").with("Algorithm", "CRC"), Err("ParameterArgumentValidationError")),
-            (command("Get-Item").with("LiteralPath", ""), Err("ParameterArgumentValidationErrorEmptyStringNotAllowed")),
+            (
+                command("Get-Content").with("Path", Value::Null),
+                Err("MissingArgument"),
+            ),
+            (
+                command("Get-Content")
+                    .with("Path", "x")
+                    .with("LiteralPath", "x"),
+                Err("AmbiguousParameterSet"),
+            ),
+            (
+                command("Get-Content").with("Path", "x").with("PATH", "x"),
+                Err("ParameterAlreadyBound"),
+            ),
+            (
+                command("Get-Content").with("Path", "x").with("R", true),
+                Err("AmbiguousParameter"),
+            ),
+            (
+                command("Get-Content").with("Nothing", "x"),
+                Err("NamedParameterNotFound"),
+            ),
+            (
+                command("Get-Content").arg("x").arg("y"),
+                Err("PositionalParameterNotFound"),
+            ),
+            (
+                command("Get-Content")
+                    .with("Path", "x")
+                    .with("Encoding", "utf"),
+                Err("CannotConvertArgumentNoMessage"),
+            ),
+            (
+                command("Get-Content")
+                    .with("Path", "x")
+                    .with("Encoding", "byt"),
+                Ok("Encoding"),
+            ),
+            (
+                command("Get-Content")
+                    .with("Path", "x")
+                    .with("ReadCount", "many"),
+                Err("CannotConvertArgumentNoMessage"),
+            ),
+            (
+                command("Set-Content")
+                    .with("Path", "x")
+                    .with("Value", "y")
+                    .switch("NoNewline"),
+                Err("NamedParameterNotFound"),
+            ),
+            (
+                command("Get-FileHash").arg("x").with("Algorithm", "CRC"),
+                Err("ParameterArgumentValidationError"),
+            ),
+            (
+                command("Get-Item").with("LiteralPath", ""),
+                Err("ParameterArgumentValidationErrorEmptyStringNotAllowed"),
+            ),
             (enabled(true.into()), Ok("InstantMessagingEnabled")),
             (enabled(1.into()), Ok("InstantMessagingEnabled")),
-            (enabled("yes".into()), Err("ParameterArgumentTransformationError")),
-            (command("Where-Object").with("Property", "Hash").switch("EQ").with("Value", "x"), Ok("EQ")),
+            (
+                enabled("yes".into()),
+                Err("ParameterArgumentTransformationError"),
+            ),
+            (
+                command("Where-Object")
+                    .with("Property", "Hash")
+                    .switch("EQ")
+                    .with("Value", "x"),
+                Ok("EQ"),
+            ),
         ] {
             let outcome = line(&command).and_then(|l| {
                 let input = (command.name == "Where-Object").then(|| vec![Value::from("x")]);
-                l.calls(input.as_deref()).map(|calls| calls.into_iter().next())
+                l.calls(input.as_deref())
+                    .map(|calls| calls.into_iter().next())
             });
             match (outcome, expected) {
-                (Ok(Some(Ok(bound))), Ok(name)) => assert!(bound.has(name), "{command:?}: {bound:?}"),
-                (Err(error) | Ok(Some(Err(error))), Err(id)) => assert_eq!(error.id(), id, "{command:?}"),
+                (Ok(Some(Ok(bound))), Ok(name)) => {
+                    assert!(bound.has(name), "{command:?}: {bound:?}")
+                }
+                (Err(error) | Ok(Some(Err(error))), Err(id)) => {
+                    assert_eq!(error.id(), id, "{command:?}")
+                }
                 (other, _) => panic!("{command:?}: expected {expected:?}, got {other:?}"),
             }
         }
@@ -379,10 +514,18 @@ mod tests {
         let calls = set.calls(Some(&[hash.into()])).expect("calls");
         assert_eq!(calls[0].as_ref().expect("bound").texts("Path"), ["D:\\x"]);
         assert!(set.calls(Some(&[])).expect("no calls").is_empty());
-        let file = Object::new().with("Name", "x").with_note("PSPath", "FileSystem::D:\\x");
+        let file = Object::new()
+            .with("Name", "x")
+            .with_note("PSPath", "FileSystem::D:\\x");
         let get = line(&Command::new("Get-Content")).expect("a line");
         let calls = get.calls(Some(&[file.into(), 3.into()])).expect("calls");
-        assert_eq!(calls[0].as_ref().expect("bound").texts("LiteralPath"), ["FileSystem::D:\\x"]);
-        assert_eq!(calls[1].as_ref().expect_err("not bound").id(), "InputObjectNotBound");
+        assert_eq!(
+            calls[0].as_ref().expect("bound").texts("LiteralPath"),
+            ["FileSystem::D:\\x"]
+        );
+        assert_eq!(
+            calls[1].as_ref().expect_err("not bound").id(),
+            "InputObjectNotBound"
+        );
     }
 }

@@ -4,8 +4,8 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
@@ -82,7 +82,9 @@ impl Request {
 
 /// Midnight (UTC) of the day that is `count` days after `from`.
 pub(crate) fn days(from: Timestamp, count: i32) -> Timestamp {
-    let moved = from.checked_add(SignedDuration::from_hours(i64::from(count) * 24)).unwrap_or(from);
+    let moved = from
+        .checked_add(SignedDuration::from_hours(i64::from(count) * 24))
+        .unwrap_or(from);
     let seconds = moved.as_second();
     Timestamp::from_second(seconds - seconds.rem_euclid(86_400)).unwrap_or(from)
 }
@@ -95,7 +97,12 @@ impl Certificate {
 
     /// The common name of the subject.
     pub(crate) fn common_name(&self) -> &str {
-        self.subject.strip_prefix("CN=").unwrap_or(&self.subject).split(',').next().unwrap_or_default()
+        self.subject
+            .strip_prefix("CN=")
+            .unwrap_or(&self.subject)
+            .split(',')
+            .next()
+            .unwrap_or_default()
     }
 }
 
@@ -103,7 +110,10 @@ impl SigningKey {
     /// A new authority for the Windows domain `domain`.
     pub(crate) fn new(domain: &str, now: Timestamp) -> Result<Self, IssueError> {
         let name = format!("{domain} lab CA");
-        let fail = |source| IssueError { subject: name.clone(), source };
+        let fail = |source| IssueError {
+            subject: name.clone(),
+            source,
+        };
         let (not_before, not_after) = (days(now, -365), days(now, 3650));
         let mut params = base(&name, not_before, not_after);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -129,19 +139,34 @@ impl SigningKey {
 
     /// Issues what `request` asks for.
     pub(crate) fn issue(&self, request: &Request) -> Result<Certificate, IssueError> {
-        let fail = |source| IssueError { subject: request.common_name.clone(), source };
+        let fail = |source| IssueError {
+            subject: request.common_name.clone(),
+            source,
+        };
         let own = &self.certificate;
         let mut own_params = base(own.common_name(), own.not_before, own.not_after);
         own_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let own_key = own.key.as_ref().map(|key| key.0.as_slice()).unwrap_or_default();
+        let own_key = own
+            .key
+            .as_ref()
+            .map(|key| key.0.as_slice())
+            .unwrap_or_default();
         let issuer = Issuer::new(own_params, KeyPair::try_from(own_key).map_err(fail)?);
 
         let mut params = base(&request.common_name, request.not_before, request.not_after);
         for name in &request.dns_names {
-            params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into().map_err(fail)?));
+            params
+                .subject_alt_names
+                .push(SanType::DnsName(name.as_str().try_into().map_err(fail)?));
         }
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         let serial = serial();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let key = KeyPair::generate().map_err(fail)?;
@@ -163,7 +188,9 @@ impl SigningKey {
 fn base(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     let (year, month, day) = ymd(not_before);
     params.not_before = rcgen::date_time_ymd(year, month, day);
     let (year, month, day) = ymd(not_after);
@@ -175,7 +202,11 @@ fn base(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> Certi
 fn ymd(time: Timestamp) -> (i32, u8, u8) {
     let day = time.to_zoned_datetime(TimeZone::UTC).date();
     // Months and days are small positive numbers.
-    (i32::from(day.year()), day.month().unsigned_abs(), day.day().unsigned_abs())
+    (
+        i32::from(day.year()),
+        day.month().unsigned_abs(),
+        day.day().unsigned_abs(),
+    )
 }
 
 fn serial() -> [u8; 16] {
@@ -193,13 +224,24 @@ mod tests {
     fn an_issued_certificate_agrees_with_what_is_shown_of_it() {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
         let authority = SigningKey::new("fabrikam.test", now).expect("an authority");
-        let names = vec!["pool.fabrikam.test".to_owned(), "mbx1.fabrikam.test".to_owned()];
-        let issued = authority.issue(&Request::good("pool.fabrikam.test", names.clone(), now)).expect("a certificate");
+        let names = vec![
+            "pool.fabrikam.test".to_owned(),
+            "mbx1.fabrikam.test".to_owned(),
+        ];
+        let issued = authority
+            .issue(&Request::good("pool.fabrikam.test", names.clone(), now))
+            .expect("a certificate");
         let (_, parsed) = x509_parser::parse_x509_certificate(&issued.der).expect("DER");
         assert_eq!(parsed.subject().to_string(), issued.subject);
         assert_eq!(parsed.issuer().to_string(), issued.issuer);
-        assert_eq!(parsed.validity().not_before.timestamp(), issued.not_before.as_second());
-        assert_eq!(parsed.validity().not_after.timestamp(), issued.not_after.as_second());
+        assert_eq!(
+            parsed.validity().not_before.timestamp(),
+            issued.not_before.as_second()
+        );
+        assert_eq!(
+            parsed.validity().not_after.timestamp(),
+            issued.not_after.as_second()
+        );
         assert_eq!(hex(parsed.raw_serial()), issued.serial);
         assert_eq!(issued.thumbprint().len(), 40);
         assert!(issued.key.is_some());

@@ -17,13 +17,20 @@ pub(super) fn convert(parameter: &Parameter, value: &Value) -> Result<Value, Fai
         }
         .map(Value::String),
         Kind::Strings => Some(strings(value)),
-        Kind::Int => number(value).filter(|n| i32::try_from(*n).is_ok()).map(|n| Value::Int32(i32::try_from(n).unwrap_or(0))),
+        Kind::Int => number(value)
+            .filter(|n| i32::try_from(*n).is_ok())
+            .map(|n| Value::Int32(i32::try_from(n).unwrap_or(0))),
         Kind::Long => number(value).map(Value::Int64),
         Kind::Bool => boolean(value).map(Value::Bool),
         Kind::Switch => switch(value).map(Value::Bool),
         Kind::DateTime => date(value),
-        Kind::Bytes => value.as_bytes().map(|bytes| Value::Bytes(bytes.into_owned())),
-        Kind::Hashtable => value.as_object().filter(|o| o.entries().is_some()).map(|_| value.clone()),
+        Kind::Bytes => value
+            .as_bytes()
+            .map(|bytes| Value::Bytes(bytes.into_owned())),
+        Kind::Hashtable => value
+            .as_object()
+            .filter(|o| o.entries().is_some())
+            .map(|_| value.clone()),
         Kind::Object | Kind::Secret => Some(value.clone()),
         Kind::ScriptBlock => match value {
             Value::ScriptBlock(_) => return Err(Failure::not_modelled("script blocks")),
@@ -32,7 +39,12 @@ pub(super) fn convert(parameter: &Parameter, value: &Value) -> Result<Value, Fai
         Kind::Enum(names) => return member(parameter, names, value).map(Value::String),
         Kind::Flags(names) => {
             let parts = strings(value);
-            let texts: Vec<String> = parts.items().unwrap_or_default().iter().filter_map(Value::text).collect();
+            let texts: Vec<String> = parts
+                .items()
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Value::text)
+                .collect();
             let mut members = Vec::new();
             for part in texts.iter().flat_map(|t| t.split(',')) {
                 members.push(member(parameter, names, &part.trim().into())?);
@@ -60,9 +72,22 @@ fn refuse_empty(parameter: &Parameter, given: &Value, converted: &Value) -> Resu
         return Ok(());
     }
     let id = match (given, converted) {
-        (Value::Null, _) if parameter.kind != Kind::Object => "ParameterArgumentValidationErrorNullNotAllowed",
-        (_, Value::String(text)) if text.is_empty() => "ParameterArgumentValidationErrorEmptyStringNotAllowed",
-        (_, list) if list.items().is_some_and(<[_]>::is_empty) && parameter.kind == Kind::Strings => {
+        (Value::Null, _) if parameter.kind != Kind::Object => {
+            "ParameterArgumentValidationErrorNullNotAllowed"
+        }
+        (_, Value::String(text)) if text.is_empty() => {
+            "ParameterArgumentValidationErrorEmptyStringNotAllowed"
+        }
+        (_, list)
+            if list
+                .items()
+                .is_some_and(|items| items.iter().any(|item| *item == Value::from(""))) =>
+        {
+            "ParameterArgumentValidationErrorEmptyStringNotAllowed"
+        }
+        (_, list)
+            if list.items().is_some_and(<[_]>::is_empty) && parameter.kind == Kind::Strings =>
+        {
             "ParameterArgumentValidationErrorEmptyArrayNotAllowed"
         }
         _ => return Ok(()),
@@ -71,7 +96,10 @@ fn refuse_empty(parameter: &Parameter, given: &Value, converted: &Value) -> Resu
         id,
         Category::InvalidData,
         "System.Management.Automation.ParameterBindingValidationException",
-        format!("Cannot bind argument to parameter '{}' because it is null or empty.", parameter.name),
+        format!(
+            "Cannot bind argument to parameter '{}' because it is null or empty.",
+            parameter.name
+        ),
     )
     .about(parameter.name))
 }
@@ -94,14 +122,19 @@ pub(super) fn fits(kind: Kind, value: &Value) -> bool {
 fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::Bytes(_) | Value::SecureString(_) | Value::Progress(_) => None,
-        Value::Object(object) => value.text().or_else(|| object.type_names.as_deref()?.first().cloned()),
+        Value::Object(object) => value
+            .text()
+            .or_else(|| object.type_names.as_deref()?.first().cloned()),
         _ => value.text(),
     }
 }
 
 fn strings(value: &Value) -> Value {
     let items = match value.items() {
-        Some(items) => items.iter().map(|v| Value::String(plain_text(v).unwrap_or_default())).collect(),
+        Some(items) => items
+            .iter()
+            .map(|v| Value::String(plain_text(v).unwrap_or_default()))
+            .collect(),
         None if *value == Value::Null => Vec::new(),
         None => vec![Value::String(plain_text(value).unwrap_or_default())],
     };
@@ -138,25 +171,39 @@ fn date(value: &Value) -> Option<Value> {
     if let Value::DateTime(_) = value.base() {
         return Some(value.base().clone());
     }
-    let Value::String(text) = value.base() else { return None };
+    let Value::String(text) = value.base() else {
+        return None;
+    };
     let text = text.trim();
     if text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok() {
         return Some(Value::DateTime(text.replacen(' ', "T", 1)));
     }
-    let civil = ["%m/%d/%Y %H:%M:%S", "%m/%d/%Y"].iter().find_map(|format| {
-        let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
-        parsed.to_datetime().or_else(|_| parsed.to_date().map(|d| d.at(0, 0, 0, 0))).ok()
-    })?;
-    Some(Value::DateTime(civil.strftime("%Y-%m-%dT%H:%M:%S").to_string()))
+    let civil = ["%m/%d/%Y %H:%M:%S", "%m/%d/%Y"]
+        .iter()
+        .find_map(|format| {
+            let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
+            parsed
+                .to_datetime()
+                .or_else(|_| parsed.to_date().map(|d| d.at(0, 0, 0, 0)))
+                .ok()
+        })?;
+    Some(Value::DateTime(
+        civil.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+    ))
 }
 
 /// The instant that a converted date stands for; a time without offset is the server's local
 /// one, which is universal time here.
 pub(super) fn instant(value: &Value) -> Option<jiff::Timestamp> {
-    let Value::DateTime(text) = value.base() else { return None };
+    let Value::DateTime(text) = value.base() else {
+        return None;
+    };
     text.parse().ok().or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;
-        civil.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp())
+        civil
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|z| z.timestamp())
     })
 }
 
@@ -174,7 +221,10 @@ fn member(parameter: &Parameter, names: &[&str], value: &Value) -> Result<String
         let index: usize = text.parse().ok()?;
         names.get(index)
     };
-    let begins = |n: &&&str| n.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    let begins = |n: &&&str| {
+        n.get(..text.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(text))
+    };
     let mut beginnings = names.iter().filter(begins);
     let unique = match (text.is_empty(), beginnings.next(), beginnings.next()) {
         (false, Some(only), None) => Some(only),
@@ -224,7 +274,9 @@ fn no_conversion(parameter: &str, value: &Value, wanted: &str) -> Failure {
     Failure::binding(
         "CannotConvertArgumentNoMessage",
         parameter,
-        format!("Cannot bind parameter '{parameter}'. Cannot convert value \"{shown}\" to type \"{wanted}\"."),
+        format!(
+            "Cannot bind parameter '{parameter}'. Cannot convert value \"{shown}\" to type \"{wanted}\"."
+        ),
     )
 }
 

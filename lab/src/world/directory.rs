@@ -86,7 +86,11 @@ pub(crate) struct Properties {
 impl Default for Properties {
     /// As setup makes them: enabled, of no type.
     fn default() -> Self {
-        Self { enabled: true, kind: MessagingType::None, other: BTreeMap::new() }
+        Self {
+            enabled: true,
+            kind: MessagingType::None,
+            other: BTreeMap::new(),
+        }
     }
 }
 
@@ -101,7 +105,9 @@ pub(crate) enum MessagingType {
 impl MessagingType {
     /// The value with that name, without regard to case.
     pub(crate) fn named(text: &str) -> Option<Self> {
-        [Self::None, Self::Ocs, Self::Msn].into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text))
+        [Self::None, Self::Ocs, Self::Msn]
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(text))
     }
 
     /// Its name.
@@ -129,23 +135,42 @@ pub(crate) struct Replicated<T> {
 impl<T: Clone> Replicated<T> {
     /// A value that every controller has had since `changed`.
     pub(crate) fn everywhere(value: T, changed: Timestamp) -> Self {
-        Self { old: value.clone(), new: value, written_on: None, old_changed: changed, new_changed: changed }
+        Self {
+            old: value.clone(),
+            new: value,
+            written_on: None,
+            old_changed: changed,
+            new_changed: changed,
+        }
     }
 
     /// The value that `controller` has at `now`, and when it was changed.
-    pub(crate) fn seen_from(&self, controller: &str, now: Timestamp, delay_s: u32) -> (&T, Timestamp) {
+    pub(crate) fn seen_from(
+        &self,
+        controller: &str,
+        now: Timestamp,
+        delay_s: u32,
+    ) -> (&T, Timestamp) {
         let arrived = match &self.written_on {
             None => true,
             Some(there) if there.eq_ignore_ascii_case(controller) => true,
-            Some(_) => now.duration_since(self.new_changed) >= SignedDuration::from_secs(i64::from(delay_s)),
+            Some(_) => {
+                now.duration_since(self.new_changed)
+                    >= SignedDuration::from_secs(i64::from(delay_s))
+            }
         };
-        if arrived { (&self.new, self.new_changed) } else { (&self.old, self.old_changed) }
+        if arrived {
+            (&self.new, self.new_changed)
+        } else {
+            (&self.old, self.old_changed)
+        }
     }
 
     /// Writes `value` on `controller`.
     pub(crate) fn write(&mut self, value: T, controller: &str, now: Timestamp, delay_s: u32) {
         // What the other controllers have at this moment is what they keep until the delay is over.
-        let elsewhere = now.duration_since(self.new_changed) >= SignedDuration::from_secs(i64::from(delay_s));
+        let elsewhere =
+            now.duration_since(self.new_changed) >= SignedDuration::from_secs(i64::from(delay_s));
         if self.written_on.is_none() || elsewhere {
             self.old = self.new.clone();
             self.old_changed = self.new_changed;
@@ -159,13 +184,24 @@ impl<T: Clone> Replicated<T> {
 impl Directory {
     /// The controller of that name.
     pub(crate) fn controller(&self, name: &str) -> Option<&str> {
-        self.controllers.iter().find(|c| c.eq_ignore_ascii_case(name)).map(String::as_str)
+        self.controllers
+            .iter()
+            .find(|c| c.eq_ignore_ascii_case(name))
+            .map(String::as_str)
     }
 
     /// The distinguished name of the configuration container of the organization.
     pub(crate) fn container(&self) -> String {
-        let domain: Vec<String> = self.domain.split('.').map(|label| format!("DC={label}")).collect();
-        format!("CN={},CN=Microsoft Exchange,CN=Services,CN=Configuration,{}", self.organization, domain.join(","))
+        let domain: Vec<String> = self
+            .domain
+            .split('.')
+            .map(|label| format!("DC={label}"))
+            .collect();
+        format!(
+            "CN={},CN=Microsoft Exchange,CN=Services,CN=Configuration,{}",
+            self.organization,
+            domain.join(",")
+        )
     }
 }
 
@@ -206,10 +242,28 @@ mod tests {
         let mut value = Replicated::everywhere(1, at(0));
         value.write(2, "dc1", at(10), 5);
         let seen = |v: &Replicated<i32>, dc: &str, s| *v.seen_from(dc, at(s), 5).0;
-        assert_eq!((seen(&value, "DC1", 10), seen(&value, "dc2", 14), seen(&value, "dc2", 15)), (2, 1, 2));
+        assert_eq!(
+            (
+                seen(&value, "DC1", 10),
+                seen(&value, "dc2", 14),
+                seen(&value, "dc2", 15)
+            ),
+            (2, 1, 2)
+        );
         value.write(3, "dc1", at(12), 5);
-        assert_eq!(seen(&value, "dc2", 13), 1, "the first value has not even arrived");
+        assert_eq!(
+            seen(&value, "dc2", 13),
+            1,
+            "the first value has not even arrived"
+        );
         value.write(4, "dc2", at(30), 5);
-        assert_eq!((seen(&value, "dc2", 30), seen(&value, "dc1", 31), seen(&value, "dc1", 35)), (4, 3, 4));
+        assert_eq!(
+            (
+                seen(&value, "dc2", 30),
+                seen(&value, "dc1", 31),
+                seen(&value, "dc1", 35)
+            ),
+            (4, 3, 4)
+        );
     }
 }

@@ -37,7 +37,13 @@ impl Failure {
         exception: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        Self { message: message.into(), id: id.into(), category, exception, target: None }
+        Self {
+            message: message.into(),
+            id: id.into(),
+            category,
+            exception,
+            target: None,
+        }
     }
 
     /// Names what the error is about.
@@ -129,7 +135,9 @@ impl Failure {
             "[Server=LAB,RequestId=00000000-0000-0000-0000-000000000000] [FailureCategory=Cmdlet-ManagementObjectNotFoundException] 8E1C6D36",
             Category::NotSpecified,
             "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException",
-            format!("The operation couldn't be performed because object '{identity}' couldn't be found on '{domain_controller}'."),
+            format!(
+                "The operation couldn't be performed because object '{identity}' couldn't be found on '{domain_controller}'."
+            ),
         )
     }
 
@@ -145,7 +153,11 @@ impl Failure {
 
     /// The error record that `command` (its .NET class or function name) raises.
     pub(super) fn record(&self, activity: &str, class: &str) -> ErrorRecord {
-        let error_id = if class.is_empty() { self.id.clone() } else { format!("{},{class}", self.id) };
+        let error_id = if class.is_empty() {
+            self.id.clone()
+        } else {
+            format!("{},{class}", self.id)
+        };
         let reason = self.exception.rsplit('.').next().unwrap_or(self.exception);
         let target = self.target.as_deref();
         let exception = Object::new()
@@ -175,7 +187,10 @@ impl Failure {
             .with_note("ErrorCategory_Activity", activity)
             .with_note("ErrorCategory_Reason", reason)
             .with_note("ErrorCategory_TargetName", target.unwrap_or_default())
-            .with_note("ErrorCategory_TargetType", if target.is_some() { "String" } else { "" })
+            .with_note(
+                "ErrorCategory_TargetType",
+                if target.is_some() { "String" } else { "" },
+            )
             .with_note("ErrorCategory_Message", details)
             .with_note("SerializeExtendedInfo", false);
         ErrorRecord {
@@ -196,10 +211,14 @@ pub(super) fn class(cmdlet: &owaim_inventory::catalogue::Cmdlet) -> String {
     match (cmdlet.product, cmdlet.name) {
         // A function up to Windows PowerShell 5.1.
         (_, "Get-FileHash") => cmdlet.name.into(),
-        (_, "Get-CimInstance") => "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand".into(),
+        (_, "Get-CimInstance") => {
+            "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand".into()
+        }
         (Product::Windows, _) => format!("Microsoft.PowerShell.Commands.{verb}{noun}Command"),
         (Product::Iis, _) => format!("Microsoft.IIs.PowerShell.Provider.{verb}{noun}Command"),
-        (Product::Exchange, _) => format!("Microsoft.Exchange.Management.SystemConfigurationTasks.{verb}{noun}"),
+        (Product::Exchange, _) => {
+            format!("Microsoft.Exchange.Management.SystemConfigurationTasks.{verb}{noun}")
+        }
         (Product::Lync, _) => format!("Microsoft.Rtc.Management.Xds.{verb}{noun}Cmdlet"),
     }
 }

@@ -54,7 +54,10 @@ impl Event {
     pub(super) fn record(&self, machine: &str) -> Value {
         let level = format!("{:?}", self.level);
         let keywords = Object::new()
-            .with_types(["System.Collections.ObjectModel.ReadOnlyCollection`1[[System.String]]", "System.Object"])
+            .with_types([
+                "System.Collections.ObjectModel.ReadOnlyCollection`1[[System.String]]",
+                "System.Object",
+            ])
             .with_base(Base::List(vec!["Classic".into()]));
         Object::new()
             .with_types([
@@ -83,7 +86,10 @@ impl Event {
             .with("RelatedActivityId", Value::Null)
             .with("ContainerLog", self.log.to_lowercase())
             .with("MatchedQueryIds", values::array(Vec::new()))
-            .with("Bookmark", "System.Diagnostics.Eventing.Reader.EventBookmark")
+            .with(
+                "Bookmark",
+                "System.Diagnostics.Eventing.Reader.EventBookmark",
+            )
             .with("LevelDisplayName", level)
             .with("OpcodeDisplayName", Value::Null)
             .with("TaskDisplayName", format!("({})", self.task))
@@ -96,7 +102,10 @@ impl Event {
     /// As `Get-EventLog` gives it.
     pub(super) fn entry(&self, machine: &str) -> Value {
         let kind = format!("{:?}", self.level);
-        let types = format!("System.Diagnostics.EventLogEntry#{}/{}/{}", self.log, self.provider, self.id);
+        let types = format!(
+            "System.Diagnostics.EventLogEntry#{}/{}/{}",
+            self.log, self.provider, self.id
+        );
         Object::new()
             .with_types([
                 types.as_str(),
@@ -110,7 +119,10 @@ impl Event {
             .with("Data", Value::Bytes(Vec::new()))
             .with("Index", i32::try_from(self.record).unwrap_or(i32::MAX))
             .with("Category", format!("({})", self.task))
-            .with("CategoryNumber", Value::Int16(i16::try_from(self.task).unwrap_or_default()))
+            .with(
+                "CategoryNumber",
+                Value::Int16(i16::try_from(self.task).unwrap_or_default()),
+            )
             .with("EntryType", kind)
             .with("Message", self.message.as_str())
             .with("Source", self.provider.as_str())
@@ -137,6 +149,12 @@ pub(super) enum Field {
 
 /// Appends an event to `events`, numbered within its log.
 pub(crate) fn append(events: &mut Vec<Event>, mut event: Event) {
-    event.record = events.iter().filter(|e| e.log == event.log).map(|e| e.record).max().unwrap_or(1000) + 1;
+    event.record = events
+        .iter()
+        .filter(|e| e.log == event.log)
+        .map(|e| e.record)
+        .max()
+        .unwrap_or(1000)
+        + 1;
     events.push(event);
 }

@@ -49,8 +49,14 @@ impl Iis {
         self.generation += 1;
         let last = self.worker.as_ref().map_or(4000, |w| w.id);
         // Process ids of Windows are multiples of four; they wrap here long before 32 bits do.
-        let id = 4000 + (last + 4 * (37 + u32::try_from(self.generation % 97).unwrap_or(0))) % 60_000 / 4 * 4;
-        self.worker = Some(Worker { id, started: now, settings, signed_on: false });
+        let id = 4000
+            + (last + 4 * (37 + u32::try_from(self.generation % 97).unwrap_or(0))) % 60_000 / 4 * 4;
+        self.worker = Some(Worker {
+            id,
+            started: now,
+            settings,
+            signed_on: false,
+        });
     }
 }
 

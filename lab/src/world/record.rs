@@ -51,7 +51,9 @@ pub(super) fn shown(parameter: Option<&Parameter>, value: &Value) -> Json {
     match value {
         Value::Null | Value::Ancestor(_) => Json::Null,
         Value::Bool(flag) => (*flag).into(),
-        Value::Bytes(bytes) => json!({ "bytes": bytes.len(), "sha256": hex(&Sha256::digest(bytes)) }),
+        Value::Bytes(bytes) => {
+            json!({ "bytes": bytes.len(), "sha256": hex(&Sha256::digest(bytes)) })
+        }
         _ => {
             if let Some(bytes) = value.as_bytes().filter(|bytes| bytes.len() > 64) {
                 return json!({ "bytes": bytes.len(), "sha256": hex(&Sha256::digest(&bytes)) });
@@ -60,7 +62,8 @@ pub(super) fn shown(parameter: Option<&Parameter>, value: &Value) -> Json {
                 return items.iter().map(|item| shown(None, item)).collect();
             }
             if let Some(entries) = value.as_object().and_then(|o| o.entries()) {
-                let entry = |(k, v): &(Value, Value)| (k.text().unwrap_or_default(), shown(None, v));
+                let entry =
+                    |(k, v): &(Value, Value)| (k.text().unwrap_or_default(), shown(None, v));
                 return Json::Object(entries.iter().map(entry).collect::<Map<_, _>>());
             }
             match (value.as_i64(), value.as_bool()) {

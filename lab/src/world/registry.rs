@@ -44,19 +44,27 @@ impl From<i32> for Data {
 impl Registry {
     /// The key at `path`.
     pub(crate) fn key(&self, path: &str) -> Option<&Key> {
-        self.keys.get(&super::filesystem::normal(path).to_lowercase())
+        self.keys
+            .get(&super::filesystem::normal(path).to_lowercase())
     }
 
     /// The value `name` of the key at `path`.
     pub(crate) fn value(&self, path: &str, name: &str) -> Option<&Data> {
-        self.key(path)?.values.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, data)| data)
+        self.key(path)?
+            .values
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, data)| data)
     }
 
     /// Sets a value; makes the key and those above it.
     pub(crate) fn set(&mut self, path: &str, name: &str, data: impl Into<Data>) {
         let values = &mut self.make(path).values;
         let data = data.into();
-        match values.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        match values
+            .iter_mut()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        {
             Some(old) => old.1 = data,
             None => values.push((name.into(), data)),
         }
@@ -67,14 +75,27 @@ impl Registry {
         let path = super::filesystem::normal(path);
         for (at, _) in path.match_indices('\\') {
             let above = &path[..at];
-            self.keys.entry(above.to_lowercase()).or_insert_with(|| Key { path: above.into(), values: Vec::new() });
+            self.keys
+                .entry(above.to_lowercase())
+                .or_insert_with(|| Key {
+                    path: above.into(),
+                    values: Vec::new(),
+                });
         }
-        self.keys.entry(path.to_lowercase()).or_insert_with(|| Key { path, values: Vec::new() })
+        self.keys.entry(path.to_lowercase()).or_insert_with(|| Key {
+            path,
+            values: Vec::new(),
+        })
     }
 
     /// Removes a value; `false` if there is none.
     pub(crate) fn remove_value(&mut self, path: &str, name: &str) -> bool {
-        let Some(key) = self.keys.get_mut(&super::filesystem::normal(path).to_lowercase()) else { return false };
+        let Some(key) = self
+            .keys
+            .get_mut(&super::filesystem::normal(path).to_lowercase())
+        else {
+            return false;
+        };
         let before = key.values.len();
         key.values.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
         key.values.len() < before
@@ -83,6 +104,9 @@ impl Registry {
     /// The keys directly below `path`.
     pub(crate) fn children(&self, path: &str) -> impl Iterator<Item = &Key> {
         let above = super::filesystem::normal(path).to_lowercase();
-        self.keys.iter().filter(move |(k, _)| super::filesystem::split(k).0 == above && **k != above).map(|(_, key)| key)
+        self.keys
+            .iter()
+            .filter(move |(k, _)| super::filesystem::split(k).0 == above && **k != above)
+            .map(|(_, key)| key)
     }
 }

@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use owaim_inventory::EndpointKind;
 use owaim_inventory::catalogue::{self, Cmdlet, Product};
 use owaim_proto::clixml::{Base, Object, Value};
-use owaim_proto::psrp::{Command, ErrorRecord, HostCall, Pipeline, PipelineOutput, PipelineState, Record};
+use owaim_proto::psrp::{
+    Command, ErrorRecord, HostCall, Pipeline, PipelineOutput, PipelineState, Record,
+};
 use serde_json::{Map, Value as Json};
 
 use super::binder::{Line, Platform};
@@ -46,7 +48,12 @@ enum Stage {
 }
 
 /// Starts `pipeline`.
-pub(super) fn start(world: World, caller: Caller, pipeline: &Pipeline, input: &[Value]) -> Execution {
+pub(super) fn start(
+    world: World,
+    caller: Caller,
+    pipeline: &Pipeline,
+    input: &[Value],
+) -> Execution {
     let machine = Machine {
         world,
         caller,
@@ -89,7 +96,11 @@ impl Machine {
                 }
                 Stage::Ask(call) => {
                     let before = std::mem::take(&mut self.records);
-                    return Execution::Prompt { before, call, resume: Box::new(move |answer| self.answered(answer)) };
+                    return Execution::Prompt {
+                        before,
+                        call,
+                        resume: Box::new(move |answer| self.answered(answer)),
+                    };
                 }
             }
             self.confirmed = false;
@@ -97,12 +108,22 @@ impl Machine {
     }
 
     fn finish(self, state: PipelineState) -> Execution {
-        Execution::Finished { output: PipelineOutput { records: self.records, state }, takes: self.takes }
+        Execution::Finished {
+            output: PipelineOutput {
+                records: self.records,
+                state,
+            },
+            takes: self.takes,
+        }
     }
 
     fn answered(mut self, answer: Result<Value, String>) -> Execution {
         let (statement, index) = self.next;
-        let command = self.statements.get(statement).and_then(|s| s.get(index)).cloned();
+        let command = self
+            .statements
+            .get(statement)
+            .and_then(|s| s.get(index))
+            .cloned();
         let activity = command.map(|c| c.name).unwrap_or_default();
         let choice = answer.map(|value| value.as_i64());
         match choice {
@@ -121,7 +142,9 @@ impl Machine {
                     "HostFunctionNotImplemented",
                     Category::NotImplemented,
                     "System.Management.Automation.Host.HostException",
-                    format!("A command that prompts the user failed because the host program refused: {message}"),
+                    format!(
+                        "A command that prompts the user failed because the host program refused: {message}"
+                    ),
                 );
                 let error = failure.record(&activity, &class_of(&activity));
                 self.record(&activity, Json::Object(Map::new()), true, false, error.id());
@@ -158,14 +181,22 @@ impl Machine {
         };
         if asks && !what_if && !self.confirmed && !calls.is_empty() {
             self.prompts += 1;
-            let target = arguments.text("Identity").or_else(|| arguments.text("Name")).unwrap_or_default();
+            let target = arguments
+                .text("Identity")
+                .or_else(|| arguments.text("Name"))
+                .unwrap_or_default();
             return Stage::Ask(confirmation(self.prompts, cmdlet.name, &target));
         }
 
-        let shown_arguments: Map<String, Json> =
-            arguments.iter().map(|(p, value)| (p.name.to_owned(), shown(Some(p), value))).collect();
+        let shown_arguments: Map<String, Json> = arguments
+            .iter()
+            .map(|(p, value)| (p.name.to_owned(), shown(Some(p), value)))
+            .collect();
         let action = arguments.text("ErrorAction").unwrap_or_default();
-        let no_warnings = matches!(arguments.text("WarningAction").as_deref(), Some("SilentlyContinue" | "Ignore"));
+        let no_warnings = matches!(
+            arguments.text("WarningAction").as_deref(),
+            Some("SilentlyContinue" | "Ignore")
+        );
         let fault = self.fault(cmdlet.name);
 
         let world = self.world.clone();
@@ -176,8 +207,13 @@ impl Machine {
         let Some(host) = state.hosts.remove(&self.caller.host) else {
             return self.refuse(command, &Failure::no_command(&command.name), "");
         };
-        let session = lock(&world.inner.sessions).get(&self.caller.session).cloned().unwrap_or_default();
-        let now = clock.checked_add(SignedDuration::from_secs(host.clock_skew_s)).unwrap_or(clock);
+        let session = lock(&world.inner.sessions)
+            .get(&self.caller.session)
+            .cloned()
+            .unwrap_or_default();
+        let now = clock
+            .checked_add(SignedDuration::from_secs(host.clock_skew_s))
+            .unwrap_or(clock);
         let mut cx = Cx {
             site: &world.inner.site,
             nested: world.inner.overlay.nested,
@@ -203,7 +239,9 @@ impl Machine {
             }
         }
         match fault.as_deref() {
-            Some("access-denied") => failed = Some(Failure::access_denied("AccessDenied", cmdlet.name)),
+            Some("access-denied") => {
+                failed = Some(Failure::access_denied("AccessDenied", cmdlet.name))
+            }
             Some("torn-write") => cx.torn = true,
             Some(kind) => match kind.strip_prefix("delay:").and_then(|ms| ms.parse().ok()) {
                 Some(ms) => cx.takes += Duration::from_millis(ms),
@@ -214,7 +252,14 @@ impl Machine {
         if failed.is_none() {
             failed = cmdlets::run(&mut cx, &good).err();
         }
-        let Cx { host, session, records, effect, takes, .. } = cx;
+        let Cx {
+            host,
+            session,
+            records,
+            effect,
+            takes,
+            ..
+        } = cx;
         state.hosts.insert(self.caller.host.clone(), host);
         lock(&world.inner.sessions).insert(self.caller.session, session);
         if effect || advanced {
@@ -244,7 +289,13 @@ impl Machine {
             }
         }
         let result = first_error.as_deref().unwrap_or("ok");
-        self.record(cmdlet.name, Json::Object(shown_arguments), cmdlet.changes, effect, result);
+        self.record(
+            cmdlet.name,
+            Json::Object(shown_arguments),
+            cmdlet.changes,
+            effect,
+            result,
+        );
         drop(state);
         match terminating {
             Some(error) => {
@@ -261,7 +312,10 @@ impl Machine {
     fn visible(&self, name: &str, full: bool) -> Option<(&'static Cmdlet, Platform)> {
         let state = lock(&self.world.inner.state);
         let host = state.hosts.get(&self.caller.host)?;
-        let platform = Platform { powershell: host.powershell, exchange: host.exchange };
+        let platform = Platform {
+            powershell: host.powershell,
+            exchange: host.exchange,
+        };
         let cmdlet = catalogue::find(name)?;
         let here = match (cmdlet.product, full) {
             (Product::Windows | Product::Iis, true) => {
@@ -282,7 +336,11 @@ impl Machine {
 
     /// Refuses a command before it does anything.
     fn refuse(&mut self, command: &Command, failure: &Failure, class: &str) -> Stage {
-        let name = if command.is_script { "(script)" } else { command.name.as_str() };
+        let name = if command.is_script {
+            "(script)"
+        } else {
+            command.name.as_str()
+        };
         let error = failure.record(name, class);
         let known = catalogue::find(&command.name);
         let given = |p: &owaim_proto::psrp::Parameter| {
@@ -290,7 +348,11 @@ impl Machine {
             let bare = name.trim_start_matches('-').trim_end_matches(':');
             let parameter = known.and_then(|c| c.parameter(bare));
             // What is no parameter of anything may still be meant as a secret.
-            let value = if parameter.is_some() { shown(parameter, &p.value) } else { "***".into() };
+            let value = if parameter.is_some() {
+                shown(parameter, &p.value)
+            } else {
+                "***".into()
+            };
             (name, value)
         };
         let parameters = command.parameters.iter().map(given).collect::<Map<_, _>>();
@@ -304,11 +366,19 @@ impl Machine {
             .parameters
             .iter()
             .flat_map(|p| {
-                let name = p.name.as_ref().map(|n| format!("-{}", n.trim_start_matches('-')));
+                let name = p
+                    .name
+                    .as_ref()
+                    .map(|n| format!("-{}", n.trim_start_matches('-')));
                 name.into_iter().chain(p.value.text())
             })
             .collect();
-        let file = command.name.rsplit(['\\', '/']).next().unwrap_or(&command.name).to_owned();
+        let file = command
+            .name
+            .rsplit(['\\', '/'])
+            .next()
+            .unwrap_or(&command.name)
+            .to_owned();
         let fault = self.fault(&file);
         let world = self.world.clone();
         let mut state = lock(&world.inner.state);
@@ -316,14 +386,21 @@ impl Machine {
         let advanced = signon::advance(&mut state, clock);
         state.calls += 1;
         let outcome = state.hosts.get_mut(&self.caller.host).and_then(|host| {
-            let now = clock.checked_add(SignedDuration::from_secs(host.clock_skew_s)).unwrap_or(clock);
+            let now = clock
+                .checked_add(SignedDuration::from_secs(host.clock_skew_s))
+                .unwrap_or(clock);
             native::run(host, &self.caller.host, &command.name, &arguments, now)
         });
         let Some(mut outcome) = outcome else {
             drop(state);
             return self.refuse(command, &Failure::no_command(&command.name), "");
         };
-        match fault.as_deref().map(|kind| (kind, kind.strip_prefix("delay:").and_then(|ms| ms.parse().ok()))) {
+        match fault.as_deref().map(|kind| {
+            (
+                kind,
+                kind.strip_prefix("delay:").and_then(|ms| ms.parse().ok()),
+            )
+        }) {
             Some((_, Some(ms))) => outcome.takes += Duration::from_millis(ms),
             Some((kind, None)) => {
                 drop(state);
@@ -331,15 +408,34 @@ impl Machine {
             }
             None => {}
         }
-        lock(&world.inner.sessions).entry(self.caller.session).or_default().last_exit_code = Some(outcome.exit_code);
-        let saved = if outcome.effect || advanced { world.save(&state) } else { Ok(()) };
+        lock(&world.inner.sessions)
+            .entry(self.caller.session)
+            .or_default()
+            .last_exit_code = Some(outcome.exit_code);
+        let saved = if outcome.effect || advanced {
+            world.save(&state)
+        } else {
+            Ok(())
+        };
         self.takes += outcome.takes;
         let parameters = serde_json::json!({ "arguments": arguments });
-        let result = if outcome.exit_code == 0 { "ok".into() } else { format!("exit code {}", outcome.exit_code) };
-        self.record(&command.name, parameters, outcome.changes, outcome.effect, &result);
+        let result = if outcome.exit_code == 0 {
+            "ok".into()
+        } else {
+            format!("exit code {}", outcome.exit_code)
+        };
+        self.record(
+            &command.name,
+            parameters,
+            outcome.changes,
+            outcome.effect,
+            &result,
+        );
         drop(state);
         match saved {
-            Ok(()) => Stage::Done { objects: outcome.lines.into_iter().map(Value::String).collect() },
+            Ok(()) => Stage::Done {
+                objects: outcome.lines.into_iter().map(Value::String).collect(),
+            },
             Err(error) => Stage::Failed(unsaved(&error).record(&command.name, "")),
         }
     }
@@ -348,10 +444,26 @@ impl Machine {
     fn fault(&self, cmdlet: &str) -> Option<String> {
         let mut counts = lock(&self.world.inner.faults);
         let mut hit = None;
-        for (fault, count) in self.world.inner.overlay.faults.iter().zip(counts.iter_mut()) {
-            let named = fault.cmdlet.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cmdlet));
-            let here = fault.host.as_ref().is_none_or(|host| *host == self.caller.host)
-                && fault.endpoint.as_deref().is_none_or(|kind| kind == self.caller.endpoint.name());
+        for (fault, count) in self
+            .world
+            .inner
+            .overlay
+            .faults
+            .iter()
+            .zip(counts.iter_mut())
+        {
+            let named = fault
+                .cmdlet
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(cmdlet));
+            let here = fault
+                .host
+                .as_ref()
+                .is_none_or(|host| *host == self.caller.host)
+                && fault
+                    .endpoint
+                    .as_deref()
+                    .is_none_or(|kind| kind == self.caller.endpoint.name());
             if named && here {
                 *count += 1;
                 if fault.nth.is_none_or(|nth| nth == *count) && hit.is_none() {
@@ -379,7 +491,9 @@ impl Machine {
 }
 
 fn index_is_last(statements: &[Vec<Command>], (statement, index): (usize, usize)) -> bool {
-    statements.get(statement).is_some_and(|commands| index + 1 == commands.len())
+    statements
+        .get(statement)
+        .is_some_and(|commands| index + 1 == commands.len())
 }
 
 fn class_of(name: &str) -> String {
@@ -387,11 +501,21 @@ fn class_of(name: &str) -> String {
 }
 
 fn injected(kind: &str) -> Failure {
-    Failure::new(kind, Category::NotSpecified, "System.InvalidOperationException", format!("Injected fault: {kind}."))
+    Failure::new(
+        kind,
+        Category::NotSpecified,
+        "System.InvalidOperationException",
+        format!("Injected fault: {kind}."),
+    )
 }
 
 fn unsaved(error: &crate::state::StateError) -> Failure {
-    Failure::new("LabStateNotSaved", Category::WriteError, "System.IO.IOException", format!("{error}."))
+    Failure::new(
+        "LabStateNotSaved",
+        Category::WriteError,
+        "System.IO.IOException",
+        format!("{error}."),
+    )
 }
 
 fn script_refused(endpoint: EndpointKind) -> Failure {
@@ -410,17 +534,32 @@ fn script_refused(endpoint: EndpointKind) -> Failure {
 fn confirmation(call_id: i64, cmdlet: &str, target: &str) -> HostCall {
     let choice = |label: &str, help: &str| -> Value {
         Object::new()
-            .with_types(["System.Management.Automation.Host.ChoiceDescription", "System.Object"])
+            .with_types([
+                "System.Management.Automation.Host.ChoiceDescription",
+                "System.Object",
+            ])
             .with("Label", label)
             .with("HelpMessage", help)
             .into()
     };
     let choices = vec![
         choice("&Yes", "Continue with only the next step of the operation."),
-        choice("Yes to &All", "Continue with all the steps of the operation."),
-        choice("&No", "Skip this operation and proceed with the next operation."),
-        choice("No to A&ll", "Skip this operation and all subsequent operations."),
-        choice("&Suspend", "Pause the current pipeline and return to the command prompt."),
+        choice(
+            "Yes to &All",
+            "Continue with all the steps of the operation.",
+        ),
+        choice(
+            "&No",
+            "Skip this operation and proceed with the next operation.",
+        ),
+        choice(
+            "No to A&ll",
+            "Skip this operation and all subsequent operations.",
+        ),
+        choice(
+            "&Suspend",
+            "Pause the current pipeline and return to the command prompt.",
+        ),
     ];
     let choices = Object::new()
         .with_types([

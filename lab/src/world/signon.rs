@@ -20,7 +20,8 @@ use crate::state::{HostState, State};
 const SOON_DAYS: i32 = 30;
 
 /// Key of the messaging provider, below `HKEY_LOCAL_MACHINE`.
-pub(super) const PROVIDER_KEY: &str = "SYSTEM\\CurrentControlSet\\Services\\MSExchange OWA\\InstantMessaging";
+pub(super) const PROVIDER_KEY: &str =
+    "SYSTEM\\CurrentControlSet\\Services\\MSExchange OWA\\InstantMessaging";
 /// Value with the path of the provider.
 pub(super) const PROVIDER_VALUE: &str = "ImplementationDLLPath";
 
@@ -28,18 +29,30 @@ pub(super) const PROVIDER_VALUE: &str = "ImplementationDLLPath";
 pub(super) fn advance(state: &mut State, now: Timestamp) -> bool {
     let mut due: Vec<(Timestamp, usize)> = Vec::new();
     for (index, sign_on) in state.sign_ons.iter().enumerate() {
-        let Some(host) = state.hosts.get(&sign_on.host) else { continue };
+        let Some(host) = state.hosts.get(&sign_on.host) else {
+            continue;
+        };
         let at = match sign_on.when {
             When::AfterRecycle { after_recycle_s } => {
                 let pending = sign_on.done_generation != Some(host.iis.generation);
-                host.iis.worker.as_ref().filter(|_| pending && host.iis.generation > 0).and_then(|worker| {
-                    let skew = SignedDuration::from_secs(host.clock_skew_s);
-                    let started = worker.started.checked_sub(skew).ok()?;
-                    started.checked_add(SignedDuration::from_millis((after_recycle_s * 1000.0) as i64)).ok()
-                })
+                host.iis
+                    .worker
+                    .as_ref()
+                    .filter(|_| pending && host.iis.generation > 0)
+                    .and_then(|worker| {
+                        let skew = SignedDuration::from_secs(host.clock_skew_s);
+                        let started = worker.started.checked_sub(skew).ok()?;
+                        started
+                            .checked_add(SignedDuration::from_millis(
+                                (after_recycle_s * 1000.0) as i64,
+                            ))
+                            .ok()
+                    })
             }
             When::At { at } => Some(at).filter(|_| !sign_on.done),
-            When::AtCall { at_call } => Some(now).filter(|_| !sign_on.done && state.calls + 1 >= at_call),
+            When::AtCall { at_call } => {
+                Some(now).filter(|_| !sign_on.done && state.calls + 1 >= at_call)
+            }
         };
         if let Some(at) = at.filter(|at| *at <= now) {
             due.push((at, index));
@@ -61,11 +74,15 @@ pub(super) fn advance(state: &mut State, now: Timestamp) -> bool {
 /// A user signs on at the backend `name` at `at` (our clock).
 fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp) {
     let offered = offered(state, user, at);
-    let Some(host) = state.hosts.get_mut(name) else { return };
+    let Some(host) = state.hosts.get_mut(name) else {
+        return;
+    };
     if !host.iis.started || host.maintenance {
         return;
     }
-    let there = at.checked_add(SignedDuration::from_secs(host.clock_skew_s)).unwrap_or(at);
+    let there = at
+        .checked_add(SignedDuration::from_secs(host.clock_skew_s))
+        .unwrap_or(at);
     if host.iis.worker.is_none() {
         // The first request brings the worker process up.
         let settings = host.messaging_settings();
@@ -74,20 +91,37 @@ fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp)
     if !offered {
         return;
     }
-    let Some(found) = outcome(host, there) else { return };
+    let Some(found) = outcome(host, there) else {
+        return;
+    };
     if let Finding::Works = found {
-        let Some(worker) = host.iis.worker.as_mut() else { return };
+        let Some(worker) = host.iis.worker.as_mut() else {
+            return;
+        };
         if worker.signed_on {
             return;
         }
         worker.signed_on = true;
         let soon = expires_soon(host, there);
         if soon {
-            log(host, 106, Level::Warning, "The certificate for instant messaging will expire soon.", there);
+            log(
+                host,
+                106,
+                Level::Warning,
+                "The certificate for instant messaging will expire soon.",
+                there,
+            );
         }
         let root = host.install_root.clone();
-        host.files.make_folders(&format!("{root}\\Logging\\OWA\\InstantMessaging"), there);
-        log(host, 112, Level::Information, "The instant messaging endpoint manager has started.", there);
+        host.files
+            .make_folders(&format!("{root}\\Logging\\OWA\\InstantMessaging"), there);
+        log(
+            host,
+            112,
+            Level::Information,
+            "The instant messaging endpoint manager has started.",
+            there,
+        );
     } else if let Finding::Fails(id, message) = found {
         log(host, id, Level::Error, message, there);
     }
@@ -98,8 +132,15 @@ fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp)
 fn offered(state: &State, user: Option<&str>, at: Timestamp) -> bool {
     let directory = &state.directory;
     let on = |p: &Properties| p.enabled && p.kind == MessagingType::Ocs;
-    let Some(controller) = directory.controllers.first() else { return false };
-    let known = user.and_then(|u| directory.users.iter().find(|known| known.principal.eq_ignore_ascii_case(u)));
+    let Some(controller) = directory.controllers.first() else {
+        return false;
+    };
+    let known = user.and_then(|u| {
+        directory
+            .users
+            .iter()
+            .find(|known| known.principal.eq_ignore_ascii_case(u))
+    });
     if known.is_some_and(|u| !u.owa) {
         return false;
     }
@@ -107,8 +148,14 @@ fn offered(state: &State, user: Option<&str>, at: Timestamp) -> bool {
         Some(user) => user.policy.as_deref(),
         None => Some("Default"),
     };
-    let policy = policy.and_then(|name| directory.policies.iter().find(|p| p.name.eq_ignore_ascii_case(name)));
-    let by_policy = policy.is_none_or(|p| on(p.values.seen_from(controller, at, directory.delay_s).0));
+    let policy = policy.and_then(|name| {
+        directory
+            .policies
+            .iter()
+            .find(|p| p.name.eq_ignore_ascii_case(name))
+    });
+    let by_policy =
+        policy.is_none_or(|p| on(p.values.seen_from(controller, at, directory.delay_s).0));
     let by_directory = directory
         .virtual_directories
         .iter()
@@ -126,7 +173,9 @@ enum Finding {
 fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
     let fails = |id, message| Some(Finding::Fails(id, message));
     let settings = &host.iis.worker.as_ref()?.settings;
-    let Settings::Read { server, thumbprint } = settings else { return None };
+    let Settings::Read { server, thumbprint } = settings else {
+        return None;
+    };
     let dll = match host.registry.value(PROVIDER_KEY, PROVIDER_VALUE) {
         Some(Data::Text(path)) if !path.is_empty() => path,
         _ => return fails(83, "The instant messaging provider is not registered."),
@@ -137,13 +186,23 @@ fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
     }
     let server = server.as_deref().unwrap_or_default();
     if owaim_inventory::HostName::new(server).is_err() {
-        return fails(100, "The instant messaging server name is empty or not valid.");
+        return fails(
+            100,
+            "The instant messaging server name is empty or not valid.",
+        );
     }
     let thumbprint = thumbprint.as_deref().unwrap_or_default();
     if thumbprint.len() != 40 || !thumbprint.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return fails(101, "The instant messaging certificate thumbprint is empty or not valid.");
+        return fails(
+            101,
+            "The instant messaging certificate thumbprint is empty or not valid.",
+        );
     }
-    let Some(certificate) = host.certificates.iter().find(|c| c.thumbprint().eq_ignore_ascii_case(thumbprint)) else {
+    let Some(certificate) = host
+        .certificates
+        .iter()
+        .find(|c| c.thumbprint().eq_ignore_ascii_case(thumbprint))
+    else {
         return fails(103, "The instant messaging certificate was not found.");
     };
     if certificate.not_after < now {
@@ -156,7 +215,10 @@ fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
         return fails(105, "The instant messaging certificate has no private key.");
     }
     // The Front End knows the peer by the subject alone.
-    let known = host.trusted_names.iter().any(|name| name.eq_ignore_ascii_case(certificate.common_name()));
+    let known = host
+        .trusted_names
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(certificate.common_name()));
     if host.refused_by_lync || !known || !host.registrar.eq_ignore_ascii_case(server) {
         return fails(88, "The endpoint of a user could not be created.");
     }
@@ -164,11 +226,19 @@ fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
 }
 
 fn expires_soon(host: &HostState, now: Timestamp) -> bool {
-    let Some(worker) = &host.iis.worker else { return false };
-    let Settings::Read { thumbprint: Some(thumbprint), .. } = &worker.settings else { return false };
-    host.certificates
-        .iter()
-        .any(|c| c.thumbprint().eq_ignore_ascii_case(thumbprint) && c.not_after < days(now, SOON_DAYS))
+    let Some(worker) = &host.iis.worker else {
+        return false;
+    };
+    let Settings::Read {
+        thumbprint: Some(thumbprint),
+        ..
+    } = &worker.settings
+    else {
+        return false;
+    };
+    host.certificates.iter().any(|c| {
+        c.thumbprint().eq_ignore_ascii_case(thumbprint) && c.not_after < days(now, SOON_DAYS)
+    })
 }
 
 fn log(host: &mut HostState, id: i32, level: Level, message: &str, time: Timestamp) {
@@ -197,9 +267,10 @@ impl HostState {
         match (self.exchange, self.files.read(&self.web_config())) {
             (None, _) | (_, None) => Settings::Broken,
             (Some(version), Some(bytes)) => match webconfig::settings(bytes) {
-                Settings::Read { .. } if version >= ExchangeVersion::E2016 => {
-                    Settings::Read { server: None, thumbprint: None }
-                }
+                Settings::Read { .. } if version >= ExchangeVersion::E2016 => Settings::Read {
+                    server: None,
+                    thumbprint: None,
+                },
                 read => read,
             },
         }

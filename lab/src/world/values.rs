@@ -37,7 +37,10 @@ impl Nested {
                     "System.Object",
                 ])
                 .with_string(name)
-                .with("Rdn", distinguished_name.split(',').next().unwrap_or_default())
+                .with(
+                    "Rdn",
+                    distinguished_name.split(',').next().unwrap_or_default(),
+                )
                 .with("DistinguishedName", distinguished_name)
                 .with("IsDeleted", false)
                 .with("IsRelativeDn", false)
@@ -70,14 +73,24 @@ impl Nested {
 /// A list of texts as an Exchange property carries it.
 pub(super) fn texts<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Value {
     Object::new()
-        .with_types(["Microsoft.Exchange.Data.MultiValuedProperty`1[[System.String]]", "System.Object"])
-        .with_base(Base::List(items.into_iter().map(|item| Value::from(item.as_ref())).collect()))
+        .with_types([
+            "Microsoft.Exchange.Data.MultiValuedProperty`1[[System.String]]",
+            "System.Object",
+        ])
+        .with_base(Base::List(
+            items
+                .into_iter()
+                .map(|item| Value::from(item.as_ref()))
+                .collect(),
+        ))
         .into()
 }
 
 /// An `object[]`.
 pub(super) fn array(items: Vec<Value>) -> Object {
-    Object::new().with_types(["System.Object[]", "System.Array", "System.Object"]).with_base(Base::List(items))
+    Object::new()
+        .with_types(["System.Object[]", "System.Array", "System.Object"])
+        .with_base(Base::List(items))
 }
 
 /// A point in time in universal time (`DateTimeKind.Utc`), to 100 ns as .NET has it.
@@ -91,15 +104,24 @@ pub(super) fn local(time: Timestamp) -> Value {
 }
 
 fn wall(time: Timestamp) -> String {
-    let text = time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%9f").to_string();
+    let text = time
+        .to_zoned_datetime(TimeZone::UTC)
+        .strftime("%Y-%m-%dT%H:%M:%S.%9f")
+        .to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let ticks = fraction.get(..7).unwrap_or(fraction).trim_end_matches('0');
-    if ticks.is_empty() { whole.into() } else { format!("{whole}.{ticks}") }
+    if ticks.is_empty() {
+        whole.into()
+    } else {
+        format!("{whole}.{ticks}")
+    }
 }
 
 /// A point in time as WMI writes it: `yyyymmddhhmmss.ffffff+000`.
 pub(super) fn dmtf(time: Timestamp) -> String {
-    time.to_zoned_datetime(TimeZone::UTC).strftime("%Y%m%d%H%M%S.%6f+000").to_string()
+    time.to_zoned_datetime(TimeZone::UTC)
+        .strftime("%Y%m%d%H%M%S.%6f+000")
+        .to_string()
 }
 
 /// A GUID that is always the same for the same name.

@@ -22,7 +22,10 @@ pub(super) fn front_end(short_name: &str) -> Vec<u8> {
 }
 
 fn fresh(text: &str, short_name: &str) -> Vec<u8> {
-    let text = text.replace("\r\n", "\n").replace('\n', "\r\n").replace("SERVERNAME", &short_name.to_uppercase());
+    let text = text
+        .replace("\r\n", "\n")
+        .replace('\n', "\r\n")
+        .replace("SERVERNAME", &short_name.to_uppercase());
     let mut bytes = "\u{feff}".as_bytes().to_vec();
     bytes.extend(text.as_bytes());
     bytes
@@ -31,14 +34,19 @@ fn fresh(text: &str, short_name: &str) -> Vec<u8> {
 /// What .NET makes of the file: entries of `/configuration/appSettings`, keys without regard to
 /// case, the last one of a key in force.
 pub(super) fn settings(bytes: &[u8]) -> Settings {
-    let Some(text) = decode(bytes) else { return Settings::Broken };
+    let Some(text) = decode(bytes) else {
+        return Settings::Broken;
+    };
     read(&text).unwrap_or_default()
 }
 
 /// Text of a file in UTF-8 or, told by its mark, UTF-16.
 pub(super) fn decode(bytes: &[u8]) -> Option<String> {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = rest
+            .chunks_exact(2)
+            .map(|pair| unit([pair[0], pair[1]]))
+            .collect();
         String::from_utf16(&units).ok()
     };
     match bytes {
@@ -96,7 +104,9 @@ fn entry(
     let (mut key, mut value) = (None, None);
     for attribute in element.attributes() {
         let attribute = attribute.ok()?;
-        let text = quick_xml::escape::unescape(&attribute.value).ok()?.into_owned();
+        let text = quick_xml::escape::unescape(&attribute.value)
+            .ok()?
+            .into_owned();
         match attribute.key.as_ref() {
             "key" => key = Some(text),
             "value" => value = Some(text),
@@ -124,7 +134,10 @@ mod tests {
     use super::*;
 
     fn read_back(server: Option<&str>, thumbprint: Option<&str>) -> Settings {
-        Settings::Read { server: server.map(Into::into), thumbprint: thumbprint.map(Into::into) }
+        Settings::Read {
+            server: server.map(Into::into),
+            thumbprint: thumbprint.map(Into::into),
+        }
     }
 
     #[test]
@@ -135,7 +148,11 @@ mod tests {
             assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
             assert_eq!(settings(&bytes), read_back(None, None));
         }
-        assert!((8_000..24_000).contains(&backend("mbx1").len()), "{}", backend("mbx1").len());
+        assert!(
+            (8_000..24_000).contains(&backend("mbx1").len()),
+            "{}",
+            backend("mbx1").len()
+        );
     }
 
     #[test]

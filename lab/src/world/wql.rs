@@ -11,7 +11,11 @@ pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { property: String, operator: String, value: String },
+    Compare {
+        property: String,
+        operator: String,
+        value: String,
+    },
 }
 
 impl Condition {
@@ -29,11 +33,21 @@ impl Condition {
             Self::All(parts) => parts.iter().all(|p| p.accepts(object)),
             Self::Any(parts) => parts.iter().any(|p| p.accepts(object)),
             Self::Not(part) => !part.accepts(object),
-            Self::Compare { property, operator, value } => {
-                let Some(found) = object(property) else { return false };
+            Self::Compare {
+                property,
+                operator,
+                value,
+            } => {
+                let Some(found) = object(property) else {
+                    return false;
+                };
                 let order = match (found.as_i64(), number(&Value::from(value.as_str()))) {
                     (Some(a), Some(b)) => a.cmp(&b),
-                    _ => found.text().unwrap_or_default().to_lowercase().cmp(&value.to_lowercase()),
+                    _ => found
+                        .text()
+                        .unwrap_or_default()
+                        .to_lowercase()
+                        .cmp(&value.to_lowercase()),
                 };
                 match operator.as_str() {
                     "=" => order.is_eq(),
@@ -43,7 +57,10 @@ impl Condition {
                     "<=" => order.is_le(),
                     ">=" => order.is_ge(),
                     // `LIKE` has wildcards of its own.
-                    _ => super::values::wildcard(&value.replace('%', "*").replace('_', "?"), &found.text().unwrap_or_default()),
+                    _ => super::values::wildcard(
+                        &value.replace('%', "*").replace('_', "?"),
+                        &found.text().unwrap_or_default(),
+                    ),
                 }
             }
         }
@@ -94,11 +111,17 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             }
             '(' | ')' => (Token::Sign(c.into()), 1),
             '=' | '<' | '>' | '!' => {
-                let length = rest.chars().take(2).take_while(|c| "=<>!".contains(*c)).count();
+                let length = rest
+                    .chars()
+                    .take(2)
+                    .take_while(|c| "=<>!".contains(*c))
+                    .count();
                 (Token::Sign(rest[..length].into()), length)
             }
             _ if c.is_alphanumeric() || c == '_' || c == '-' => {
-                let length = rest.find(|c: char| !(c.is_alphanumeric() || "_.-".contains(c))).unwrap_or(rest.len());
+                let length = rest
+                    .find(|c: char| !(c.is_alphanumeric() || "_.-".contains(c)))
+                    .unwrap_or(rest.len());
                 (Token::Word(rest[..length].into()), length)
             }
             _ => return None,
@@ -122,7 +145,11 @@ fn any(rest: &mut &[Token]) -> Option<Condition> {
     while word(rest, "or") {
         parts.push(all(rest)?);
     }
-    Some(if parts.len() == 1 { parts.remove(0) } else { Condition::Any(parts) })
+    Some(if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        Condition::Any(parts)
+    })
 }
 
 fn all(rest: &mut &[Token]) -> Option<Condition> {
@@ -130,7 +157,11 @@ fn all(rest: &mut &[Token]) -> Option<Condition> {
     while word(rest, "and") {
         parts.push(single(rest)?);
     }
-    Some(if parts.len() == 1 { parts.remove(0) } else { Condition::All(parts) })
+    Some(if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        Condition::All(parts)
+    })
 }
 
 fn single(rest: &mut &[Token]) -> Option<Condition> {
@@ -146,9 +177,13 @@ fn single(rest: &mut &[Token]) -> Option<Condition> {
         *rest = &rest[1..];
         return Some(inner);
     }
-    let [Token::Word(property), operator, value, ..] = *rest else { return None };
+    let [Token::Word(property), operator, value, ..] = *rest else {
+        return None;
+    };
     let operator = match operator {
-        Token::Sign(sign) if ["=", "<>", "!=", "<", ">", "<=", ">="].contains(&sign.as_str()) => sign.clone(),
+        Token::Sign(sign) if ["=", "<>", "!=", "<", ">", "<=", ">="].contains(&sign.as_str()) => {
+            sign.clone()
+        }
         Token::Word(w) if w.eq_ignore_ascii_case("like") => "LIKE".into(),
         _ => return None,
     };
@@ -156,7 +191,11 @@ fn single(rest: &mut &[Token]) -> Option<Condition> {
         Token::Word(text) | Token::Text(text) => text.clone(),
         Token::Sign(_) => return None,
     };
-    let condition = Condition::Compare { property: property.clone(), operator, value };
+    let condition = Condition::Compare {
+        property: property.clone(),
+        operator,
+        value,
+    };
     *rest = &rest[3..];
     Some(condition)
 }
@@ -177,7 +216,10 @@ mod tests {
             ("Name='w3wp.exe'", Some(true)),
             ("name = \"W3WP.EXE\" and processid > 4000", Some(true)),
             ("Name='w3wp.exe' AND ProcessId=4", Some(false)),
-            ("Name='x' OR (ProcessId >= 4712 AND NOT Name='y')", Some(true)),
+            (
+                "Name='x' OR (ProcessId >= 4712 AND NOT Name='y')",
+                Some(true),
+            ),
             ("CommandLine LIKE '%-ap \\\"Pool\\\"%'", Some(true)),
             ("CommandLine like '%other%'", Some(false)),
             ("Nothing=1", Some(false)),
@@ -186,9 +228,14 @@ mod tests {
             ("Name='a' Name='b'", None),
             ("", None),
         ] {
-            assert_eq!(Condition::parse(text).map(|c| c.accepts(&object)), expected, "{text}");
+            assert_eq!(
+                Condition::parse(text).map(|c| c.accepts(&object)),
+                expected,
+                "{text}"
+            );
         }
-        let (class, condition) = query("SELECT * FROM Win32_Process WHERE Name = 'w3wp.exe'").expect("a query");
+        let (class, condition) =
+            query("SELECT * FROM Win32_Process WHERE Name = 'w3wp.exe'").expect("a query");
         assert!(class == "Win32_Process" && condition.is_some_and(|c| c.accepts(&object)));
     }
 }

@@ -17,7 +17,13 @@ pub(super) struct Filter(Test);
 enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
-    Compare { element: String, attribute: Option<String>, age: bool, operator: Operator, value: String },
+    Compare {
+        element: String,
+        attribute: Option<String>,
+        age: bool,
+        operator: Operator,
+        value: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +66,21 @@ impl Test {
         match self {
             Self::All(tests) => tests.iter().all(|t| t.accepts(event, now)),
             Self::Any(tests) => tests.iter().any(|t| t.accepts(event, now)),
-            Self::Compare { element, attribute, age, operator, value } => {
-                let Some(field) = event.field(element, attribute.as_deref()) else { return false };
+            Self::Compare {
+                element,
+                attribute,
+                age,
+                operator,
+                value,
+            } => {
+                let Some(field) = event.field(element, attribute.as_deref()) else {
+                    return false;
+                };
                 let (field, wanted) = match field {
-                    Field::Time(time) if *age => {
-                        (Field::Number(now.as_millisecond() - time.as_millisecond()), value.parse().ok().map(Field::Number))
-                    }
+                    Field::Time(time) if *age => (
+                        Field::Number(now.as_millisecond() - time.as_millisecond()),
+                        value.parse().ok().map(Field::Number),
+                    ),
                     Field::Time(_) => (field, value.parse().ok().map(Field::Time)),
                     Field::Number(_) => (field, value.parse().ok().map(Field::Number)),
                     Field::Text(_) => (field, Some(Field::Text(value.clone()))),
@@ -96,7 +111,10 @@ impl Parser<'_> {
 
     fn name(&mut self) -> Option<String> {
         self.rest = self.rest.trim_start();
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!name.is_empty()).then(|| name.into())
@@ -114,7 +132,11 @@ impl Parser<'_> {
         while self.keyword("or") {
             tests.push(self.all(element)?);
         }
-        Some(if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) })
+        Some(if tests.len() == 1 {
+            tests.remove(0)
+        } else {
+            Test::Any(tests)
+        })
     }
 
     fn all(&mut self, element: &str) -> Option<Test> {
@@ -122,7 +144,11 @@ impl Parser<'_> {
         while self.keyword("and") {
             tests.push(self.single(element)?);
         }
-        Some(if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) })
+        Some(if tests.len() == 1 {
+            tests.remove(0)
+        } else {
+            Test::All(tests)
+        })
     }
 
     /// Reads `word` if it stands here as a word of its own.
@@ -174,7 +200,9 @@ impl Parser<'_> {
             ("<", Operator::Less),
             (">", Operator::Greater),
         ];
-        let operator = operators.into_iter().find_map(|(text, op)| self.word(text).map(|()| op))?;
+        let operator = operators
+            .into_iter()
+            .find_map(|(text, op)| self.word(text).map(|()| op))?;
         self.rest = self.rest.trim_start();
         let value = match self.rest.chars().next()? {
             quote @ ('\'' | '"') => {
@@ -184,7 +212,13 @@ impl Parser<'_> {
             }
             _ => self.name()?,
         };
-        Some(Test::Compare { element: element.into(), attribute, age, operator, value })
+        Some(Test::Compare {
+            element: element.into(),
+            attribute,
+            age,
+            operator,
+            value,
+        })
     }
 }
 
@@ -209,16 +243,43 @@ mod tests {
         };
         for (filter, expected) in [
             ("*", Some(true)),
-            ("*[System[Provider[@Name='MSExchange OWA'] and EventID=112]]", Some(true)),
-            ("*[System[Provider[@Name=\"MSExchange OWA\"] and (EventID=88 or EventID=112)]]", Some(true)),
-            ("*[System[Provider[@Name='Other'] and EventID=112]]", Some(false)),
+            (
+                "*[System[Provider[@Name='MSExchange OWA'] and EventID=112]]",
+                Some(true),
+            ),
+            (
+                "*[System[Provider[@Name=\"MSExchange OWA\"] and (EventID=88 or EventID=112)]]",
+                Some(true),
+            ),
+            (
+                "*[System[Provider[@Name='Other'] and EventID=112]]",
+                Some(false),
+            ),
             ("*[System[(EventID=88 or EventID=100)]]", Some(false)),
-            ("*[System[(EventID >= 83 and EventID<=106) or(EventID=112)]]", Some(true)),
-            ("*[System[TimeCreated[@SystemTime>='2026-11-23T10:00:00.500Z']]]", Some(true)),
-            ("*[System[TimeCreated[@SystemTime>'2026-11-23T10:00:00.5000000Z']]]", Some(false)),
-            ("*[System[TimeCreated[@SystemTime>='2026-11-23T09:00:00Z' and @SystemTime<='2026-11-23T10:01:00Z']]]", Some(true)),
-            ("*[System[TimeCreated[timediff(@SystemTime) <= 60000]]]", Some(false)),
-            ("*[System[TimeCreated[timediff(@SystemTime) <= 3600000]]]", Some(true)),
+            (
+                "*[System[(EventID >= 83 and EventID<=106) or(EventID=112)]]",
+                Some(true),
+            ),
+            (
+                "*[System[TimeCreated[@SystemTime>='2026-11-23T10:00:00.500Z']]]",
+                Some(true),
+            ),
+            (
+                "*[System[TimeCreated[@SystemTime>'2026-11-23T10:00:00.5000000Z']]]",
+                Some(false),
+            ),
+            (
+                "*[System[TimeCreated[@SystemTime>='2026-11-23T09:00:00Z' and @SystemTime<='2026-11-23T10:01:00Z']]]",
+                Some(true),
+            ),
+            (
+                "*[System[TimeCreated[timediff(@SystemTime) <= 60000]]]",
+                Some(false),
+            ),
+            (
+                "*[System[TimeCreated[timediff(@SystemTime) <= 3600000]]]",
+                Some(true),
+            ),
             ("*[System/Level=4]", Some(true)),
             ("Event/System[Task=9]", Some(true)),
             ("Event[System[EventRecordID>7]]", Some(false)),
@@ -227,7 +288,11 @@ mod tests {
             ("EventID=112", None),
             ("", None),
         ] {
-            assert_eq!(Filter::parse(filter).map(|f| f.accepts(&event, now)), expected, "{filter}");
+            assert_eq!(
+                Filter::parse(filter).map(|f| f.accepts(&event, now)),
+                expected,
+                "{filter}"
+            );
         }
     }
 }

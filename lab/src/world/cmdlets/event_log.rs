@@ -27,11 +27,14 @@ fn known(log: &str) -> bool {
 }
 
 pub(super) fn get_win_event(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    if call.has("ListLog") || call.has("FilterXml") || call.has("ListProvider") || call.has("Path") {
+    if call.has("ListLog") || call.has("FilterXml") || call.has("ListProvider") || call.has("Path")
+    {
         return Err(Failure::not_modelled("this form of Get-WinEvent"));
     }
     let tables: Vec<Value> = call.get("FilterHashtable").map_or_else(Vec::new, |table| {
-        table.items().map_or_else(|| vec![table.clone()], <[Value]>::to_vec)
+        table
+            .items()
+            .map_or_else(|| vec![table.clone()], <[Value]>::to_vec)
     });
     let logs: Vec<String> = call.texts("LogName");
     let providers = call.texts("ProviderName");
@@ -62,12 +65,21 @@ pub(super) fn get_win_event(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
             && filter.as_ref().is_none_or(|f| f.accepts(event, cx.now))
             && (tables.is_empty() || tables.iter().any(|t| by_table(t, event)))
     };
-    let mut found: Vec<Event> = cx.host.events.iter().filter(|e| wanted(e)).cloned().collect();
+    let mut found: Vec<Event> = cx
+        .host
+        .events
+        .iter()
+        .filter(|e| wanted(e))
+        .cloned()
+        .collect();
     found.sort_by_key(|event| (event.time, event.record));
     if !call.switch("Oldest") {
         found.reverse();
     }
-    if let Some(most) = call.number("MaxEvents").and_then(|n| usize::try_from(n).ok()) {
+    if let Some(most) = call
+        .number("MaxEvents")
+        .and_then(|n| usize::try_from(n).ok())
+    {
         found.truncate(most);
     }
     if found.is_empty() {
@@ -83,7 +95,9 @@ pub(super) fn get_win_event(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
 /// Whether `event` meets the hash table. A list among its values has become an `ArrayList` on
 /// the way here, which the cmdlet does not recognise: nothing ever matches it.
 fn by_table(table: &Value, event: &Event) -> bool {
-    let Some(entries) = table.as_object().and_then(|o| o.entries()) else { return false };
+    let Some(entries) = table.as_object().and_then(|o| o.entries()) else {
+        return false;
+    };
     entries.iter().all(|(key, value)| {
         if value.items().is_some() {
             return false;
@@ -122,19 +136,35 @@ pub(super) fn get_event_log(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
     let sources = call.texts("Source");
     let kinds = call.texts("EntryType");
     let ids: Vec<i64> = match call.get("InstanceId") {
-        Some(value) => value.items().map_or_else(|| value.as_i64().into_iter().collect(), |items| items.iter().filter_map(Value::as_i64).collect()),
+        Some(value) => value.items().map_or_else(
+            || value.as_i64().into_iter().collect(),
+            |items| items.iter().filter_map(Value::as_i64).collect(),
+        ),
         None => Vec::new(),
     };
-    let (after, before) = (call.get("After").and_then(time), call.get("Before").and_then(time));
+    let (after, before) = (
+        call.get("After").and_then(time),
+        call.get("Before").and_then(time),
+    );
     let wanted = |event: &Event| {
         event.log.eq_ignore_ascii_case(&log)
             && (sources.is_empty() || sources.iter().any(|s| wildcard(s, &event.provider)))
-            && (kinds.is_empty() || kinds.iter().flat_map(|k| k.split(", ")).any(|k| k.eq_ignore_ascii_case(&format!("{:?}", event.level))))
+            && (kinds.is_empty()
+                || kinds
+                    .iter()
+                    .flat_map(|k| k.split(", "))
+                    .any(|k| k.eq_ignore_ascii_case(&format!("{:?}", event.level))))
             && (ids.is_empty() || ids.iter().any(|id| id & 0xffff == i64::from(event.id)))
             && after.is_none_or(|t| event.time > t)
             && before.is_none_or(|t| event.time < t)
     };
-    let mut found: Vec<Event> = cx.host.events.iter().filter(|e| wanted(e)).cloned().collect();
+    let mut found: Vec<Event> = cx
+        .host
+        .events
+        .iter()
+        .filter(|e| wanted(e))
+        .cloned()
+        .collect();
     found.reverse();
     if let Some(newest) = call.number("Newest").and_then(|n| usize::try_from(n).ok()) {
         found.truncate(newest);

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use owaim_inventory::{ExchangeVersion, HostName, Role};
 use owaim_proto::clixml::{Object, Value};
 
-use super::super::directory::{Directory, FRONT_END, MessagingType, Policy, Properties, VirtualDirectory, short};
+use super::super::directory::{
+    Directory, FRONT_END, MessagingType, Policy, Properties, VirtualDirectory, short,
+};
 use super::super::first::build_of;
 use super::super::values::{self, Nested};
 use super::Cx;
@@ -35,7 +37,10 @@ impl Common<'_> {
     /// endpoint adds.
     pub(super) fn append(&self, object: Object, nested: Nested) -> Object {
         let name = self.distinguished_name.as_str();
-        let domain = self.controller.split_once('.').map_or(self.controller, |(_, domain)| domain);
+        let domain = self
+            .controller
+            .split_once('.')
+            .map_or(self.controller, |(_, domain)| domain);
         let category = format!("{domain}/Configuration/Schema/{}", self.class);
         let object = object
             .with("AdminDisplayName", "")
@@ -61,12 +66,22 @@ impl Common<'_> {
 pub(super) fn finish(object: Object, nested: Nested, (state, number): (&str, i32)) -> Object {
     object
         .with("IsValid", true)
-        .with("ObjectState", nested.enumeration("Microsoft.Exchange.Data.ObjectState", state, number))
-        .with_note("SerializationData", Value::Bytes(vec![0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1]))
+        .with(
+            "ObjectState",
+            nested.enumeration("Microsoft.Exchange.Data.ObjectState", state, number),
+        )
+        .with_note(
+            "SerializationData",
+            Value::Bytes(vec![0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1]),
+        )
 }
 
 fn messaging_type(kind: MessagingType, nested: Nested) -> Value {
-    nested.enumeration(&format!("{CONFIGURATION}.InstantMessagingTypeOptions"), kind.name(), kind as i32)
+    nested.enumeration(
+        &format!("{CONFIGURATION}.InstantMessagingTypeOptions"),
+        kind.name(),
+        kind as i32,
+    )
 }
 
 fn preset(preset: Preset, nested: Nested) -> Value {
@@ -77,7 +92,9 @@ fn preset(preset: Preset, nested: Nested) -> Value {
         Preset::List => values::texts(std::iter::empty::<&str>()),
         Preset::Number(number) => number.into(),
         Preset::Text(text) => text.into(),
-        Preset::Enum(kind, name, number) => nested.enumeration(&format!("{CONFIGURATION}.{kind}"), name, number),
+        Preset::Enum(kind, name, number) => {
+            nested.enumeration(&format!("{CONFIGURATION}.{kind}"), name, number)
+        }
     }
 }
 
@@ -111,25 +128,50 @@ pub(super) fn virtual_directory(
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.ADVirtualDirectory",
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.ADConfigurationObject",
     ];
-    let mut object = Object::new().with_types(chain.into_iter().chain(AD_OBJECT)).with_string(identity.as_str());
+    let mut object = Object::new()
+        .with_types(chain.into_iter().chain(AD_OBJECT))
+        .with_string(identity.as_str());
     for (name, value) in VIRTUAL_DIRECTORY {
         object = object.with(name, changed(properties, name, preset(*value, nested)));
     }
     // These are read from IIS, not from the directory.
     let live = |text: String| if from_iis { text } else { String::new() };
-    let root = format!("IIS://{}/W3SVC/{}/ROOT/owa", entry.server, if entry.is_front_end() { 1 } else { 2 });
+    let root = format!(
+        "IIS://{}/W3SVC/{}/ROOT/owa",
+        entry.server,
+        if entry.is_front_end() { 1 } else { 2 }
+    );
     object = object
         .with("ServerName", server.as_str())
         .with("InstantMessagingEnabled", properties.enabled)
-        .with("InstantMessagingType", messaging_type(properties.kind, nested))
+        .with(
+            "InstantMessagingType",
+            messaging_type(properties.kind, nested),
+        )
         .with("Name", name.as_str())
         .with("MetabasePath", root)
         .with("WebSite", live(entry.web_site.clone()))
         .with("DisplayName", "owa")
-        .with("Path", live(if entry.web_site == FRONT_END { "FrontEnd\\HttpProxy\\owa" } else { "ClientAccess\\owa" }.into()))
-        .with("AdminDisplayVersion", nested.server_version(build_of(version)))
+        .with(
+            "Path",
+            live(
+                if entry.web_site == FRONT_END {
+                    "FrontEnd\\HttpProxy\\owa"
+                } else {
+                    "ClientAccess\\owa"
+                }
+                .into(),
+            ),
+        )
+        .with(
+            "AdminDisplayVersion",
+            nested.server_version(build_of(version)),
+        )
         .with("Server", nested.id(&server, &server_dn))
-        .with("InternalUrl", Value::Uri(format!("https://{}/owa", entry.server)));
+        .with(
+            "InternalUrl",
+            Value::Uri(format!("https://{}/owa", entry.server)),
+        );
     let common = Common {
         identity: &identity,
         distinguished_name: format!("CN={name},CN=HTTP,CN=Protocols,{server_dn}"),
@@ -142,14 +184,22 @@ pub(super) fn virtual_directory(
 }
 
 /// An OWA mailbox policy as `controller` has it.
-pub(super) fn policy(directory: &Directory, entry: &Policy, controller: &str, nested: Nested, now: Timestamp) -> Object {
+pub(super) fn policy(
+    directory: &Directory,
+    entry: &Policy,
+    controller: &str,
+    nested: Nested,
+    now: Timestamp,
+) -> Object {
     let (properties, when_changed) = entry.values.seen_from(controller, now, directory.delay_s);
     let own = [
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.OwaMailboxPolicy",
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.MailboxPolicy",
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.ADConfigurationObject",
     ];
-    let mut object = Object::new().with_types(own.into_iter().chain(AD_OBJECT)).with_string(entry.name.as_str());
+    let mut object = Object::new()
+        .with_types(own.into_iter().chain(AD_OBJECT))
+        .with_string(entry.name.as_str());
     for (names, on) in [(POLICY_ON, true), (POLICY_OFF, false)] {
         for name in names {
             object = object.with(name, changed(properties, name, on.into()));
@@ -157,12 +207,19 @@ pub(super) fn policy(directory: &Directory, entry: &Policy, controller: &str, ne
     }
     object = object
         .with("InstantMessagingEnabled", properties.enabled)
-        .with("InstantMessagingType", messaging_type(properties.kind, nested))
+        .with(
+            "InstantMessagingType",
+            messaging_type(properties.kind, nested),
+        )
         .with("IsDefault", entry.name == "Default")
         .with("Name", entry.name.as_str());
     let common = Common {
         identity: &entry.name,
-        distinguished_name: format!("CN={},CN=OWA Mailbox Policies,{}", entry.name, directory.container()),
+        distinguished_name: format!(
+            "CN={},CN=OWA Mailbox Policies,{}",
+            entry.name,
+            directory.container()
+        ),
         class: "msExchOWAMailboxPolicy",
         created: entry.created,
         changed: when_changed,
@@ -188,7 +245,10 @@ pub(super) fn server(cx: &Cx<'_>, name: &HostName, controller: &str, kind: &str)
     let distinguished_name = server_name(&cx.state.directory, &short);
     // From 2016 on there is one role that does both jobs.
     let merged = version >= ExchangeVersion::E2016;
-    let (mailbox, access) = (described.is(Role::Backend) || merged, described.is(Role::Cas) || merged);
+    let (mailbox, access) = (
+        described.is(Role::Backend) || merged,
+        described.is(Role::Cas) || merged,
+    );
     let (role, number) = match (described.is(Role::Backend), described.is(Role::Cas)) {
         _ if merged => ("Mailbox", 2),
         (true, true) => ("Mailbox, ClientAccess", 16_386),
@@ -201,8 +261,14 @@ pub(super) fn server(cx: &Cx<'_>, name: &HostName, controller: &str, kind: &str)
         "Get-ExchangeServer" => "Microsoft.Exchange.Data.Directory.Management.ExchangeServer",
         _ => "Microsoft.Exchange.Data.Directory.Management.ClientAccessServer",
     };
-    let chain = [own, "Microsoft.Exchange.Data.Directory.Management.ADPresentationObject"];
-    let site = format!("{}/Configuration/Sites/Default-First-Site-Name", cx.state.directory.domain);
+    let chain = [
+        own,
+        "Microsoft.Exchange.Data.Directory.Management.ADPresentationObject",
+    ];
+    let site = format!(
+        "{}/Configuration/Sites/Default-First-Site-Name",
+        cx.state.directory.domain
+    );
     let others = |suffix: bool| {
         let all = cx.state.directory.controllers.iter();
         values::texts(all.filter(move |_| suffix))
@@ -213,8 +279,17 @@ pub(super) fn server(cx: &Cx<'_>, name: &HostName, controller: &str, kind: &str)
         .with("Name", short.as_str())
         .with("DataPath", format!("{}\\Mailbox", host.install_root))
         .with("Domain", cx.state.directory.domain.as_str())
-        .with("Edition", nested.enumeration("Microsoft.Exchange.Data.ServerEditionType", "Standard", 3))
-        .with("ExchangeLegacyDN", format!("/o={}/ou=Servers/cn={short}", cx.state.directory.organization))
+        .with(
+            "Edition",
+            nested.enumeration("Microsoft.Exchange.Data.ServerEditionType", "Standard", 3),
+        )
+        .with(
+            "ExchangeLegacyDN",
+            format!(
+                "/o={}/ou=Servers/cn={short}",
+                cx.state.directory.organization
+            ),
+        )
         .with("Fqdn", name.as_str())
         .with("IsHubTransportServer", mailbox)
         .with("IsClientAccessServer", access)
@@ -226,11 +301,23 @@ pub(super) fn server(cx: &Cx<'_>, name: &HostName, controller: &str, kind: &str)
         .with("IsProvisionedServer", false)
         .with("IsUnifiedMessagingServer", unified)
         .with("IsFrontendTransportServer", access)
-        .with("NetworkAddress", values::texts([format!("ncacn_ip_tcp:{name}")]))
-        .with("OrganizationalUnit", format!("{}/{short}", cx.state.directory.domain))
-        .with("AdminDisplayVersion", nested.server_version(build_of(version)))
+        .with(
+            "NetworkAddress",
+            values::texts([format!("ncacn_ip_tcp:{name}")]),
+        )
+        .with(
+            "OrganizationalUnit",
+            format!("{}/{short}", cx.state.directory.domain),
+        )
+        .with(
+            "AdminDisplayVersion",
+            nested.server_version(build_of(version)),
+        )
         .with("Site", nested.id(&site, &site))
-        .with("ServerRole", nested.enumeration(&format!("{CONFIGURATION}.ServerRole"), role, number))
+        .with(
+            "ServerRole",
+            nested.enumeration(&format!("{CONFIGURATION}.ServerRole"), role, number),
+        )
         .with("CurrentDomainControllers", others(true))
         .with("CurrentGlobalCatalogs", others(true))
         .with("CurrentConfigDomainController", controller)

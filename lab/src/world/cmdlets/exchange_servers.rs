@@ -46,15 +46,27 @@ pub(super) fn get_server(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
 
 /// Over remoting only the bytes of a certificate can be read.
 pub(super) fn get_certificate(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    let server = call.text("Server").unwrap_or_else(|| cx.caller.host.to_string());
+    let server = call
+        .text("Server")
+        .unwrap_or_else(|| cx.caller.host.to_string());
     let Some(name) = servers(cx, Some(&server), None).into_iter().next() else {
         return Err(Failure::no_object(&server, &controller(cx, call)?));
     };
-    let thumbprint = call.text("Thumbprint").or_else(|| call.text("Identity").filter(|text| !text.is_empty()));
+    let thumbprint = call
+        .text("Thumbprint")
+        .or_else(|| call.text("Identity").filter(|text| !text.is_empty()));
     let thumbprint = thumbprint.map(|text| text.rsplit('\\').next().unwrap_or_default().to_owned());
-    let all = cx.host_named(&name).map_or_else(Vec::new, |host| host.certificates.clone());
-    let found: Vec<_> =
-        all.iter().filter(|c| thumbprint.as_deref().is_none_or(|t| c.thumbprint().eq_ignore_ascii_case(t))).collect();
+    let all = cx
+        .host_named(&name)
+        .map_or_else(Vec::new, |host| host.certificates.clone());
+    let found: Vec<_> = all
+        .iter()
+        .filter(|c| {
+            thumbprint
+                .as_deref()
+                .is_none_or(|t| c.thumbprint().eq_ignore_ascii_case(t))
+        })
+        .collect();
     if let (Some(thumbprint), true) = (&thumbprint, found.is_empty()) {
         let missing = Failure::new(
             "[FailureCategory=Cmdlet-CertificateNotFoundException] 58E4A58D",
@@ -81,9 +93,24 @@ pub(super) fn get_certificate(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failu
 
 pub(super) fn get_component_state(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     const COMPONENTS: &[&str] = &[
-        "ServerWideOffline", "HubTransport", "FrontendTransport", "Monitoring", "RecoveryActionsEnabled", "AutoDiscoverProxy",
-        "ActiveSyncProxy", "EcpProxy", "EwsProxy", "ImapProxy", "OabProxy", "OwaProxy", "PopProxy", "RpsProxy", "RwsProxy",
-        "RpcProxy", "UMCallRouter", "HighAvailability",
+        "ServerWideOffline",
+        "HubTransport",
+        "FrontendTransport",
+        "Monitoring",
+        "RecoveryActionsEnabled",
+        "AutoDiscoverProxy",
+        "ActiveSyncProxy",
+        "EcpProxy",
+        "EwsProxy",
+        "ImapProxy",
+        "OabProxy",
+        "OwaProxy",
+        "PopProxy",
+        "RpsProxy",
+        "RwsProxy",
+        "RpcProxy",
+        "UMCallRouter",
+        "HighAvailability",
     ];
     let identity = call.text("Identity").unwrap_or_default();
     let Some(name) = servers(cx, Some(&identity), None).into_iter().next() else {
@@ -93,9 +120,16 @@ pub(super) fn get_component_state(cx: &mut Cx<'_>, call: &Bound) -> Result<(), F
     let wanted = call.text("Component").filter(|text| !text.is_empty());
     let controller = controller(cx, call)?;
     let distinguished_name = shown::server_name(&cx.state.directory, &short(name.as_str()));
-    for component in COMPONENTS.iter().filter(|c| wanted.as_deref().is_none_or(|w| w.eq_ignore_ascii_case(c))) {
+    for component in COMPONENTS
+        .iter()
+        .filter(|c| wanted.as_deref().is_none_or(|w| w.eq_ignore_ascii_case(c)))
+    {
         let active = !offline || matches!(*component, "Monitoring" | "RecoveryActionsEnabled");
-        let (state, number) = if active { ("Active", 1) } else { ("Inactive", 0) };
+        let (state, number) = if active {
+            ("Active", 1)
+        } else {
+            ("Inactive", 0)
+        };
         let object = Object::new()
             .with_types([
                 "Microsoft.Exchange.Data.Directory.Management.ServerComponentStatePresentationObject",
@@ -127,14 +161,22 @@ pub(super) fn get_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
         .directory
         .overrides
         .iter()
-        .filter(|o| identity.as_deref().is_none_or(|name| o.name.eq_ignore_ascii_case(name)))
+        .filter(|o| {
+            identity
+                .as_deref()
+                .is_none_or(|name| o.name.eq_ignore_ascii_case(name))
+        })
         .cloned()
         .collect();
     if let (Some(name), true) = (&identity, found.is_empty()) {
         cx.error(&Failure::no_object(name, &controller));
     }
     for entry in found {
-        let servers = if entry.servers.is_empty() { Value::Null } else { values::texts(&entry.servers) };
+        let servers = if entry.servers.is_empty() {
+            Value::Null
+        } else {
+            values::texts(&entry.servers)
+        };
         let object = Object::new()
             .with_types([
                 "Microsoft.Exchange.Data.Directory.SystemConfiguration.ConfigurationSettings.SettingOverride",
@@ -155,7 +197,11 @@ pub(super) fn get_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
             .with("Name", entry.name.as_str());
         let common = Common {
             identity: &entry.name,
-            distinguished_name: format!("CN={},CN=Setting Overrides,{}", entry.name, cx.state.directory.container()),
+            distinguished_name: format!(
+                "CN={},CN=Setting Overrides,{}",
+                entry.name,
+                cx.state.directory.container()
+            ),
             class: "msExchConfigSettings",
             created: entry.changed,
             changed: entry.changed,
@@ -169,7 +215,13 @@ pub(super) fn get_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
 
 pub(super) fn new_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let name = call.text("Name").unwrap_or_default();
-    if cx.state.directory.overrides.iter().any(|o| o.name.eq_ignore_ascii_case(&name)) {
+    if cx
+        .state
+        .directory
+        .overrides
+        .iter()
+        .any(|o| o.name.eq_ignore_ascii_case(&name))
+    {
         return Err(Failure::new(
             "[FailureCategory=Cmdlet-ADObjectAlreadyExistsException] 2A6F4A5D",
             Category::NotSpecified,
@@ -196,7 +248,10 @@ pub(super) fn new_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
 
 /// A multi-valued argument: a list, or one text.
 fn texts(call: &Bound, name: &str) -> Vec<String> {
-    call.texts(name).into_iter().filter(|text| !text.is_empty()).collect()
+    call.texts(name)
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 pub(super) fn set_override(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
@@ -225,7 +280,13 @@ fn change_override(
     change: fn(&mut SettingOverride, &Bound) -> bool,
 ) -> Result<(), Failure> {
     let identity = call.text("Identity").unwrap_or_default();
-    let Some(at) = cx.state.directory.overrides.iter().position(|o| o.name.eq_ignore_ascii_case(&identity)) else {
+    let Some(at) = cx
+        .state
+        .directory
+        .overrides
+        .iter()
+        .position(|o| o.name.eq_ignore_ascii_case(&identity))
+    else {
         return Err(Failure::no_object(&identity, &controller(cx, call)?));
     };
     if cx.should_process(&identity) {
@@ -256,7 +317,10 @@ pub(super) fn get_ad_settings(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failu
 
 /// A setting of the session, not of the site.
 pub(super) fn set_ad_settings(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    if let Some(name) = call.text("PreferredServer").or_else(|| call.text("ConfigurationDomainController")) {
+    if let Some(name) = call
+        .text("PreferredServer")
+        .or_else(|| call.text("ConfigurationDomainController"))
+    {
         let Some(known) = cx.state.directory.controller(&name).map(str::to_owned) else {
             return Err(Failure::no_object(&name, &cx.state.directory.domain));
         };
@@ -299,18 +363,32 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     }
     let wanted = |u: &&super::super::directory::User| {
         let named = identity.as_deref().is_none_or(|id| {
-            [u.name.as_str(), u.principal.as_str(), alias(&u.principal)].iter().any(|known| known.eq_ignore_ascii_case(id))
+            [u.name.as_str(), u.principal.as_str(), alias(&u.principal)]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(id))
         });
         named && server.as_deref().is_none_or(|s| is_server(s, &u.server))
     };
-    let mut found: Vec<_> = cx.state.directory.users.iter().filter(wanted).cloned().collect();
+    let mut found: Vec<_> = cx
+        .state
+        .directory
+        .users
+        .iter()
+        .filter(wanted)
+        .cloned()
+        .collect();
     if let (Some(name), true) = (&identity, found.is_empty()) {
         cx.error(&Failure::no_object(name, &controller));
     }
     if let Some(most) = call.text("ResultSize").and_then(|size| size.parse().ok()) {
         found.truncate(most);
     }
-    let class = cx.cmdlet.name.strip_prefix("Get-").unwrap_or_default().to_owned();
+    let class = cx
+        .cmdlet
+        .name
+        .strip_prefix("Get-")
+        .unwrap_or_default()
+        .to_owned();
     for user in found {
         let own = format!("Microsoft.Exchange.Data.Directory.Management.{class}");
         let mut addresses = vec![format!("SMTP:{}", user.principal)];
@@ -318,7 +396,11 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
         let policy = user.policy.as_deref().map_or(Value::Null, Value::from);
         let identity = format!("{}/Users/{}", cx.state.directory.domain, user.name);
         let object = Object::new()
-            .with_types([own.as_str(), "Microsoft.Exchange.Data.Directory.Management.ADPresentationObject", "System.Object"])
+            .with_types([
+                own.as_str(),
+                "Microsoft.Exchange.Data.Directory.Management.ADPresentationObject",
+                "System.Object",
+            ])
             .with_string(identity.as_str())
             .with("Name", user.name.as_str())
             .with("DisplayName", user.name.as_str())

@@ -18,7 +18,9 @@ const IIS_QUESTION: Duration = Duration::from_millis(40);
 /// server's own, which is not the same for every server.
 pub(super) fn controller(cx: &Cx<'_>, call: &Bound) -> Result<String, Failure> {
     let directory = &cx.state.directory;
-    let named = call.text("DomainController").or_else(|| cx.session.controller.clone());
+    let named = call
+        .text("DomainController")
+        .or_else(|| cx.session.controller.clone());
     if let Some(name) = named {
         return directory.controller(&name).map(Into::into).ok_or_else(|| {
             Failure::new(
@@ -30,13 +32,24 @@ pub(super) fn controller(cx: &Cx<'_>, call: &Bound) -> Result<String, Failure> {
             .about(name)
         });
     }
-    let position = cx.site.hosts.iter().position(|h| h.name == cx.caller.host).unwrap_or(0);
+    let position = cx
+        .site
+        .hosts
+        .iter()
+        .position(|h| h.name == cx.caller.host)
+        .unwrap_or(0);
     let count = directory.controllers.len().max(1);
-    Ok(directory.controllers.get(position % count).cloned().unwrap_or_default())
+    Ok(directory
+        .controllers
+        .get(position % count)
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn version_of(cx: &Cx<'_>, server: &str) -> ExchangeVersion {
-    let known = HostName::new(server).ok().and_then(|name| cx.host_named(&name).and_then(|h| h.exchange));
+    let known = HostName::new(server)
+        .ok()
+        .and_then(|name| cx.host_named(&name).and_then(|h| h.exchange));
     known.unwrap_or(cx.site.exchange.version)
 }
 
@@ -53,22 +66,38 @@ pub(super) fn get_virtual_directory(cx: &mut Cx<'_>, call: &Bound) -> Result<(),
     let backends = call.switch("ShowMailboxVirtualDirectories");
     let from_iis = !call.switch("ADPropertiesOnly");
     if let Some(server) = &server
-        && !cx.site.hosts.iter().any(|h| is_server(server, h.name.as_str()))
+        && !cx
+            .site
+            .hosts
+            .iter()
+            .any(|h| is_server(server, h.name.as_str()))
     {
         return Err(Failure::no_object(server, &controller));
     }
     let mut found = Vec::new();
     for entry in &cx.state.directory.virtual_directories {
         let named = identity.as_deref().is_none_or(|text| {
-            wildcard(text, &entry.identity()) || wildcard(text, &format!("{}\\{}", entry.server, entry.name())) || wildcard(text, &entry.name())
+            wildcard(text, &entry.identity())
+                || wildcard(text, &format!("{}\\{}", entry.server, entry.name()))
+                || wildcard(text, &entry.name())
         });
-        let there = server.as_deref().is_none_or(|s| is_server(s, &entry.server));
+        let there = server
+            .as_deref()
+            .is_none_or(|s| is_server(s, &entry.server));
         if !named || !there || !(entry.is_front_end() || backends) {
             continue;
         }
         let version = version_of(cx, &entry.server);
         let directory = &cx.state.directory;
-        found.push(shown::virtual_directory(directory, entry, &controller, version, cx.nested, from_iis, cx.clock));
+        found.push(shown::virtual_directory(
+            directory,
+            entry,
+            &controller,
+            version,
+            cx.nested,
+            from_iis,
+            cx.clock,
+        ));
     }
     if let Some(identity) = identity.filter(|text| found.is_empty() && !text.contains('*')) {
         cx.error(&Failure::no_object(&identity, &controller));
@@ -84,17 +113,30 @@ pub(super) fn get_virtual_directory(cx: &mut Cx<'_>, call: &Bound) -> Result<(),
 
 /// The properties after the arguments of a Set cmdlet.
 fn after(call: &Bound, before: &Properties) -> Properties {
-    const NOT_PROPERTIES: &[&str] = &["Identity", "DomainController", "WhatIf", "Confirm", "IsDefault", "Force"];
+    const NOT_PROPERTIES: &[&str] = &[
+        "Identity",
+        "DomainController",
+        "WhatIf",
+        "Confirm",
+        "IsDefault",
+        "Force",
+    ];
     let mut after = before.clone();
     for (parameter, value) in call.iter() {
         match parameter.name {
             "InstantMessagingEnabled" => after.enabled = value.as_bool().unwrap_or(after.enabled),
             "InstantMessagingType" => {
-                after.kind = value.text().as_deref().and_then(MessagingType::named).unwrap_or(after.kind);
+                after.kind = value
+                    .text()
+                    .as_deref()
+                    .and_then(MessagingType::named)
+                    .unwrap_or(after.kind);
             }
             name if NOT_PROPERTIES.contains(&name) || is_common(name) => {}
             name => {
-                after.other.insert(name.into(), value.text().unwrap_or_default());
+                after
+                    .other
+                    .insert(name.into(), value.text().unwrap_or_default());
             }
         }
     }
@@ -102,19 +144,24 @@ fn after(call: &Bound, before: &Properties) -> Properties {
 }
 
 fn is_common(name: &str) -> bool {
-    owaim_inventory::catalogue::COMMON_PARAMETERS.iter().any(|p| p.name == name)
+    owaim_inventory::catalogue::COMMON_PARAMETERS
+        .iter()
+        .any(|p| p.name == name)
 }
 
 /// What Exchange says when a Set changes nothing.
 fn unchanged(identity: &str) -> String {
-    format!("The command completed successfully but no settings of '{identity}' have been modified.")
+    format!(
+        "The command completed successfully but no settings of '{identity}' have been modified."
+    )
 }
 
 pub(super) fn set_virtual_directory(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let controller = controller(cx, call)?;
     let identity = call.text("Identity").unwrap_or_default();
     let position = cx.state.directory.virtual_directories.iter().position(|v| {
-        v.identity().eq_ignore_ascii_case(&identity) || format!("{}\\{}", v.server, v.name()).eq_ignore_ascii_case(&identity)
+        v.identity().eq_ignore_ascii_case(&identity)
+            || format!("{}\\{}", v.server, v.name()).eq_ignore_ascii_case(&identity)
     });
     let Some(position) = position else {
         return Err(Failure::no_object(&identity, &controller));
@@ -143,7 +190,11 @@ pub(super) fn get_policy(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let found: Vec<_> = directory
         .policies
         .iter()
-        .filter(|p| identity.as_deref().is_none_or(|text| wildcard(text, &p.name)))
+        .filter(|p| {
+            identity
+                .as_deref()
+                .is_none_or(|text| wildcard(text, &p.name))
+        })
         .map(|p| shown::policy(directory, p, &controller, cx.nested, cx.clock))
         .collect();
     if let Some(identity) = identity.filter(|text| found.is_empty() && !text.contains('*')) {
@@ -158,7 +209,12 @@ pub(super) fn get_policy(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
 pub(super) fn set_policy(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let controller = controller(cx, call)?;
     let identity = call.text("Identity").unwrap_or_default();
-    let position = cx.state.directory.policies.iter().position(|p| p.name.eq_ignore_ascii_case(&identity));
+    let position = cx
+        .state
+        .directory
+        .policies
+        .iter()
+        .position(|p| p.name.eq_ignore_ascii_case(&identity));
     let Some(position) = position else {
         return Err(Failure::no_object(&identity, &controller));
     };

@@ -8,9 +8,9 @@ use super::super::binder::Bound;
 use super::super::errors::{Category, Failure};
 use super::super::filesystem::Refusal;
 use super::super::{values, webconfig};
+use super::Cx;
 use super::item_objects::from_file;
 use super::paths::{self, Place};
-use super::Cx;
 
 /// Reads lines, bytes one by one, in lists, or the whole.
 pub(super) fn get_content(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
@@ -28,12 +28,19 @@ pub(super) fn get_content(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
         };
         let full = node.path.clone();
         let Some(content) = &node.content else {
-            cx.error(&Failure::access_denied("GetContentReaderUnauthorizedAccessError", &full));
+            cx.error(&Failure::access_denied(
+                "GetContentReaderUnauthorizedAccessError",
+                &full,
+            ));
             continue;
         };
         let bytes = content.0.clone();
         if raw {
-            let value = if byte { Value::Bytes(bytes) } else { Value::String(text(&bytes)) };
+            let value = if byte {
+                Value::Bytes(bytes)
+            } else {
+                Value::String(text(&bytes))
+            };
             cx.output(from_file(value, &full, 1));
             continue;
         }
@@ -57,11 +64,16 @@ pub(super) fn get_content(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
             }
             size => {
                 let size = if size == 0 { units.len().max(1) } else { size };
-                let lists: Vec<Object> = units.chunks(size).map(|chunk| values::array(chunk.to_vec())).collect();
+                let lists: Vec<Object> = units
+                    .chunks(size)
+                    .map(|chunk| values::array(chunk.to_vec()))
+                    .collect();
                 let mut read = 0_i64;
                 for list in lists {
                     read += i64::try_from(size).unwrap_or(i64::MAX);
-                    cx.output(super::item_objects::file_notes(list, &full).with_note("ReadCount", read));
+                    cx.output(
+                        super::item_objects::file_notes(list, &full).with_note("ReadCount", read),
+                    );
                 }
             }
         }
@@ -71,7 +83,9 @@ pub(super) fn get_content(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
 
 /// Text of a file: by its mark, else as the server's code page has it.
 fn text(bytes: &[u8]) -> String {
-    let marked = bytes.starts_with(&[0xef, 0xbb, 0xbf]) || bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let marked = bytes.starts_with(&[0xef, 0xbb, 0xbf])
+        || bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff]);
     match webconfig::decode(bytes).filter(|text| marked || text.is_ascii()) {
         Some(text) => text,
         None => bytes.iter().map(|b| char::from(*b)).collect(),
@@ -113,11 +127,19 @@ fn encoded(value: &Value, encoding: &str) -> Result<Vec<u8>, Failure> {
         None => line(value),
     };
     Ok(match encoding {
-        "Unicode" | "String" | "Unknown" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "Unicode" | "String" | "Unknown" => {
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+        }
         "BigEndianUnicode" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
         "UTF8" => text.into_bytes(),
-        "ASCII" => text.chars().map(|c| if c.is_ascii() { c as u8 } else { b'?' }).collect(),
-        _ => text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect(),
+        "ASCII" => text
+            .chars()
+            .map(|c| if c.is_ascii() { c as u8 } else { b'?' })
+            .collect(),
+        _ => text
+            .chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+            .collect(),
     })
 }
 
@@ -158,7 +180,11 @@ fn write(cx: &mut Cx<'_>, calls: &[Bound], append: bool) -> Result<(), Failure> 
             if !goes_on && call.switch("Force") {
                 cx.host.files.set_read_only(&file, false);
             }
-            let before = if append || goes_on { cx.host.files.read(&file).map(<[u8]>::to_vec) } else { None };
+            let before = if append || goes_on {
+                cx.host.files.read(&file).map(<[u8]>::to_vec)
+            } else {
+                None
+            };
             let fresh = encoded(&value, &encoding)?;
             let mut bytes = before.unwrap_or_else(|| mark(&encoding).to_vec());
             let whole = bytes.len() + fresh.len();
@@ -173,7 +199,11 @@ fn write(cx: &mut Cx<'_>, calls: &[Bound], append: bool) -> Result<(), Failure> 
                     open = Some(file.clone());
                 }
                 Err(refusal) => {
-                    cx.error(&refused(refusal, &path, "GetContentWriterUnauthorizedAccessError"));
+                    cx.error(&refused(
+                        refusal,
+                        &path,
+                        "GetContentWriterUnauthorizedAccessError",
+                    ));
                     continue;
                 }
             }
@@ -223,7 +253,11 @@ pub(super) fn clear_content(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
                 if cx.should_process(&path) {
                     match cx.host.files.write(&file, Vec::new(), cx.now) {
                         Ok(()) => cx.effect = true,
-                        Err(refusal) => cx.error(&refused(refusal, &path, "ClearContentUnauthorizedAccessError")),
+                        Err(refusal) => cx.error(&refused(
+                            refusal,
+                            &path,
+                            "ClearContentUnauthorizedAccessError",
+                        )),
                     }
                 }
             }
@@ -250,7 +284,8 @@ pub(super) fn get_file_hash(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
             Place::File(file) => cx.host.files.get(file),
             _ => None,
         };
-        let Some((full, content)) = node.and_then(|n| Some((n.path.clone(), n.content.as_ref()?))) else {
+        let Some((full, content)) = node.and_then(|n| Some((n.path.clone(), n.content.as_ref()?)))
+        else {
             let missing = Failure::new(
                 "FileNotFound",
                 Category::ObjectNotFound,
@@ -260,9 +295,14 @@ pub(super) fn get_file_hash(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
             cx.error(&missing.about(path));
             continue;
         };
-        let hash = hash(&content.0).ok_or_else(|| Failure::not_modelled(&format!("the algorithm {algorithm}")))?;
+        let hash = hash(&content.0)
+            .ok_or_else(|| Failure::not_modelled(&format!("the algorithm {algorithm}")))?;
         let object = Object::new()
-            .with_types(["Microsoft.Powershell.Utility.FileHash", "System.Management.Automation.PSCustomObject", "System.Object"])
+            .with_types([
+                "Microsoft.Powershell.Utility.FileHash",
+                "System.Management.Automation.PSCustomObject",
+                "System.Object",
+            ])
             .with_string("")
             .with_note("Algorithm", algorithm.as_str())
             .with_note("Hash", hash)

@@ -8,9 +8,9 @@ use super::super::filesystem::{Refusal, normal, split};
 use super::super::iis::POOL;
 use super::super::registry::Data;
 use super::super::values::{self, wildcard};
+use super::Cx;
 use super::item_objects as shown;
 use super::paths::{self, Place};
-use super::Cx;
 
 /// The object of a place; `None` if nothing is there.
 fn object_at(cx: &Cx<'_>, place: &Place) -> Option<Object> {
@@ -22,23 +22,46 @@ fn object_at(cx: &Cx<'_>, place: &Place) -> Option<Object> {
         }
         Place::Certificate(parts) => match parts.as_slice() {
             [location, store, thumbprint] if location.eq_ignore_ascii_case("LocalMachine") => {
-                let found = certificates(cx, store)?.into_iter().find(|(thumb, _)| thumb.eq_ignore_ascii_case(thumbprint));
+                let found = certificates(cx, store)?
+                    .into_iter()
+                    .find(|(thumb, _)| thumb.eq_ignore_ascii_case(thumbprint));
                 found.map(|(_, object)| object)
             }
-            [location, store] if location.eq_ignore_ascii_case("LocalMachine") && certificates(cx, store).is_some() => {
-                Some(container("System.Security.Cryptography.X509Certificates.X509Store", store))
+            [location, store]
+                if location.eq_ignore_ascii_case("LocalMachine")
+                    && certificates(cx, store).is_some() =>
+            {
+                Some(container(
+                    "System.Security.Cryptography.X509Certificates.X509Store",
+                    store,
+                ))
             }
-            [location] if location.eq_ignore_ascii_case("LocalMachine") => {
-                Some(container("Microsoft.PowerShell.Commands.X509StoreLocation", "LocalMachine"))
-            }
+            [location] if location.eq_ignore_ascii_case("LocalMachine") => Some(container(
+                "Microsoft.PowerShell.Commands.X509StoreLocation",
+                "LocalMachine",
+            )),
             _ => None,
         },
         Place::Iis(parts) => match parts.as_slice() {
-            [folder] if folder.eq_ignore_ascii_case("AppPools") => Some(container("System.Object", "AppPools")),
-            [folder, pool] if folder.eq_ignore_ascii_case("AppPools") && pool.eq_ignore_ascii_case(POOL) => {
-                let state = if cx.host.iis.started { "Started" } else { "Stopped" };
-                let pool = container("Microsoft.IIs.PowerShell.Framework.ConfigurationElement", POOL);
-                Some(pool.with_note("state", state).with_note("managedRuntimeVersion", "v4.0"))
+            [folder] if folder.eq_ignore_ascii_case("AppPools") => {
+                Some(container("System.Object", "AppPools"))
+            }
+            [folder, pool]
+                if folder.eq_ignore_ascii_case("AppPools") && pool.eq_ignore_ascii_case(POOL) =>
+            {
+                let state = if cx.host.iis.started {
+                    "Started"
+                } else {
+                    "Stopped"
+                };
+                let pool = container(
+                    "Microsoft.IIs.PowerShell.Framework.ConfigurationElement",
+                    POOL,
+                );
+                Some(
+                    pool.with_note("state", state)
+                        .with_note("managedRuntimeVersion", "v4.0"),
+                )
             }
             _ => None,
         },
@@ -46,23 +69,39 @@ fn object_at(cx: &Cx<'_>, place: &Place) -> Option<Object> {
             let value = match name.to_ascii_lowercase().as_str() {
                 "windir" | "systemroot" => "C:\\Windows".to_owned(),
                 "computername" => cx.caller.host.short().to_uppercase(),
-                "exchangeinstallpath" if cx.host.exchange.is_some() => format!("{}\\", cx.host.install_root),
+                "exchangeinstallpath" if cx.host.exchange.is_some() => {
+                    format!("{}\\", cx.host.install_root)
+                }
                 _ => return None,
             };
-            let entry = Object::new().with_types(["System.Collections.DictionaryEntry", "System.ValueType", "System.Object"]);
-            Some(entry.with("Name", name.as_str()).with("Key", name.as_str()).with("Value", value))
+            let entry = Object::new().with_types([
+                "System.Collections.DictionaryEntry",
+                "System.ValueType",
+                "System.Object",
+            ]);
+            Some(
+                entry
+                    .with("Name", name.as_str())
+                    .with("Key", name.as_str())
+                    .with("Value", value),
+            )
         }
     }
 }
 
 fn container(type_name: &str, name: &str) -> Object {
-    Object::new().with_types([type_name, "System.Object"]).with_string(name).with("Name", name)
+    Object::new()
+        .with_types([type_name, "System.Object"])
+        .with_string(name)
+        .with("Name", name)
 }
 
 /// The certificates of a store of the local machine; `None` if there is no such store.
 fn certificates(cx: &Cx<'_>, store: &str) -> Option<Vec<(String, Object)>> {
     let names_known = cx.host.windows >= owaim_inventory::WindowsVersion::W2012;
-    let show = |c: &super::super::certificates::Certificate, store| (c.thumbprint(), shown::certificate(c, store, names_known));
+    let show = |c: &super::super::certificates::Certificate, store| {
+        (c.thumbprint(), shown::certificate(c, store, names_known))
+    };
     match store.to_ascii_lowercase().as_str() {
         "my" => Some(cx.host.certificates.iter().map(|c| show(c, "My")).collect()),
         "root" => {
@@ -92,7 +131,8 @@ pub(super) fn get_child_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
     }
     let (filter, include) = (call.text("Filter"), call.texts("Include"));
     let wanted = |name: &str| {
-        filter.as_deref().is_none_or(|f| wildcard(f, name)) && (include.is_empty() || include.iter().any(|i| wildcard(i, name)))
+        filter.as_deref().is_none_or(|f| wildcard(f, name))
+            && (include.is_empty() || include.iter().any(|i| wildcard(i, name)))
     };
     for (path, place) in paths::places(cx, &call) {
         let children: Option<Vec<(String, Object)>> = match &place {
@@ -104,23 +144,39 @@ pub(super) fn get_child_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
                 };
                 inside
                     .iter()
-                    .filter(|n| !(call.switch("File") && n.content.is_none() || call.switch("Directory") && n.content.is_some()))
+                    .filter(|n| {
+                        !(call.switch("File") && n.content.is_none()
+                            || call.switch("Directory") && n.content.is_some())
+                    })
                     .map(|n| (split(&n.path).1.to_owned(), shown::file(n)))
                     .collect()
             }),
             Place::Key(key) => cx.host.registry.key(key).map(|_| {
                 let registry = &cx.host.registry;
                 let child = |k: &super::super::registry::Key| {
-                    (split(&k.path).1.to_owned(), shown::key(k, registry.children(&k.path).count()))
+                    (
+                        split(&k.path).1.to_owned(),
+                        shown::key(k, registry.children(&k.path).count()),
+                    )
                 };
                 registry.children(key).map(child).collect()
             }),
             Place::Certificate(parts) => match parts.as_slice() {
-                [location, store] if location.eq_ignore_ascii_case("LocalMachine") => certificates(cx, store),
+                [location, store] if location.eq_ignore_ascii_case("LocalMachine") => {
+                    certificates(cx, store)
+                }
                 [location] if location.eq_ignore_ascii_case("LocalMachine") => Some(
                     ["My", "Root", "CA", "TrustedPeople"]
                         .into_iter()
-                        .map(|s| (s.into(), container("System.Security.Cryptography.X509Certificates.X509Store", s)))
+                        .map(|s| {
+                            (
+                                s.into(),
+                                container(
+                                    "System.Security.Cryptography.X509Certificates.X509Store",
+                                    s,
+                                ),
+                            )
+                        })
                         .collect(),
                 ),
                 _ => object_at(cx, &place).map(|object| vec![(path.clone(), object)]),
@@ -128,17 +184,26 @@ pub(super) fn get_child_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
             Place::Iis(parts) => object_at(cx, &place).map(|object| match parts.as_slice() {
                 [_] => {
                     let pool = Place::Iis(vec!["AppPools".into(), POOL.into()]);
-                    object_at(cx, &pool).map(|o| (POOL.to_owned(), o)).into_iter().collect()
+                    object_at(cx, &pool)
+                        .map(|o| (POOL.to_owned(), o))
+                        .into_iter()
+                        .collect()
                 }
                 _ => vec![(POOL.into(), object)],
             }),
-            Place::Environment(_) => object_at(cx, &place).map(|object| vec![(path.clone(), object)]),
+            Place::Environment(_) => {
+                object_at(cx, &place).map(|object| vec![(path.clone(), object)])
+            }
         };
         match children {
             None => cx.error(&Failure::path_not_found(&path)),
             Some(children) => {
                 for (name, object) in children.into_iter().filter(|(name, _)| wanted(name)) {
-                    if call.switch("Name") { cx.output(name) } else { cx.output(object) }
+                    if call.switch("Name") {
+                        cx.output(name)
+                    } else {
+                        cx.output(object)
+                    }
                 }
             }
         }
@@ -155,7 +220,13 @@ pub(super) fn get_item_property(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Fai
                     cx.error(&Failure::path_not_found(&path));
                     continue;
                 };
-                let has = |name: &String| name.contains(['*', '?']) || found.values.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+                let has = |name: &String| {
+                    name.contains(['*', '?'])
+                        || found
+                            .values
+                            .iter()
+                            .any(|(n, _)| n.eq_ignore_ascii_case(name))
+                };
                 let missing = names.iter().find(|name| !has(name)).cloned();
                 let object = shown::key_values(found, &names);
                 match missing {
@@ -216,9 +287,13 @@ pub(super) fn set_item_property(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Fai
                     cx.effect = true;
                 }
             }
-            Place::File(file) if name.eq_ignore_ascii_case("IsReadOnly") && cx.host.files.get(file).is_some() => {
+            Place::File(file)
+                if name.eq_ignore_ascii_case("IsReadOnly") && cx.host.files.get(file).is_some() =>
+            {
                 if cx.should_process(&path) {
-                    cx.host.files.set_read_only(file, value.as_bool().unwrap_or(false));
+                    cx.host
+                        .files
+                        .set_read_only(file, value.as_bool().unwrap_or(false));
                     cx.effect = true;
                 }
             }
@@ -255,7 +330,11 @@ pub(super) fn test_path(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
         let found = paths::place(cx, &path).ok().is_some_and(|place| {
             if let (Place::File(file), true) = (&place, wild && path.contains(['*', '?'])) {
                 let (folder, pattern) = split(file);
-                return cx.host.files.children(folder).any(|n| wildcard(pattern, split(&n.path).1));
+                return cx
+                    .host
+                    .files
+                    .children(folder)
+                    .any(|n| wildcard(pattern, split(&n.path).1));
             }
             let leaf = match &place {
                 Place::File(file) => cx.host.files.read(file).is_some(),
@@ -313,7 +392,11 @@ pub(super) fn copy_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
         if !cx.should_process(&format!("Item: {path} Destination: {destination}")) {
             continue;
         }
-        match cx.host.files.copy(&from, &destination, call.switch("Force"), cx.now) {
+        match cx
+            .host
+            .files
+            .copy(&from, &destination, call.switch("Force"), cx.now)
+        {
             Ok(target) => {
                 cx.effect = true;
                 let object = cx.host.files.get(&target).map(shown::file);
@@ -322,7 +405,10 @@ pub(super) fn copy_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
                 }
             }
             Err(Refusal::Missing) => cx.error(&no_folder("CopyFileInfoItemIOError", &destination)),
-            Err(_) => cx.error(&Failure::access_denied("CopyFileInfoItemUnauthorizedAccessError", &destination)),
+            Err(_) => cx.error(&Failure::access_denied(
+                "CopyFileInfoItemUnauthorizedAccessError",
+                &destination,
+            )),
         }
     }
     Ok(())
@@ -352,13 +438,23 @@ pub(super) fn rename_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
         let Place::File(from) = &place else {
             return Err(Failure::not_modelled("renaming on that drive"));
         };
-        let target = if name.contains('\\') { name.clone() } else { format!("{}\\{name}", split(from).0) };
+        let target = if name.contains('\\') {
+            name.clone()
+        } else {
+            format!("{}\\{name}", split(from).0)
+        };
         rename(cx, call, &path, &place, &target)?;
     }
     Ok(())
 }
 
-fn rename(cx: &mut Cx<'_>, call: &Bound, path: &str, place: &Place, target: &str) -> Result<(), Failure> {
+fn rename(
+    cx: &mut Cx<'_>,
+    call: &Bound,
+    path: &str,
+    place: &Place,
+    target: &str,
+) -> Result<(), Failure> {
     let Place::File(from) = place else {
         return Err(Failure::not_modelled("moving on that drive"));
     };
@@ -408,7 +504,11 @@ pub(super) fn remove_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
         if !cx.should_process(&path) {
             continue;
         }
-        match cx.host.files.remove(&file, call.switch("Recurse"), call.switch("Force")) {
+        match cx
+            .host
+            .files
+            .remove(&file, call.switch("Recurse"), call.switch("Force"))
+        {
             Ok(()) => cx.effect = true,
             Err(Refusal::NotEmpty) => cx.error(
                 &Failure::new(
@@ -419,17 +519,27 @@ pub(super) fn remove_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
                 )
                 .about(path),
             ),
-            Err(_) => cx.error(&Failure::access_denied("RemoveFileSystemItemUnAuthorizedAccess", &path)),
+            Err(_) => cx.error(&Failure::access_denied(
+                "RemoveFileSystemItemUnAuthorizedAccess",
+                &path,
+            )),
         }
     }
     Ok(())
 }
 
 pub(super) fn new_item(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    let kind = call.text("ItemType").unwrap_or_else(|| "File".into()).to_ascii_lowercase();
+    let kind = call
+        .text("ItemType")
+        .unwrap_or_else(|| "File".into())
+        .to_ascii_lowercase();
     let mut targets = call.texts("Path");
     if let Some(name) = call.text("Name") {
-        targets = if targets.is_empty() { vec![name] } else { targets.iter().map(|p| format!("{p}\\{name}")).collect() };
+        targets = if targets.is_empty() {
+            vec![name]
+        } else {
+            targets.iter().map(|p| format!("{p}\\{name}")).collect()
+        };
     }
     for path in targets {
         let place = paths::place(cx, &path)?;
@@ -495,14 +605,26 @@ pub(super) fn get_acl(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
             continue;
         };
         let full = object.to_string.unwrap_or(path);
-        let rules = ["NT AUTHORITY\\SYSTEM Allow  FullControl", "BUILTIN\\Administrators Allow  FullControl"];
+        let rules = [
+            "NT AUTHORITY\\SYSTEM Allow  FullControl",
+            "BUILTIN\\Administrators Allow  FullControl",
+        ];
         let acl = Object::new()
-            .with_types(["System.Security.AccessControl.FileSecurity", "System.Object"])
+            .with_types([
+                "System.Security.AccessControl.FileSecurity",
+                "System.Object",
+            ])
             .with_string("System.Security.AccessControl.FileSecurity")
-            .with_note("Path", format!("Microsoft.PowerShell.Core\\FileSystem::{full}"))
+            .with_note(
+                "Path",
+                format!("Microsoft.PowerShell.Core\\FileSystem::{full}"),
+            )
             .with_note("Owner", "BUILTIN\\Administrators")
             .with_note("Group", "NT AUTHORITY\\SYSTEM")
-            .with_note("Access", values::array(rules.into_iter().map(Value::from).collect()))
+            .with_note(
+                "Access",
+                values::array(rules.into_iter().map(Value::from).collect()),
+            )
             .with_note("Sddl", "O:BAG:SYD:(A;ID;FA;;;SY)(A;ID;FA;;;BA)")
             .with_note("AccessToString", rules.join("\n"));
         cx.output(acl);
@@ -513,7 +635,11 @@ pub(super) fn get_acl(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
 pub(super) fn join_path(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let child = call.text("ChildPath").unwrap_or_default();
     for path in call.texts("Path") {
-        cx.output(format!("{}\\{}", path.trim_end_matches('\\'), child.trim_start_matches('\\')));
+        cx.output(format!(
+            "{}\\{}",
+            path.trim_end_matches('\\'),
+            child.trim_start_matches('\\')
+        ));
     }
     Ok(())
 }

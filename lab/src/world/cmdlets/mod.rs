@@ -6,8 +6,8 @@ mod exchange_objects;
 mod exchange_servers;
 mod exchange_settings;
 mod files;
-mod items;
 mod item_objects;
+mod items;
 pub(super) mod native;
 mod objects;
 mod paths;
@@ -18,8 +18,8 @@ mod system;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use owaim_inventory::{HostName, Site};
 use owaim_inventory::catalogue::Cmdlet;
+use owaim_inventory::{HostName, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Record;
 
@@ -78,7 +78,10 @@ impl Cx<'_> {
     /// Whether the change of `target` shall be made; says so if only that was asked.
     pub(super) fn should_process(&mut self, target: &str) -> bool {
         if self.what_if {
-            let text = format!("What if: Performing the operation \"{}\" on target \"{target}\".", self.cmdlet.name);
+            let text = format!(
+                "What if: Performing the operation \"{}\" on target \"{target}\".",
+                self.cmdlet.name
+            );
             self.records.push(Record::Verbose(text));
             return false;
         }
@@ -87,7 +90,11 @@ impl Cx<'_> {
 
     /// The host of that name, the one called included.
     pub(super) fn host_named(&self, name: &HostName) -> Option<&HostState> {
-        if *name == self.caller.host { Some(&self.host) } else { self.state.hosts.get(name) }
+        if *name == self.caller.host {
+            Some(&self.host)
+        } else {
+            self.state.hosts.get(name)
+        }
     }
 }
 
@@ -153,9 +160,10 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-OwaMailboxPolicy" => each(cx, exchange_settings::get_policy),
         "Set-OwaMailboxPolicy" => each(cx, exchange_settings::set_policy),
 
-        "Get-ExchangeServer" | "Get-MailboxServer" | "Get-ClientAccessServer" | "Get-ClientAccessService" => {
-            each(cx, exchange_servers::get_server)
-        }
+        "Get-ExchangeServer"
+        | "Get-MailboxServer"
+        | "Get-ClientAccessServer"
+        | "Get-ClientAccessService" => each(cx, exchange_servers::get_server),
         "Get-ExchangeCertificate" => each(cx, exchange_servers::get_certificate),
         "Get-ServerComponentState" => each(cx, exchange_servers::get_component_state),
         "Get-SettingOverride" => each(cx, exchange_servers::get_override),

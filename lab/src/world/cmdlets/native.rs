@@ -50,25 +50,51 @@ pub(in super::super) fn run(
     let verb = words.first().map(String::as_str).unwrap_or_default();
     let object = words.get(1).map(String::as_str).unwrap_or_default();
     let changes = !matches!(verb, "list" | "");
-    let end = |lines: Vec<String>, exit_code, effect| Outcome { lines, exit_code, changes, effect, takes: Duration::ZERO };
+    let end = |lines: Vec<String>, exit_code, effect| Outcome {
+        lines,
+        exit_code,
+        changes,
+        effect,
+        takes: Duration::ZERO,
+    };
     let stopped = || {
         let line = "ERROR ( hresult:80070426, message:Command execution failed.\r\nThe service has not been started.\r\n. )";
         end(vec![line.into()], NOT_ACTIVE, false)
     };
     Some(match (verb, object) {
         ("list", "wp" | "wps") => {
-            let line = host.iis.worker.as_ref().map(|w| format!("WP \"{}\" (applicationPool:{POOL})", w.id));
+            let line = host
+                .iis
+                .worker
+                .as_ref()
+                .map(|w| format!("WP \"{}\" (applicationPool:{POOL})", w.id));
             end(line.into_iter().collect(), 0, false)
         }
         ("list", "apppool" | "apppools") => {
-            let state = if host.iis.started { "Started" } else { "Stopped" };
-            end(vec![format!("APPPOOL \"{POOL}\" (MgdVersion:v4.0,MgdMode:Integrated,state:{state})")], 0, false)
+            let state = if host.iis.started {
+                "Started"
+            } else {
+                "Stopped"
+            };
+            end(
+                vec![format!(
+                    "APPPOOL \"{POOL}\" (MgdVersion:v4.0,MgdMode:Integrated,state:{state})"
+                )],
+                0,
+                false,
+            )
         }
         ("recycle" | "start" | "stop", "apppool") => {
-            let wanted = words.iter().skip(2).find_map(|w| w.strip_prefix("/apppool.name:").or(Some(w))).unwrap_or_default();
+            let wanted = words
+                .iter()
+                .skip(2)
+                .find_map(|w| w.strip_prefix("/apppool.name:").or(Some(w)))
+                .unwrap_or_default();
             let wanted = wanted.trim_matches('"');
             if !wanted.eq_ignore_ascii_case(POOL) {
-                let line = format!("ERROR ( message:Cannot find APPPOOL object with identifier \"{wanted}\". )");
+                let line = format!(
+                    "ERROR ( message:Cannot find APPPOOL object with identifier \"{wanted}\". )"
+                );
                 return Some(end(vec![line], NOT_FOUND, false));
             }
             let done = |what: &str| vec![format!("\"{POOL}\" successfully {what}")];
@@ -77,7 +103,10 @@ pub(in super::super) fn run(
                 "recycle" => {
                     let settings = host.messaging_settings();
                     host.iis.start_worker(settings, now);
-                    Outcome { takes: RECYCLE, ..end(done("recycled"), 0, true) }
+                    Outcome {
+                        takes: RECYCLE,
+                        ..end(done("recycled"), 0, true)
+                    }
                 }
                 "start" => {
                     let effect = !host.iis.started;
@@ -93,7 +122,10 @@ pub(in super::super) fn run(
             }
         }
         _ => {
-            let line = format!("Failed to process input: the command \"{}\" is not known on {name}.", arguments.join(" "));
+            let line = format!(
+                "Failed to process input: the command \"{}\" is not known on {name}.",
+                arguments.join(" ")
+            );
             end(vec![line], BAD_ARGUMENT, false)
         }
     })

@@ -42,11 +42,17 @@ fn order(left: &Value, right: &Value, case: bool) -> Option<Ordering> {
     }
     if let Some(a) = left.as_bool() {
         // A boolean on the left turns the right side into one.
-        let b = right.as_bool().unwrap_or_else(|| right.text().is_some_and(|t| !t.is_empty()));
+        let b = right
+            .as_bool()
+            .unwrap_or_else(|| right.text().is_some_and(|t| !t.is_empty()));
         return Some(a.cmp(&b));
     }
     let (a, b) = (left.text()?, right.text()?);
-    Some(if case { a.cmp(&b) } else { a.to_lowercase().cmp(&b.to_lowercase()) })
+    Some(if case {
+        a.cmp(&b)
+    } else {
+        a.to_lowercase().cmp(&b.to_lowercase())
+    })
 }
 
 fn time_of(value: &Value) -> Option<jiff::Timestamp> {
@@ -58,14 +64,29 @@ fn truth(value: &Value) -> bool {
         Value::Null => false,
         Value::Bool(flag) => *flag,
         Value::String(text) => !text.is_empty(),
-        other => other.as_i64().is_none_or(|n| n != 0) && other.items().is_none_or(|items| !items.is_empty()),
+        other => {
+            other.as_i64().is_none_or(|n| n != 0)
+                && other.items().is_none_or(|items| !items.is_empty())
+        }
     }
 }
 
 /// The simple form: `-Property P -EQ -Value V`, and `-Property P` alone.
 pub(super) fn where_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
-    const OPERATORS: &[&str] =
-        &["EQ", "NE", "GT", "GE", "LT", "LE", "Like", "NotLike", "Contains", "NotContains", "In", "NotIn"];
+    const OPERATORS: &[&str] = &[
+        "EQ",
+        "NE",
+        "GT",
+        "GE",
+        "LT",
+        "LE",
+        "Like",
+        "NotLike",
+        "Contains",
+        "NotContains",
+        "In",
+        "NotIn",
+    ];
     for call in calls {
         if call.has("FilterScript") {
             return Err(Failure::not_modelled("script blocks"));
@@ -78,13 +99,21 @@ pub(super) fn where_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failu
         let passes = match OPERATORS.iter().find(given) {
             None if call.has("Value") => holds("EQ", &found, &wanted, false),
             None => {
-                let other = call.iter().any(|(p, v)| p.name.ends_with("Match") || (p.name.starts_with("Is") && v.as_bool() == Some(true)));
+                let other = call.iter().any(|(p, v)| {
+                    p.name.ends_with("Match")
+                        || (p.name.starts_with("Is") && v.as_bool() == Some(true))
+                });
                 if other {
                     return Err(Failure::not_modelled("this comparison"));
                 }
                 truth(&found)
             }
-            Some(operator) => holds(operator, &found, &wanted, call.switch(&format!("C{operator}"))),
+            Some(operator) => holds(
+                operator,
+                &found,
+                &wanted,
+                call.switch(&format!("C{operator}")),
+            ),
         };
         if passes {
             cx.output(object);
@@ -96,10 +125,15 @@ pub(super) fn where_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failu
 fn holds(operator: &str, left: &Value, right: &Value, case: bool) -> bool {
     let compared = || order(left, right, case);
     let like = |text: &Value, pattern: &Value| {
-        values::wildcard(&pattern.text().unwrap_or_default(), &text.text().unwrap_or_default())
+        values::wildcard(
+            &pattern.text().unwrap_or_default(),
+            &text.text().unwrap_or_default(),
+        )
     };
     let among = |list: &Value, one: &Value| match list.items() {
-        Some(items) => items.iter().any(|item| order(item, one, case) == Some(Ordering::Equal)),
+        Some(items) => items
+            .iter()
+            .any(|item| order(item, one, case) == Some(Ordering::Equal)),
         None => order(list, one, case) == Some(Ordering::Equal),
     };
     match operator {
@@ -120,7 +154,9 @@ fn holds(operator: &str, left: &Value, right: &Value, case: bool) -> bool {
 }
 
 pub(super) fn select_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
-    let Some(options) = calls.first() else { return Ok(()) };
+    let Some(options) = calls.first() else {
+        return Ok(());
+    };
     let mut objects: Vec<Value> = calls.iter().filter_map(input).collect();
     let number = |name: &str| options.number(name).and_then(|n| usize::try_from(n).ok());
     let all = objects.len();
@@ -134,7 +170,11 @@ pub(super) fn select_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Fail
         objects.drain(..objects.len().saturating_sub(last));
     }
     let names = options.texts("Property");
-    if options.get("Property").and_then(Value::items).is_some_and(|items| items.iter().any(|i| i.get("Expression").is_some())) {
+    if options
+        .get("Property")
+        .and_then(Value::items)
+        .is_some_and(|items| items.iter().any(|i| i.get("Expression").is_some()))
+    {
         return Err(Failure::not_modelled("calculated properties"));
     }
     let expand = options.text("ExpandProperty");
@@ -153,7 +193,9 @@ pub(super) fn select_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Fail
                 cx.error(&missing.about(object.text().unwrap_or_default()));
                 continue;
             }
-            chosen = value.items().map_or_else(|| vec![value.clone()], <[Value]>::to_vec);
+            chosen = value
+                .items()
+                .map_or_else(|| vec![value.clone()], <[Value]>::to_vec);
         } else if !names.is_empty() {
             chosen = vec![selected(&object, &names).into()];
         }
@@ -169,14 +211,26 @@ pub(super) fn select_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Fail
 }
 
 fn selected(object: &Value, names: &[String]) -> Object {
-    let kind = object.as_object().and_then(|o| o.type_names.as_deref()?.first().cloned());
-    let kind = format!("Selected.{}", kind.unwrap_or_else(|| "System.String".into()));
+    let kind = object
+        .as_object()
+        .and_then(|o| o.type_names.as_deref()?.first().cloned());
+    let kind = format!(
+        "Selected.{}",
+        kind.unwrap_or_else(|| "System.String".into())
+    );
     let mut result = Object::new()
-        .with_types([kind.as_str(), "System.Management.Automation.PSCustomObject", "System.Object"])
+        .with_types([
+            kind.as_str(),
+            "System.Management.Automation.PSCustomObject",
+            "System.Object",
+        ])
         .with_string("");
     for name in names {
         if name.contains(['*', '?']) {
-            let all = object.as_object().into_iter().flat_map(|o| o.adapted.iter().chain(&o.extended));
+            let all = object
+                .as_object()
+                .into_iter()
+                .flat_map(|o| o.adapted.iter().chain(&o.extended));
             for (key, value) in all.filter(|(key, _)| values::wildcard(name, key)) {
                 result = result.with_note(key, value.clone());
             }
@@ -188,7 +242,9 @@ fn selected(object: &Value, names: &[String]) -> Object {
 }
 
 pub(super) fn sort_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
-    let Some(options) = calls.first() else { return Ok(()) };
+    let Some(options) = calls.first() else {
+        return Ok(());
+    };
     let names = options.texts("Property");
     let case = options.switch("CaseSensitive");
     let mut objects: Vec<Value> = calls.iter().filter_map(input).collect();
@@ -247,8 +303,20 @@ pub(super) fn measure_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Fai
         .with("Count", i32::try_from(objects.len()).unwrap_or(i32::MAX))
         .with("Average", when(wants("Average"), average))
         .with("Sum", when(wants("Sum"), double(sum)))
-        .with("Maximum", when(wants("Maximum"), numbers.iter().max().map_or(Value::Null, |n| double(*n))))
-        .with("Minimum", when(wants("Minimum"), numbers.iter().min().map_or(Value::Null, |n| double(*n))))
+        .with(
+            "Maximum",
+            when(
+                wants("Maximum"),
+                numbers.iter().max().map_or(Value::Null, |n| double(*n)),
+            ),
+        )
+        .with(
+            "Minimum",
+            when(
+                wants("Minimum"),
+                numbers.iter().min().map_or(Value::Null, |n| double(*n)),
+            ),
+        )
         .with("Property", name.map_or(Value::Null, Value::from));
     cx.output(result);
     Ok(())
@@ -256,10 +324,19 @@ pub(super) fn measure_object(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Fai
 
 /// Lists are given element by element, unless told otherwise.
 pub(super) fn write_output(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    let value = call.get("InputObject").or(call.input.as_ref()).cloned().unwrap_or(Value::Null);
-    let list = value.as_object().filter(|_| !call.switch("NoEnumerate")).map(|o| o.base.clone());
+    let value = call
+        .get("InputObject")
+        .or(call.input.as_ref())
+        .cloned()
+        .unwrap_or(Value::Null);
+    let list = value
+        .as_object()
+        .filter(|_| !call.switch("NoEnumerate"))
+        .map(|o| o.base.clone());
     match list {
-        Some(Base::List(items) | Base::Enumerable(items)) => items.into_iter().for_each(|item| cx.output(item)),
+        Some(Base::List(items) | Base::Enumerable(items)) => {
+            items.into_iter().for_each(|item| cx.output(item))
+        }
         _ => cx.output(value),
     }
     Ok(())
@@ -269,4 +346,3 @@ pub(super) fn write_warning(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
     cx.warning(call.text("Message").unwrap_or_default());
     Ok(())
 }
-

@@ -27,20 +27,36 @@ fn pool(call: &Bound) -> Result<(), Failure> {
 }
 
 fn cannot(message: &str) -> Failure {
-    Failure::new("InvalidOperation", Category::InvalidOperation, "System.InvalidOperationException", message).about(POOL)
+    Failure::new(
+        "InvalidOperation",
+        Category::InvalidOperation,
+        "System.InvalidOperationException",
+        message,
+    )
+    .about(POOL)
 }
 
 pub(super) fn get_state(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     if call.has("Name") {
         pool(call)?;
     }
-    let state = if cx.host.iis.started { "Started" } else { "Stopped" };
+    let state = if cx.host.iis.started {
+        "Started"
+    } else {
+        "Stopped"
+    };
     // The cmdlet gives an attribute of the configuration, whose value is the state.
     let attribute = Object::new()
-        .with_types(["Microsoft.IIs.PowerShell.Framework.CodeProperty", "System.Object"])
+        .with_types([
+            "Microsoft.IIs.PowerShell.Framework.CodeProperty",
+            "System.Object",
+        ])
         .with_string("Microsoft.IIs.PowerShell.Framework.CodeProperty")
         .with("Value", state)
-        .with_note("ItemXPath", format!("/system.applicationHost/applicationPools/add[@name='{POOL}']"));
+        .with_note(
+            "ItemXPath",
+            format!("/system.applicationHost/applicationPools/add[@name='{POOL}']"),
+        );
     cx.output(attribute);
     Ok(())
 }
@@ -48,7 +64,9 @@ pub(super) fn get_state(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
 pub(super) fn restart(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     pool(call)?;
     if !cx.host.iis.started {
-        return Err(cannot("You have to start stopped object before restarting it."));
+        return Err(cannot(
+            "You have to start stopped object before restarting it.",
+        ));
     }
     if cx.should_process(POOL) {
         let settings = cx.host.messaging_settings();

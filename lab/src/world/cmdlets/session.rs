@@ -26,9 +26,22 @@ fn version_table(version: PowerShellVersion) -> Value {
         .collect();
     let entries = vec![
         ("PSVersion", number(version.to_string())),
-        ("WSManStackVersion", number(if version.major < 3 { "2.0" } else { "3.0" }.into())),
+        (
+            "WSManStackVersion",
+            number(if version.major < 3 { "2.0" } else { "3.0" }.into()),
+        ),
         ("SerializationVersion", number("1.1.0.1".into())),
-        ("CLRVersion", number(if version.major < 3 { "2.0.50727.5485" } else { "4.0.30319.42000" }.into())),
+        (
+            "CLRVersion",
+            number(
+                if version.major < 3 {
+                    "2.0.50727.5485"
+                } else {
+                    "4.0.30319.42000"
+                }
+                .into(),
+            ),
+        ),
         ("BuildVersion", number(build.into())),
         ("PSCompatibleVersions", values::array(compatible).into()),
         ("PSRemotingProtocolVersion", number(protocol.into())),
@@ -100,7 +113,11 @@ pub(super) fn get_date(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
         return Ok(());
     }
     let shown = zoned.strftime("%A, %B %-d, %Y %-I:%M:%S %p").to_string();
-    let hint = cx.nested.enumeration("Microsoft.PowerShell.Commands.DisplayHintType", "DateTime", 2);
+    let hint = cx.nested.enumeration(
+        "Microsoft.PowerShell.Commands.DisplayHintType",
+        "DateTime",
+        2,
+    );
     let date = Object::new()
         .with_base(Base::Primitive(values::local(time)))
         .with_note("DisplayHint", hint)
@@ -112,12 +129,19 @@ pub(super) fn get_date(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
 /// What a remote session's host is: it does not tell the version of Windows PowerShell.
 pub(super) fn get_host(cx: &mut Cx<'_>, _: &Bound) -> Result<(), Failure> {
     let host = Object::new()
-        .with_types(["System.Management.Automation.Internal.Host.InternalHost", "System.Management.Automation.Host.PSHost", "System.Object"])
+        .with_types([
+            "System.Management.Automation.Internal.Host.InternalHost",
+            "System.Management.Automation.Host.PSHost",
+            "System.Object",
+        ])
         .with_string("System.Management.Automation.Internal.Host.InternalHost")
         .with("Name", "ServerRemoteHost")
         .with("Version", Value::Version("1.0.0.0".into()))
         .with("InstanceId", Value::Guid(cx.caller.session))
-        .with("UI", "System.Management.Automation.Internal.Host.InternalHostUserInterface")
+        .with(
+            "UI",
+            "System.Management.Automation.Internal.Host.InternalHostUserInterface",
+        )
         .with("CurrentCulture", "en-US")
         .with("CurrentUICulture", "en-US")
         .with("PrivateData", Value::Null)
@@ -144,31 +168,53 @@ pub(super) fn get_command(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     let names = call.texts("Name");
     let full = cx.caller.endpoint != owaim_inventory::EndpointKind::Exchange;
     let shows = |c: &&catalogue::Cmdlet| match c.product {
-        Product::Windows => full && c.powershell <= cx.host.powershell && c.windows.is_none_or(|w| w <= cx.host.windows),
+        Product::Windows => {
+            full && c.powershell <= cx.host.powershell
+                && c.windows.is_none_or(|w| w <= cx.host.windows)
+        }
         Product::Iis => full && cx.host.exchange.is_some() && c.powershell <= cx.host.powershell,
         Product::Exchange => {
-            !full && c.exchange.zip(cx.host.exchange).is_some_and(|((first, last), v)| (first..=last).contains(&v))
+            !full
+                && c.exchange
+                    .zip(cx.host.exchange)
+                    .is_some_and(|((first, last), v)| (first..=last).contains(&v))
         }
         Product::Lync => false,
     };
-    let wanted = if names.is_empty() { vec!["*".to_owned()] } else { names };
+    let wanted = if names.is_empty() {
+        vec!["*".to_owned()]
+    } else {
+        names
+    };
     let mut missing = Vec::new();
     let mut found = Vec::new();
     for name in wanted {
         let before = found.len();
-        found.extend(catalogue::all().filter(shows).filter(|c| values::wildcard(&name, c.name)));
+        found.extend(
+            catalogue::all()
+                .filter(shows)
+                .filter(|c| values::wildcard(&name, c.name)),
+        );
         if found.len() == before && !name.contains(['*', '?']) {
             missing.push(name);
         }
     }
     for cmdlet in found {
         let command = Object::new()
-            .with_types(["System.Management.Automation.CmdletInfo", "System.Management.Automation.CommandInfo", "System.Object"])
+            .with_types([
+                "System.Management.Automation.CmdletInfo",
+                "System.Management.Automation.CommandInfo",
+                "System.Object",
+            ])
             .with_string(cmdlet.name)
             .with("Verb", cmdlet.name.split('-').next().unwrap_or_default())
             .with("Noun", cmdlet.name.split('-').nth(1).unwrap_or_default())
             .with("Name", cmdlet.name)
-            .with("CommandType", cx.nested.enumeration("System.Management.Automation.CommandTypes", "Cmdlet", 8))
+            .with(
+                "CommandType",
+                cx.nested
+                    .enumeration("System.Management.Automation.CommandTypes", "Cmdlet", 8),
+            )
             .with("ModuleName", cmdlet.module)
             .with("Visibility", "Public");
         cx.output(command);
@@ -192,7 +238,9 @@ fn module(name: &str) -> Object {
 fn installed(cx: &Cx<'_>) -> Vec<&'static str> {
     let mut names: Vec<&str> = catalogue::all()
         .filter(|c| match c.product {
-            Product::Windows => c.powershell <= cx.host.powershell && c.windows.is_none_or(|w| w <= cx.host.windows),
+            Product::Windows => {
+                c.powershell <= cx.host.powershell && c.windows.is_none_or(|w| w <= cx.host.windows)
+            }
             Product::Iis => cx.host.exchange.is_some() && c.powershell <= cx.host.powershell,
             Product::Exchange | Product::Lync => false,
         })

@@ -14,7 +14,11 @@ use super::super::wql::{self, Condition};
 use super::Cx;
 
 fn service(cx: &Cx<'_>, state: &ServiceState) -> Object {
-    let (status, number) = if state.running { ("Running", 4) } else { ("Stopped", 1) };
+    let (status, number) = if state.running {
+        ("Running", 4)
+    } else {
+        ("Stopped", 1)
+    };
     let mut object = Object::new()
         .with_types([
             "System.ServiceProcess.ServiceController",
@@ -32,10 +36,25 @@ fn service(cx: &Cx<'_>, state: &ServiceState) -> Object {
         .with("ServiceName", state.name.as_str())
         .with("ServicesDependedOn", values::array(Vec::new()))
         .with("ServiceHandle", Value::Null)
-        .with("Status", cx.nested.enumeration("System.ServiceProcess.ServiceControllerStatus", status, number))
-        .with("ServiceType", cx.nested.enumeration("System.ServiceProcess.ServiceType", "Win32OwnProcess", 16));
+        .with(
+            "Status",
+            cx.nested.enumeration(
+                "System.ServiceProcess.ServiceControllerStatus",
+                status,
+                number,
+            ),
+        )
+        .with(
+            "ServiceType",
+            cx.nested
+                .enumeration("System.ServiceProcess.ServiceType", "Win32OwnProcess", 16),
+        );
     if cx.host.powershell.major >= 5 {
-        object = object.with("StartType", cx.nested.enumeration("System.ServiceProcess.ServiceStartMode", "Automatic", 2));
+        object = object.with(
+            "StartType",
+            cx.nested
+                .enumeration("System.ServiceProcess.ServiceStartMode", "Automatic", 2),
+        );
     }
     object
         .with("Site", Value::Null)
@@ -47,14 +66,24 @@ fn service(cx: &Cx<'_>, state: &ServiceState) -> Object {
 /// The names of services that a call means, and errors for those that are not there.
 fn chosen(cx: &mut Cx<'_>, call: &Bound) -> Vec<String> {
     let mut names = call.texts("Name");
-    names.extend(call.get("InputObject").and_then(|o| o.get("Name")).and_then(Value::text));
+    names.extend(
+        call.get("InputObject")
+            .and_then(|o| o.get("Name"))
+            .and_then(Value::text),
+    );
     if names.is_empty() && !call.has("DisplayName") {
         names.push("*".into());
     }
     let mut found = Vec::new();
     for name in names {
         let before = found.len();
-        found.extend(cx.host.services.values().filter(|s| wildcard(&name, &s.name)).map(|s| s.name.to_lowercase()));
+        found.extend(
+            cx.host
+                .services
+                .values()
+                .filter(|s| wildcard(&name, &s.name))
+                .map(|s| s.name.to_lowercase()),
+        );
         if found.len() == before && !name.contains(['*', '?']) {
             cx.error(
                 &Failure::new(
@@ -68,7 +97,13 @@ fn chosen(cx: &mut Cx<'_>, call: &Bound) -> Vec<String> {
         }
     }
     for name in call.texts("DisplayName") {
-        found.extend(cx.host.services.values().filter(|s| wildcard(&name, &s.display_name)).map(|s| s.name.to_lowercase()));
+        found.extend(
+            cx.host
+                .services
+                .values()
+                .filter(|s| wildcard(&name, &s.display_name))
+                .map(|s| s.name.to_lowercase()),
+        );
     }
     found
 }
@@ -100,7 +135,12 @@ pub(super) fn change_service(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
             cx.host.iis.worker = None;
         }
         cx.takes += Duration::from_millis(500);
-        let object = cx.host.services.get(&name).map(|s| service(cx, s)).filter(|_| call.switch("PassThru"));
+        let object = cx
+            .host
+            .services
+            .get(&name)
+            .map(|s| service(cx, s))
+            .filter(|_| call.switch("PassThru"));
         if let Some(object) = object {
             cx.output(object);
         }
@@ -118,11 +158,25 @@ struct Process {
 
 fn processes(cx: &Cx<'_>) -> Vec<Process> {
     let booted = cx.host.booted;
-    let service = |id, name| Process { id, name, started: booted, command_line: None };
-    let mut all = vec![service(4, "System"), service(612, "services.exe"), service(1044, "svchost.exe")];
+    let service = |id, name| Process {
+        id,
+        name,
+        started: booted,
+        command_line: None,
+    };
+    let mut all = vec![
+        service(4, "System"),
+        service(612, "services.exe"),
+        service(1044, "svchost.exe"),
+    ];
     if let Some(worker) = &cx.host.iis.worker {
         let line = worker.command_line(cx.caller.host.as_str());
-        all.push(Process { id: worker.id, name: "w3wp.exe", started: worker.started, command_line: Some(line) });
+        all.push(Process {
+            id: worker.id,
+            name: "w3wp.exe",
+            started: worker.started,
+            command_line: Some(line),
+        });
     }
     all
 }
@@ -138,7 +192,12 @@ pub(super) fn get_process(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     };
     for process in all.iter().filter(|p| wanted(p)) {
         let object = Object::new()
-            .with_types(["System.Diagnostics.Process", "System.ComponentModel.Component", "System.MarshalByRefObject", "System.Object"])
+            .with_types([
+                "System.Diagnostics.Process",
+                "System.ComponentModel.Component",
+                "System.MarshalByRefObject",
+                "System.Object",
+            ])
             .with_string(format!("System.Diagnostics.Process ({})", stem(process)))
             .with("Id", i32::try_from(process.id).unwrap_or(i32::MAX))
             .with("ProcessName", stem(process))
@@ -152,12 +211,19 @@ pub(super) fn get_process(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     let missing: Vec<String> = names
         .iter()
         .filter(|n| !n.contains(['*', '?']) && !all.iter().any(|p| wildcard(n, &stem(p))))
-        .chain(ids.iter().filter(|id| !all.iter().any(|p| **id == p.id.to_string())))
+        .chain(
+            ids.iter()
+                .filter(|id| !all.iter().any(|p| **id == p.id.to_string())),
+        )
         .cloned()
         .collect();
     let by_id = !ids.is_empty();
     for name in missing {
-        let id = if by_id { "NoProcessFoundForGivenId" } else { "NoProcessFoundForGivenName" };
+        let id = if by_id {
+            "NoProcessFoundForGivenId"
+        } else {
+            "NoProcessFoundForGivenName"
+        };
         cx.error(
             &Failure::new(
                 id,
@@ -176,16 +242,31 @@ pub(super) fn get_instance(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
     let cim = cx.cmdlet.name == "Get-CimInstance";
     let invalid = |what: &str| {
         let (id, exception) = if cim {
-            ("HRESULT 0x80041017", "Microsoft.Management.Infrastructure.CimException")
+            (
+                "HRESULT 0x80041017",
+                "Microsoft.Management.Infrastructure.CimException",
+            )
         } else {
-            ("GetWMIManagementException", "System.Management.ManagementException")
+            (
+                "GetWMIManagementException",
+                "System.Management.ManagementException",
+            )
         };
-        Failure::new(id, Category::InvalidArgument, exception, format!("Invalid query: {what}")).about(what)
+        Failure::new(
+            id,
+            Category::InvalidArgument,
+            exception,
+            format!("Invalid query: {what}"),
+        )
+        .about(what)
     };
     let (class, condition) = if let Some(text) = call.text("Query") {
         wql::query(&text).ok_or_else(|| invalid(&text))?
     } else {
-        let class = call.text("ClassName").or_else(|| call.text("Class")).unwrap_or_default();
+        let class = call
+            .text("ClassName")
+            .or_else(|| call.text("Class"))
+            .unwrap_or_default();
         let condition = match call.text("Filter") {
             Some(text) => Some(Condition::parse(&text).ok_or_else(|| invalid(&text))?),
             None => None,
@@ -194,26 +275,53 @@ pub(super) fn get_instance(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
     };
     let Some(instances) = instances(cx, &class, cim) else {
         let (id, exception) = if cim {
-            ("HRESULT 0x80041010", "Microsoft.Management.Infrastructure.CimException")
+            (
+                "HRESULT 0x80041010",
+                "Microsoft.Management.Infrastructure.CimException",
+            )
         } else {
-            ("GetWMIManagementException", "System.Management.ManagementException")
+            (
+                "GetWMIManagementException",
+                "System.Management.ManagementException",
+            )
         };
-        return Err(Failure::new(id, Category::ObjectNotFound, exception, format!("Invalid class \"{class}\"")).about(class));
+        return Err(Failure::new(
+            id,
+            Category::ObjectNotFound,
+            exception,
+            format!("Invalid class \"{class}\""),
+        )
+        .about(class));
     };
     let names = call.texts("Property");
     for properties in instances {
-        let value = |name: &str| properties.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+        let value = |name: &str| {
+            properties
+                .iter()
+                .find(|(n, _)| n.eq_ignore_ascii_case(name))
+                .map(|(_, v)| v.clone())
+        };
         if condition.as_ref().is_some_and(|c| !c.accepts(&value)) {
             continue;
         }
         let kinds = if cim {
             let own = format!("Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{class}");
-            [own, "Microsoft.Management.Infrastructure.CimInstance".into(), "System.Object".into()]
+            [
+                own,
+                "Microsoft.Management.Infrastructure.CimInstance".into(),
+                "System.Object".into(),
+            ]
         } else {
             let own = format!("System.Management.ManagementObject#root\\cimv2\\{class}");
-            [own, "System.Management.ManagementObject".into(), "System.Object".into()]
+            [
+                own,
+                "System.Management.ManagementObject".into(),
+                "System.Object".into(),
+            ]
         };
-        let mut object = Object::new().with_types(kinds.iter().map(String::as_str)).with_string(class.as_str());
+        let mut object = Object::new()
+            .with_types(kinds.iter().map(String::as_str))
+            .with_string(class.as_str());
         for (name, value) in properties {
             if names.is_empty() || names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
                 object = object.with(name, value);
@@ -230,7 +338,13 @@ pub(super) fn get_instance(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
 type Instance = Vec<(&'static str, Value)>;
 
 fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
-    let time = |t: Timestamp| if cim { values::local(t) } else { values::dmtf(t).into() };
+    let time = |t: Timestamp| {
+        if cim {
+            values::local(t)
+        } else {
+            values::dmtf(t).into()
+        }
+    };
     let computer = cx.caller.host.short().to_uppercase();
     Some(match class.to_ascii_lowercase().as_str() {
         "win32_process" => processes(cx)
@@ -243,7 +357,10 @@ fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
                     ("ProcessId", Value::UInt32(p.id)),
                     ("Handle", p.id.to_string().into()),
                     ("CreationDate", time(p.started)),
-                    ("CommandLine", p.command_line.map_or(Value::Null, Value::from)),
+                    (
+                        "CommandLine",
+                        p.command_line.map_or(Value::Null, Value::from),
+                    ),
                     ("SessionId", Value::UInt32(0)),
                     ("CSName", computer.as_str().into()),
                 ]
@@ -254,7 +371,10 @@ fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
             vec![vec![
                 ("Caption", format!("Microsoft {caption}").into()),
                 ("Version", version.into()),
-                ("BuildNumber", version.rsplit('.').next().unwrap_or_default().into()),
+                (
+                    "BuildNumber",
+                    version.rsplit('.').next().unwrap_or_default().into(),
+                ),
                 ("CSName", computer.as_str().into()),
                 ("LastBootUpTime", time(cx.host.booted)),
                 ("LocalDateTime", time(cx.now)),
@@ -277,15 +397,26 @@ fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
                 vec![
                     ("Name", s.name.as_str().into()),
                     ("DisplayName", s.display_name.as_str().into()),
-                    ("State", if s.running { "Running" } else { "Stopped" }.into()),
+                    (
+                        "State",
+                        if s.running { "Running" } else { "Stopped" }.into(),
+                    ),
                     ("StartMode", "Auto".into()),
                     ("StartName", "LocalSystem".into()),
                 ]
             })
             .collect(),
         "win32_logicaldisk" => {
-            let drives = ["C:", "D:", "E:", "F:"].into_iter().filter(|d| cx.host.files.has_drive(d));
-            let disk = |d| vec![("DeviceID", Value::from(d)), ("DriveType", Value::UInt32(3)), ("FreeSpace", Value::UInt64(64 << 30))];
+            let drives = ["C:", "D:", "E:", "F:"]
+                .into_iter()
+                .filter(|d| cx.host.files.has_drive(d));
+            let disk = |d| {
+                vec![
+                    ("DeviceID", Value::from(d)),
+                    ("DriveType", Value::UInt32(3)),
+                    ("FreeSpace", Value::UInt64(64 << 30)),
+                ]
+            };
             drives.map(disk).collect()
         }
         _ => return None,

@@ -1,0 +1,376 @@
+//! Every decoder of bytes that come from outside, as a function for fuzzing.
+//!
+//! Each takes any bytes at all. It must not panic, and where decoding succeeds, what was decoded
+//! must hold what the format promises: it encodes again, and means the same. The fuzz targets
+//! and the test `hostile` call the same functions.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a panic is how a fault is reported"
+)]
+
+use owaim_proto::clixml::{self, Value};
+use owaim_proto::multipart::{self, SPNEGO, SealedMessage};
+use owaim_proto::psrp::{
+    ClientPool, Command, Defragmenter, FragmentLimits, Fragmenter, Message, ObjectIds, Payload,
+    Pipeline, ProtocolVersion, ServerPool,
+};
+use owaim_proto::wsman::{
+    CommandLine, CreateShell, Receive, Request, RequestBody, RequestHeader, Response, Send, Signal,
+    SignalCode, configuration_uri,
+};
+use owaim_proto::xml;
+use owaim_steps::web_config;
+use uuid::Uuid;
+
+/// A decoder to be attacked.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Name of the fuzz target.
+    pub name: &'static str,
+    /// Decodes, and checks what must hold then.
+    pub run: fn(&[u8]),
+    /// Input that decodes, to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 7] = [
+    Target {
+        name: "clixml",
+        run: clixml,
+        seeds: clixml_seeds,
+    },
+    Target {
+        name: "fragment",
+        run: fragment,
+        seeds: fragment_seeds,
+    },
+    Target {
+        name: "pool",
+        run: pool,
+        seeds: fragment_seeds,
+    },
+    Target {
+        name: "envelope",
+        run: envelope,
+        seeds: envelope_seeds,
+    },
+    Target {
+        name: "multipart",
+        run: multipart,
+        seeds: multipart_seeds,
+    },
+    Target {
+        name: "site_file",
+        run: site_file,
+        seeds: site_file_seeds,
+    },
+    Target {
+        name: "web_config",
+        run: web_config,
+        seeds: web_config_seeds,
+    },
+];
+
+const LIMITS: FragmentLimits = FragmentLimits {
+    message: 1 << 20,
+    total: 4 << 20,
+};
+
+/// CLIXML, of one value and of a document.
+pub fn clixml(bytes: &[u8]) {
+    let limits = clixml::Limits::default();
+    if let Ok(value) = clixml::decode_bytes(bytes, &limits) {
+        let xml = clixml::encode(&value);
+        let again = clixml::decode(&xml, &limits);
+        // by their text: a NaN is not equal to itself
+        assert_eq!(again.map(|value| clixml::encode(&value)), Ok(xml));
+    }
+    if let Ok(values) = str::from_utf8(bytes)
+        .map_err(drop)
+        .and_then(|xml| clixml::decode_document(xml, &limits).map_err(drop))
+    {
+        let xml = clixml::encode_document(&values);
+        let again = clixml::decode_document(&xml, &limits);
+        assert_eq!(
+            again.map(|values| clixml::encode_document(&values)),
+            Ok(xml)
+        );
+    }
+}
+
+fn clixml_seeds() -> Vec<Vec<u8>> {
+    let shared: Value = clixml::Object::enumeration("System.DayOfWeek", "Friday", 5).into();
+    let object =
+        clixml::Object::hashtable(vec![("a_x".into(), shared.clone()), (1.into(), shared)])
+            .with("Bytes", vec![0_u8, 1, 2])
+            .with_note("up", Value::Ancestor(0))
+            .with_note("text", "line\r\n\u{1F3B5}<&>");
+    let values = [object.into(), Value::Double(1.5), Value::Null];
+    vec![
+        clixml::encode(&values[0]).into_bytes(),
+        clixml::encode_document(&values).into_bytes(),
+    ]
+}
+
+/// PSRP fragments, the messages in them and what these say.
+pub fn fragment(bytes: &[u8]) {
+    let mut at_once = Defragmenter::new(LIMITS);
+    let Ok(messages) = at_once.push(bytes) else {
+        return;
+    };
+    let mut one_by_one = Defragmenter::new(LIMITS);
+    let pieces: Result<Vec<_>, _> = bytes.chunks(1).map(|byte| one_by_one.push(byte)).collect();
+    assert_eq!(pieces.map(|pieces| pieces.concat()).as_ref(), Ok(&messages));
+    for message in messages
+        .iter()
+        .filter_map(|bytes| Message::decode(bytes).ok())
+    {
+        let again = Message::decode(&message.encode());
+        assert_eq!(again.ok().as_ref(), Some(&message));
+        let _ = Payload::decode(message.kind, &message.data);
+    }
+}
+
+/// Bytes of a peer that speaks PSRP, in both roles.
+pub fn pool(bytes: &[u8]) {
+    let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
+    let _ = client.open();
+    let _ = client.receive(None, bytes);
+
+    let mut server = ServerPool::new(ProtocolVersion::V2_3, Value::Null, LIMITS);
+    let _ = server.receive(None, "stdin", bytes);
+
+    // and with an honest beginning
+    let opening = fragments_of_a_client();
+    let mut server = ServerPool::new(ProtocolVersion::V2_3, Value::Null, LIMITS);
+    let _ = server.receive(None, "stdin", &opening);
+    let _ = server.announce_opened();
+    let pipeline = Uuid::from_u128(2);
+    let _ = server.start_command(pipeline);
+    let _ = server.receive(Some(pipeline), "stdin", bytes);
+    let _ = server.receive(None, "stdin", bytes);
+}
+
+/// What a client sends to open a pool.
+fn fragments_of_a_client() -> Vec<u8> {
+    let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
+    let _ = client.open();
+    client.take(None, 1 << 16).unwrap_or_default()
+}
+
+fn fragment_seeds() -> Vec<Vec<u8>> {
+    let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
+    let _ = client.open();
+    let mut server = ServerPool::new(ProtocolVersion::V2_3, Value::Null, LIMITS);
+    let opening = client.take(None, 1 << 16).unwrap_or_default();
+    let _ = server.receive(None, "stdin", &opening);
+    let _ = server.announce_opened();
+    let answer: Vec<u8> = std::iter::from_fn(|| server.take(None, 1 << 16))
+        .flatten()
+        .collect();
+    let _ = client.receive(None, &answer);
+    let command = Command::new("Get-Content")
+        .with("LiteralPath", "C:\\x")
+        .switch("Raw");
+    let _ = client.create_pipeline(Uuid::from_u128(2), &Pipeline::new(command));
+    let pipeline = client
+        .take(Some(Uuid::from_u128(2)), 1 << 16)
+        .unwrap_or_default();
+    // a message in several fragments
+    let mut ids = ObjectIds::default();
+    let mut fragmenter = Fragmenter::default();
+    fragmenter.push(
+        &mut ids,
+        opening.iter().skip(21).take(200).copied().collect(),
+    );
+    let pieces: Vec<u8> = std::iter::from_fn(|| fragmenter.fragment(60))
+        .flatten()
+        .collect();
+    vec![opening, answer, pipeline, pieces]
+}
+
+/// WS-Management envelopes, as a server and as a client reads them.
+pub fn envelope(bytes: &[u8]) {
+    let limits = xml::Limits::default();
+    let _ = Request::peek_message_id(bytes, &limits);
+    if let Ok(request) = Request::decode(bytes, &limits) {
+        assert!(Request::decode(&request.encode(), &limits).is_ok());
+    }
+    let related = xml::parse(bytes, &limits)
+        .ok()
+        .and_then(|root| relates_to(&root));
+    for mut request in requests() {
+        if let Some(id) = &related {
+            request.header.message_id.clone_from(id);
+        }
+        let Ok(response) = Response::decode(bytes, &request, &limits) else {
+            continue;
+        };
+        let again = response.encode(&request.header.to, &request.header.resource_uri);
+        assert!(Response::decode(&again, &request, &limits).is_ok());
+    }
+}
+
+fn relates_to(element: &xml::Element) -> Option<String> {
+    if element.name == "RelatesTo" {
+        return Some(element.text());
+    }
+    element.elements().find_map(relates_to)
+}
+
+/// A request of every kind.
+fn requests() -> Vec<Request> {
+    let id = Uuid::from_u128(2);
+    let bodies = [
+        RequestBody::Create(CreateShell {
+            id: Some(id),
+            name: None,
+            input_streams: "stdin pr".into(),
+            output_streams: "stdout".into(),
+            idle_timeout: None,
+            creation: Some(vec![0; 30]),
+        }),
+        RequestBody::Delete,
+        RequestBody::Command(CommandLine::pipeline(id, b"fragments")),
+        RequestBody::Send(Send {
+            streams: Vec::new(),
+        }),
+        RequestBody::Receive(Receive {
+            command_id: Some(id),
+            streams: "stdout".into(),
+        }),
+        RequestBody::Signal(Signal {
+            command_id: Some(id),
+            code: SignalCode::Terminate,
+        }),
+    ];
+    let header =
+        RequestHeader::new("http://host.example.org/wsman", &configuration_uri("x")).with_shell(id);
+    bodies
+        .map(|body| Request {
+            header: header.clone(),
+            body,
+        })
+        .into()
+}
+
+fn envelope_seeds() -> Vec<Vec<u8>> {
+    use owaim_proto::wsman::{CommandState, ReceiveResponse, ResponseBody, RunState, Stream};
+
+    let id = Uuid::from_u128(2);
+    let mut seeds: Vec<Vec<u8>> = requests().iter().map(Request::encode).collect();
+    let received = ReceiveResponse {
+        streams: vec![Stream {
+            name: "stdout".into(),
+            command_id: Some(id),
+            end: false,
+            data: vec![1; 40],
+        }],
+        state: Some(CommandState {
+            command_id: Some(id),
+            state: RunState::Done,
+            exit_code: Some(0),
+        }),
+    };
+    for body in [
+        ResponseBody::Received(received),
+        ResponseBody::Sent,
+        ResponseBody::Signaled,
+    ] {
+        seeds.push(Response::new("uuid:1", body).encode("http://x/wsman", &configuration_uri("x")));
+    }
+    seeds.push(FAULT.as_bytes().to_vec());
+    seeds
+}
+
+const FAULT: &str = r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"><s:Header><a:Action>http://schemas.dmtf.org/wbem/wsman/1/wsman/fault</a:Action><a:MessageID>uuid:3</a:MessageID><a:RelatesTo>uuid:1</a:RelatesTo></s:Header><s:Body><s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:TimedOut</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="">timed out</s:Text></s:Reason><s:Detail><f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="2150858793" Machine="x"><f:Message>timed out</f:Message></f:WSManFault></s:Detail></s:Fault></s:Body></s:Envelope>"#;
+
+/// Sealed bodies, and the content types that announce them.
+pub fn multipart(bytes: &[u8]) {
+    let content_type = multipart::content_type(SPNEGO);
+    if let Ok(message) = SealedMessage::decode(SPNEGO, &content_type, bytes) {
+        for delimiter in [multipart::Delimiter::Plain, multipart::Delimiter::Spaced] {
+            let body = message.encode(SPNEGO, delimiter);
+            assert_eq!(
+                SealedMessage::decode(SPNEGO, &content_type, &body).as_ref(),
+                Ok(&message)
+            );
+        }
+        let _ = message.check_length(bytes.len());
+    }
+    let header = String::from_utf8_lossy(bytes);
+    let _ = multipart::is_sealed(&header);
+    let _ = SealedMessage::decode(SPNEGO, &header, b"");
+}
+
+fn multipart_seeds() -> Vec<Vec<u8>> {
+    let message = SealedMessage {
+        original_type: "application/soap+xml;charset=UTF-8".into(),
+        original_length: 9,
+        signature: vec![7; 16],
+        sealed: b"--no text".to_vec(),
+    };
+    vec![
+        message.encode(SPNEGO, multipart::Delimiter::Plain),
+        message.encode(SPNEGO, multipart::Delimiter::Spaced),
+        multipart::content_type(SPNEGO).into_bytes(),
+    ]
+}
+
+/// Site files, and the messages about what is wrong with them.
+pub fn site_file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Err(mistakes) = owaim_inventory::parse("site.toml", &text) {
+        assert!(!mistakes.render(owaim_inventory::Look::Plain).is_empty());
+        let graphical = owaim_inventory::Look::Graphical {
+            width: 80,
+            colour: false,
+        };
+        assert!(!mistakes.render(graphical).is_empty());
+    }
+}
+
+fn site_file_seeds() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../examples/litware.toml").to_vec()]
+}
+
+/// The minimal edit of a `Web.config`.
+pub fn web_config(bytes: &[u8]) {
+    const WANTED: [(&str, &str); 2] = [
+        (
+            "IMCertificateThumbprint",
+            "EA5A332496CC05DA69B75B66111C0F78A110D22D",
+        ),
+        ("IMServerName", "pool.example.com"),
+    ];
+    if let Ok(edit) = web_config::edit(bytes, &WANTED) {
+        assert_eq!(
+            edit.is_in_place(),
+            edit.bytes == bytes,
+            "untouched exactly where in place"
+        );
+        let again = web_config::edit(&edit.bytes, &WANTED);
+        assert!(
+            again.is_ok_and(|again| again.is_in_place()),
+            "an edit leaves nothing to do"
+        );
+    }
+}
+
+fn web_config_seeds() -> Vec<Vec<u8>> {
+    let text = "\u{FEFF}<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<configuration>\r\n  \
+                <configSections/>\r\n  <!-- <appSettings/> -->\r\n  <appSettings>\r\n    \
+                <add key=\"Other\" value=\"a&amp;b\" />\r\n    <add value='x' key='IMServerName'/>\r\n  \
+                </appSettings>\r\n  <location path=\"a\"><appSettings/></location>\r\n</configuration>\r\n";
+    let utf16 = [0xFF, 0xFE].into_iter().chain(
+        "<?xml version=\"1.0\" encoding=\"utf-16\"?><configuration><appSettings/></configuration>"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes),
+    );
+    vec![
+        text.as_bytes().to_vec(),
+        b"<configuration>\n</configuration>".to_vec(),
+        utf16.collect(),
+    ]
+}

@@ -126,3 +126,100 @@ impl Ntlm {
 pub(crate) fn content_type() -> String {
     multipart::content_type(SPNEGO)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Ntlm, NtlmError};
+    use crate::{Credential, Secret};
+
+    fn credential(username: &str) -> Credential {
+        Credential {
+            username: username.into(),
+            password: Secret::new("S3cret-canary-42!".into()),
+        }
+    }
+
+    /// The CHALLENGE message of the worked example in [MS-NLMP] 4.2.4.3, with a timestamp added to
+    /// its target information as servers do (2.2.2.1, `MsvAvTimestamp`).
+    fn challenge() -> Vec<u8> {
+        let mut info = Vec::new();
+        for (id, value) in [(2, "Domain"), (1, "Server")] {
+            let value: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            info.extend_from_slice(&[id, 0, u8::try_from(value.len()).unwrap(), 0]);
+            info.extend_from_slice(&value);
+        }
+        info.extend_from_slice(&[7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        let name: Vec<u8> = "Server".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut message = b"NTLMSSP\0\x02\0\0\0\x0c\0\x0c\0\x38\0\0\0\x33\x82\x8a\xe2".to_vec();
+        message.extend_from_slice(&[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+        message.extend_from_slice(&[0; 8]);
+        let length = u8::try_from(info.len()).unwrap();
+        message.extend_from_slice(&[length, 0, length, 0, 0x44, 0, 0, 0]);
+        message.extend_from_slice(&[6, 0, 0x70, 0x17, 0, 0, 0, 0x0f]);
+        message.extend_from_slice(&name);
+        message.extend_from_slice(&info);
+        message
+    }
+
+    /// The answer to `challenge` of a fresh context.
+    fn answer(challenge: Vec<u8>) -> Result<Vec<u8>, NtlmError> {
+        let mut ntlm = Ntlm::new(&credential("LITWAREINC\\owaim")).unwrap();
+        assert!(
+            ntlm.negotiate()
+                .unwrap()
+                .starts_with(b"NTLMSSP\0\x01\0\0\0")
+        );
+        ntlm.authenticate(challenge)
+    }
+
+    #[test]
+    fn a_challenge_is_answered() {
+        let token = answer(challenge()).unwrap();
+        assert!(token.starts_with(b"NTLMSSP\0\x03\0\0\0"));
+        let wide = |text: &str| {
+            text.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<u8>>()
+        };
+        for text in ["LITWAREINC", "owaim"] {
+            let text = wide(text);
+            assert!(token.windows(text.len()).any(|window| window == text));
+        }
+    }
+
+    #[test]
+    fn a_broken_challenge_never_panics() {
+        let whole = challenge();
+        for end in 0..whole.len() {
+            let _ = answer(whole[..end].to_vec());
+        }
+        for position in 0..whole.len() {
+            for value in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                let mut broken = whole.clone();
+                broken[position] = value;
+                let _ = answer(broken);
+            }
+        }
+    }
+
+    #[test]
+    fn user_names_of_no_known_form_are_refused() {
+        for name in ["", "A\\b\\c", "DOMAIN\\", "@litwareinc.com"] {
+            let error = Ntlm::new(&credential(name)).err().unwrap();
+            assert!(
+                matches!(error, NtlmError::Username { .. }),
+                "{name}: {error}"
+            );
+        }
+        for name in [
+            "owaim",
+            "LITWAREINC\\owaim",
+            "owaim@litwareinc.com",
+            ".\\owaim",
+        ] {
+            assert!(Ntlm::new(&credential(name)).is_ok(), "{name}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! controller.
 
 use owaim_proto::multipart::{Delimiter, MultipartError, SOAP, SPNEGO, SealedMessage};
+use picky_krb::gss_api::GssApiNegInit;
 use sspi::ntlm::NtlmConfig;
 use sspi::{
     AuthIdentity, BufferType, DataRepresentation, EncryptionFlags, Negotiate, NegotiateConfig,
@@ -33,6 +34,9 @@ pub(crate) enum AcceptError {
     /// The body is not framed as a sealed message.
     #[error("{0}")]
     Framing(#[from] MultipartError),
+    /// The first token of a conversation is none.
+    #[error("expected a token of NTLM or SPNEGO, found something else")]
+    Token,
     /// Nobody is logged on.
     #[error("nobody is logged on to the connection")]
     NotEstablished,
@@ -220,6 +224,9 @@ impl Package {
         if token.starts_with(NTLMSSP) {
             return Ok(Self::Bare(Box::new(Ntlm::new())));
         }
+        if !is_spnego(token) {
+            return Err(AcceptError::Token);
+        }
         let config = NegotiateConfig::new(
             Box::new(NtlmConfig::default()),
             Some("ntlm".into()),
@@ -256,6 +263,21 @@ impl Package {
     }
 }
 
+/// Whether `token` opens a conversation in SPNEGO (RFC 4178 4.2.1).
+///
+/// `sspi` panics on one that does not: its decoder takes the contents for granted once the outer
+/// tag fits. So they are decoded here first, by the same crate and in its way, which is to read the
+/// application tag as a sequence.
+fn is_spnego(token: &[u8]) -> bool {
+    const APPLICATION_0: u8 = 0x60;
+    const SEQUENCE: u8 = 0x30;
+    let Some((&APPLICATION_0, contents)) = token.split_first() else {
+        return false;
+    };
+    let sequence = [&[SEQUENCE], contents].concat();
+    picky_asn1_der::from_bytes::<GssApiNegInit>(&sequence).is_ok()
+}
+
 fn step<P>(package: &mut P, token: Vec<u8>) -> Result<(SecurityStatus, Vec<u8>), AcceptError>
 where
     P: Sspi,
@@ -278,3 +300,6 @@ where
     let [token] = output;
     Ok((status, token.buffer))
 }
+
+#[cfg(test)]
+mod tests;

@@ -358,5 +358,4 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-#[path = "multipart_tests.rs"]
 mod tests;

@@ -1,0 +1,191 @@
+//! Both halves of a logon in memory, and broken tokens.
+
+#![allow(clippy::unwrap_used)]
+
+use sspi::{ClientRequestFlags, CredentialUse};
+
+use super::*;
+
+/// The client's half, by the same crate.
+struct Client<P: Sspi> {
+    package: P,
+    credentials: P::CredentialsHandle,
+}
+
+impl<P: Sspi> Client<P> {
+    fn new(mut package: P, data: &P::AuthenticationData) -> Self {
+        let credentials = package
+            .acquire_credentials_handle()
+            .with_credential_use(CredentialUse::Outbound)
+            .with_auth_data(data)
+            .execute(&mut package)
+            .unwrap()
+            .credentials_handle;
+        Self {
+            package,
+            credentials,
+        }
+    }
+
+    fn token(&mut self, challenge: Vec<u8>) -> Vec<u8> {
+        let mut input = [SecurityBuffer::new(challenge, BufferType::Token)];
+        let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
+        let mut builder = self
+            .package
+            .initialize_security_context()
+            .with_credentials_handle(&mut self.credentials)
+            .with_context_requirements(
+                ClientRequestFlags::CONFIDENTIALITY | ClientRequestFlags::INTEGRITY,
+            )
+            .with_target_data_representation(DataRepresentation::Native)
+            .with_target_name("HTTP/srv.litwareinc.com")
+            .with_input(&mut input)
+            .with_output(&mut output);
+        let generator = self.package.initialize_security_context_impl(&mut builder);
+        generator.unwrap().resolve_to_result().unwrap();
+        std::mem::take(&mut output[0].buffer)
+    }
+}
+
+fn identity(username: &str, password: &str) -> AuthIdentity {
+    let username = Username::parse(username).unwrap();
+    AuthIdentity {
+        username,
+        password: password.to_owned().into(),
+    }
+}
+
+fn bare(username: &str, password: &str) -> Client<Ntlm> {
+    Client::new(Ntlm::new(), &identity(username, password))
+}
+
+fn wrapped(username: &str, password: &str) -> Client<Negotiate> {
+    let config = NegotiateConfig::new(
+        Box::new(NtlmConfig::default()),
+        Some("ntlm".into()),
+        "client".into(),
+    );
+    Client::new(
+        Negotiate::new_client(config).unwrap(),
+        &identity(username, password).into(),
+    )
+}
+
+fn accounts() -> Accounts {
+    let mut accounts = Accounts::default();
+    assert_eq!(accounts.add("LITWAREINC\\owaim", "first").unwrap(), "first");
+    assert_eq!(
+        accounts.add("litwareinc\\OWAIM", "second").unwrap(),
+        "first"
+    );
+    assert_eq!(accounts.add("owaim", "third").unwrap(), "first");
+    assert_eq!(accounts.add("OTHER\\owaim", "fourth").unwrap(), "fourth");
+    assert_eq!(
+        accounts.add("admin@litwareinc.com", "fifth").unwrap(),
+        "fifth"
+    );
+    assert!(accounts.add("A\\b\\c", "sixth").is_err());
+    accounts
+}
+
+/// The account that the acceptor takes the client for.
+fn log_on<P: Sspi>(mut client: Client<P>) -> Result<String, AcceptError> {
+    let mut acceptor = Acceptor::new();
+    let first = acceptor.accept(client.token(Vec::new()), &accounts())?;
+    let Step::Continue(challenge) = first else {
+        panic!("{first:?}")
+    };
+    match acceptor.accept(client.token(challenge), &accounts())? {
+        Step::Established { user, .. } => Ok(user),
+        Step::Continue(token) => panic!("{token:?}"),
+    }
+}
+
+#[test]
+fn an_account_is_known_by_its_names() {
+    for (username, password, expected) in [
+        ("LITWAREINC\\owaim", "first", Some("LITWAREINC\\owaim")),
+        ("owaim", "first", Some("LITWAREINC\\owaim")),
+        ("other\\Owaim", "fourth", Some("OTHER\\owaim")),
+        (
+            "admin@litwareinc.com",
+            "fifth",
+            Some("admin@litwareinc.com"),
+        ),
+        ("admin", "fifth", Some("admin@litwareinc.com")),
+        ("owaim", "fourth", None),
+        ("OTHER\\owaim", "first", None),
+        ("nobody", "first", None),
+    ] {
+        let (bare, wrapped) = (
+            log_on(bare(username, password)),
+            log_on(wrapped(username, password)),
+        );
+        assert_eq!(bare.ok().as_deref(), expected, "{username} {password}");
+        assert_eq!(
+            wrapped.ok().as_deref(),
+            expected,
+            "{username} {password} in SPNEGO"
+        );
+    }
+}
+
+/// Every cut of `token`, and every octet of it changed.
+fn broken(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let cuts = (0..token.len()).map(|end| token[..end].to_vec());
+    let changes = (0..token.len()).flat_map(move |position| {
+        [0x00, 0x01, 0x7f, 0x80, 0xff].map(|value| {
+            let mut token = token.to_vec();
+            token[position] = value;
+            token
+        })
+    });
+    cuts.chain(changes)
+}
+
+fn try_broken_tokens<P: Sspi>(mut client: Client<P>) {
+    let (accounts, mut acceptor) = (accounts(), Acceptor::new());
+    let first = client.token(Vec::new());
+    for token in broken(&first) {
+        let _ = Acceptor::new().accept(token, &accounts);
+    }
+    let Ok(Step::Continue(challenge)) = acceptor.accept(first.clone(), &accounts) else {
+        panic!()
+    };
+    for token in broken(&client.token(challenge)) {
+        // Another challenge than the one that was answered: nothing can be right.
+        let mut acceptor = Acceptor::new();
+        let _ = acceptor.accept(first.clone(), &accounts);
+        if let Ok(Step::Established { .. }) = acceptor.accept(token, &accounts) {
+            assert!(acceptor.unseal("multipart/encrypted", b"").is_err());
+        }
+    }
+}
+
+#[test]
+fn broken_tokens_never_panic() {
+    try_broken_tokens(bare("owaim", "first"));
+    try_broken_tokens(wrapped("owaim", "first"));
+    for token in [
+        &b""[..],
+        b"\x60\x84\xff\xff\xff\xff",
+        b"\x60\x00",
+        b"NTLMSSP\0",
+        b"NTLMSSP\0\x03\0\0\0",
+    ] {
+        assert!(Acceptor::new().accept(token.to_vec(), &accounts()).is_err());
+    }
+}
+
+#[test]
+fn nothing_is_unsealed_before_a_logon() {
+    let mut acceptor = Acceptor::new();
+    assert!(matches!(
+        acceptor.unseal("", b""),
+        Err(AcceptError::NotEstablished)
+    ));
+    assert!(matches!(
+        acceptor.seal(Vec::new(), Delimiter::Plain),
+        Err(AcceptError::NotEstablished)
+    ));
+}

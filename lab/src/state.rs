@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, WindowsVersion};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,15 @@ pub(crate) struct HostState {
     pub(crate) events: Vec<Event>,
     /// When the server started.
     pub(crate) booted: Timestamp,
+}
+
+impl HostState {
+    /// What the host's clock shows when ours shows `clock`.
+    pub(crate) fn time(&self, clock: Timestamp) -> Timestamp {
+        clock
+            .checked_add(SignedDuration::from_secs(self.clock_skew_s))
+            .unwrap_or(clock)
+    }
 }
 
 /// Why the state cannot be kept.

@@ -15,12 +15,14 @@ mod filesystem;
 mod first;
 mod iis;
 pub(crate) mod model;
+mod prompt;
 mod record;
 mod registry;
 mod run;
 mod services;
 mod signon;
 mod values;
+mod visibility;
 mod webconfig;
 mod wql;
 mod xpath;
@@ -149,15 +151,14 @@ impl World {
         clock: Clock,
     ) -> Result<Self, Trouble> {
         let saved = folder.map(State::load).transpose()?.flatten();
-        let state = match saved {
-            Some(state) => state,
-            None => {
-                let state = first::state(site, overlay, clock())?;
-                if let Some(folder) = folder {
-                    state.save(folder)?;
-                }
-                state
+        let state = if let Some(state) = saved {
+            state
+        } else {
+            let state = first::state(site, overlay, clock())?;
+            if let Some(folder) = folder {
+                state.save(folder)?;
             }
+            state
         };
         let inner = Inner {
             site: site.clone(),

@@ -164,7 +164,7 @@ impl Parameter {
         self
     }
 
-    pub(super) const fn from_to(mut self, first: ExchangeVersion, last: ExchangeVersion) -> Self {
+    pub(super) const fn only(mut self, first: ExchangeVersion, last: ExchangeVersion) -> Self {
         self.exchange = Some((first, last));
         self
     }

@@ -68,7 +68,7 @@ pub(super) fn convert(parameter: &Parameter, value: &Value) -> Result<Value, Fai
 
 /// A mandatory parameter takes neither null nor an empty text.
 fn refuse_empty(parameter: &Parameter, given: &Value, converted: &Value) -> Result<(), Failure> {
-    if !(parameter.mandatory || !parameter.mandatory_in.is_empty()) {
+    if !parameter.mandatory && parameter.mandatory_in.is_empty() {
         return Ok(());
     }
     let id = match (given, converted) {

@@ -51,10 +51,8 @@ pub(crate) fn normal(path: &str) -> String {
     for part in path.split('\\') {
         match part {
             "" | "." => {}
-            ".." if parts.len() > 1 => {
-                parts.pop();
-            }
-            ".." => {}
+            // Nothing is above the drive.
+            ".." => parts.truncate(parts.len().saturating_sub(1).max(1)),
             _ => parts.push(part),
         }
     }

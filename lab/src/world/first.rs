@@ -251,8 +251,8 @@ fn build_host(
 ) -> Result<HostState, FirstError> {
     let default = HostOverlay::default();
     let over = overlay.hosts.get(&host.name).unwrap_or(&default);
-    let (cas, backend) = (host.is(Role::Cas), host.is(Role::Backend));
-    let exchange = (cas || backend).then(|| site.exchange_version(host));
+    let backend = host.is(Role::Backend);
+    let exchange = (backend || host.is(Role::Cas)).then(|| site.exchange_version(host));
     let older = backend
         && site
             .hosts_with(Role::Backend)
@@ -277,7 +277,6 @@ fn build_host(
             .as_ref()
             .map(owaim_inventory::WindowsPath::as_str))
         .unwrap_or(INSTALL_ROOT);
-    let unified = exchange.is_some_and(|v| v <= ExchangeVersion::E2016);
     let mut state = HostState {
         windows: over.windows.unwrap_or(windows),
         powershell: over.powershell.unwrap_or(powershell),
@@ -299,16 +298,10 @@ fn build_host(
             started: exchange.is_some(),
             ..Iis::default()
         },
-        services: services::of(
-            exchange.is_some(),
-            cas,
-            backend,
-            unified,
-            host.is(Role::LyncFrontEnd),
-        )
-        .into_iter()
-        .map(|service| (service.name.to_lowercase(), service))
-        .collect(),
+        services: services::of(host, exchange)
+            .into_iter()
+            .map(|service| (service.name.to_lowercase(), service))
+            .collect(),
         events: Vec::new(),
         booted,
     };
@@ -534,7 +527,7 @@ fn spoiled(
                 request.dns_names = vec![request.common_name.clone()];
             }
             DefectKind::CertificateWrongSubject => {
-                request.common_name = format!("mail.{}", domain(&host.name))
+                request.common_name = format!("mail.{}", domain(&host.name));
             }
             DefectKind::CertificateMissingName => {
                 let subject = request.common_name.clone();

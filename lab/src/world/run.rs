@@ -3,26 +3,21 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use owaim_inventory::EndpointKind;
-use owaim_inventory::catalogue::{self, Cmdlet, Product};
-use owaim_proto::clixml::{Base, Object, Value};
+use owaim_inventory::catalogue::{self, Cmdlet};
+use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{
     Command, ErrorRecord, HostCall, Pipeline, PipelineOutput, PipelineState, Record,
 };
 use serde_json::{Map, Value as Json};
 
-use super::binder::{Line, Platform};
+use super::binder::{Bound, Line, Platform};
 use super::cmdlets::{self, Cx, native};
 use super::errors::{Category, Failure, class};
+use super::prompt::{agrees, confirmation};
 use super::record::{CallRecord, shown};
+use super::visibility::shows;
 use super::{Caller, Execution, World, lock, signon};
-
-/// Method number of `PromptForChoice` ([MS-PSRP] 2.2.3.17).
-const PROMPT_FOR_CHOICE: i32 = 26;
-
-/// What Exchange's endpoint shows besides Exchange's own cmdlets.
-const RESTRICTED: &[&str] = &["Get-Command", "Measure-Object", "Select-Object"];
 
 /// A pipeline under way.
 struct Machine {
@@ -45,6 +40,18 @@ enum Stage {
     Done { objects: Vec<Value> },
     Failed(ErrorRecord),
     Ask(HostCall),
+}
+
+/// A cmdlet with what it is to do.
+struct Work {
+    cmdlet: &'static Cmdlet,
+    class: String,
+    /// Those of the command line.
+    arguments: Bound,
+    /// One for each object of the pipeline.
+    calls: Vec<Bound>,
+    /// What could not be bound.
+    unbound: Vec<Failure>,
 }
 
 /// Starts `pipeline`.
@@ -125,9 +132,8 @@ impl Machine {
             .and_then(|s| s.get(index))
             .cloned();
         let activity = command.map(|c| c.name).unwrap_or_default();
-        let choice = answer.map(|value| value.as_i64());
-        match choice {
-            Ok(Some(0 | 1)) => {
+        match answer {
+            Ok(answer) if agrees(&answer) => {
                 self.confirmed = true;
                 self.proceed()
             }
@@ -161,7 +167,7 @@ impl Machine {
         if full && native::is_program(&command.name) {
             return self.program(command);
         }
-        let Some((cmdlet, platform)) = self.visible(&command.name, full) else {
+        let Some((cmdlet, platform)) = self.visible(&command.name) else {
             return self.refuse(command, &Failure::no_command(&command.name), "");
         };
         let class = class(cmdlet);
@@ -188,32 +194,36 @@ impl Machine {
             return Stage::Ask(confirmation(self.prompts, cmdlet.name, &target));
         }
 
-        let shown_arguments: Map<String, Json> = arguments
-            .iter()
-            .map(|(p, value)| (p.name.to_owned(), shown(Some(p), value)))
-            .collect();
-        let action = arguments.text("ErrorAction").unwrap_or_default();
-        let no_warnings = matches!(
-            arguments.text("WarningAction").as_deref(),
-            Some("SilentlyContinue" | "Ignore")
-        );
-        let fault = self.fault(cmdlet.name);
+        let (good, bad): (Vec<_>, Vec<_>) = calls.into_iter().partition(Result::is_ok);
+        let work = Work {
+            cmdlet,
+            class,
+            arguments,
+            calls: good.into_iter().filter_map(Result::ok).collect(),
+            unbound: bad.into_iter().filter_map(Result::err).collect(),
+        };
+        self.carry_out(&work)
+    }
 
+    /// Runs the cmdlet on the model.
+    fn carry_out(&mut self, work: &Work) -> Stage {
+        let fault = self.fault(work.cmdlet.name);
         let world = self.world.clone();
         let mut state = lock(&world.inner.state);
         let clock = (world.inner.clock)();
         let advanced = signon::advance(&mut state, clock);
         state.calls += 1;
         let Some(host) = state.hosts.remove(&self.caller.host) else {
-            return self.refuse(command, &Failure::no_command(&command.name), "");
+            drop(state);
+            return Stage::Failed(
+                Failure::no_command(work.cmdlet.name).record(work.cmdlet.name, ""),
+            );
         };
         let session = lock(&world.inner.sessions)
             .get(&self.caller.session)
             .cloned()
             .unwrap_or_default();
-        let now = clock
-            .checked_add(SignedDuration::from_secs(host.clock_skew_s))
-            .unwrap_or(clock);
+        let now = host.time(clock);
         let mut cx = Cx {
             site: &world.inner.site,
             nested: world.inner.overlay.nested,
@@ -221,36 +231,31 @@ impl Machine {
             state: &mut state,
             host,
             session,
-            cmdlet,
+            cmdlet: work.cmdlet,
             now,
             clock,
-            what_if,
+            what_if: work.arguments.switch("WhatIf"),
             torn: false,
             records: Vec::new(),
             effect: false,
             takes: Duration::ZERO,
         };
-        let mut good = Vec::new();
-        let mut failed = None;
-        for call in calls {
-            match call {
-                Ok(bound) => good.push(bound),
-                Err(failure) => cx.error(&failure),
-            }
+        for failure in &work.unbound {
+            cx.error(failure);
         }
-        match fault.as_deref() {
-            Some("access-denied") => {
-                failed = Some(Failure::access_denied("AccessDenied", cmdlet.name))
+        let mut outcome = match fault.as_deref() {
+            Some("access-denied") => Err(Failure::access_denied("AccessDenied", work.cmdlet.name)),
+            Some("torn-write") => {
+                cx.torn = true;
+                Ok(())
             }
-            Some("torn-write") => cx.torn = true,
-            Some(kind) => match kind.strip_prefix("delay:").and_then(|ms| ms.parse().ok()) {
-                Some(ms) => cx.takes += Duration::from_millis(ms),
-                None => failed = Some(injected(kind)),
-            },
-            None => {}
-        }
-        if failed.is_none() {
-            failed = cmdlets::run(&mut cx, &good).err();
+            Some(kind) => delay(kind)
+                .map(|extra| cx.takes += extra)
+                .ok_or_else(|| injected(kind)),
+            None => Ok(()),
+        };
+        if outcome.is_ok() {
+            outcome = cmdlets::run(&mut cx, &work.calls);
         }
         let Cx {
             host,
@@ -262,14 +267,32 @@ impl Machine {
         } = cx;
         state.hosts.insert(self.caller.host.clone(), host);
         lock(&world.inner.sessions).insert(self.caller.session, session);
-        if effect || advanced {
-            if let Err(error) = world.save(&state) {
-                failed.get_or_insert(unsaved(&error));
-            }
+        if (effect || advanced) && outcome.is_ok() {
+            outcome = world.save(&state).map_err(|error| unsaved(&error));
         }
         self.takes += takes;
-        let mut terminating = failed.map(|failure| failure.record(cmdlet.name, &class));
-        let mut first_error = terminating.as_ref().map(|e| e.id().to_owned());
+        // The record is written while the model is locked: its order is the order of arrival.
+        self.deliver(work, records, outcome, effect)
+    }
+
+    /// Sends the records of a command where they belong and takes down what became of it.
+    fn deliver(
+        &mut self,
+        work: &Work,
+        records: Vec<Record>,
+        outcome: Result<(), Failure>,
+        effect: bool,
+    ) -> Stage {
+        let name = work.cmdlet.name;
+        let action = work.arguments.text("ErrorAction").unwrap_or_default();
+        let quiet = |action: Option<String>| {
+            matches!(action.as_deref(), Some("SilentlyContinue" | "Ignore"))
+        };
+        let no_warnings = quiet(work.arguments.text("WarningAction"));
+        let mut terminating = outcome
+            .err()
+            .map(|failure| failure.record(name, &work.class));
+        let mut first_error = None;
         let mut objects = Vec::new();
         for record in records {
             match record {
@@ -288,18 +311,27 @@ impl Machine {
                 other => self.records.push(other),
             }
         }
+        let first_error = first_error.or_else(|| terminating.as_ref().map(|e| e.id().to_owned()));
+        // What came through the pipeline is shown too where there was one call.
+        let bound = match work.calls.as_slice() {
+            [single] => single,
+            _ => &work.arguments,
+        };
+        let parameters: Map<String, Json> = bound
+            .iter()
+            .map(|(p, value)| (p.name.to_owned(), shown(Some(p), value)))
+            .collect();
         let result = first_error.as_deref().unwrap_or("ok");
         self.record(
-            cmdlet.name,
-            Json::Object(shown_arguments),
-            cmdlet.changes,
+            name,
+            Json::Object(parameters),
+            work.cmdlet.changes,
             effect,
             result,
         );
-        drop(state);
         match terminating {
             Some(error) => {
-                if !objects.is_empty() && index_is_last(&self.statements, self.next) {
+                if self.is_last() {
                     self.records.extend(objects.into_iter().map(Record::Output));
                 }
                 Stage::Failed(error)
@@ -308,8 +340,16 @@ impl Machine {
         }
     }
 
+    /// Whether the command under way ends its statement.
+    fn is_last(&self) -> bool {
+        let (statement, index) = self.next;
+        self.statements
+            .get(statement)
+            .is_some_and(|commands| index + 1 == commands.len())
+    }
+
     /// The cmdlet of that name, if this endpoint of this host has it.
-    fn visible(&self, name: &str, full: bool) -> Option<(&'static Cmdlet, Platform)> {
+    fn visible(&self, name: &str) -> Option<(&'static Cmdlet, Platform)> {
         let state = lock(&self.world.inner.state);
         let host = state.hosts.get(&self.caller.host)?;
         let platform = Platform {
@@ -317,21 +357,10 @@ impl Machine {
             exchange: host.exchange,
         };
         let cmdlet = catalogue::find(name)?;
-        let here = match (cmdlet.product, full) {
-            (Product::Windows | Product::Iis, true) => {
-                let installed = cmdlet.product != Product::Iis || host.exchange.is_some();
-                let released = cmdlet.windows.is_none_or(|since| since <= host.windows);
-                installed && released && cmdlet.powershell <= host.powershell
-            }
-            (Product::Exchange, false) => {
-                let range = cmdlet.exchange.zip(host.exchange);
-                range.is_some_and(|((first, last), version)| (first..=last).contains(&version))
-                    && cmdlet.name.eq_ignore_ascii_case(name)
-            }
-            (Product::Windows, false) => RESTRICTED.contains(&cmdlet.name),
-            _ => false,
-        };
-        here.then_some((cmdlet, platform))
+        // Restricted endpoints have no aliases.
+        let named = self.caller.endpoint != EndpointKind::Exchange
+            || cmdlet.name.eq_ignore_ascii_case(name);
+        (named && shows(host, self.caller.endpoint, cmdlet)).then_some((cmdlet, platform))
     }
 
     /// Refuses a command before it does anything.
@@ -386,9 +415,7 @@ impl Machine {
         let advanced = signon::advance(&mut state, clock);
         state.calls += 1;
         let outcome = state.hosts.get_mut(&self.caller.host).and_then(|host| {
-            let now = clock
-                .checked_add(SignedDuration::from_secs(host.clock_skew_s))
-                .unwrap_or(clock);
+            let now = host.time(clock);
             native::run(host, &self.caller.host, &command.name, &arguments, now)
         });
         let Some(mut outcome) = outcome else {
@@ -490,14 +517,16 @@ impl Machine {
     }
 }
 
-fn index_is_last(statements: &[Vec<Command>], (statement, index): (usize, usize)) -> bool {
-    statements
-        .get(statement)
-        .is_some_and(|commands| index + 1 == commands.len())
-}
-
 fn class_of(name: &str) -> String {
     catalogue::find(name).map(class).unwrap_or_default()
+}
+
+/// How long a fault of the kind `delay:MILLISECONDS` holds a command back.
+fn delay(kind: &str) -> Option<Duration> {
+    kind.strip_prefix("delay:")?
+        .parse()
+        .ok()
+        .map(Duration::from_millis)
 }
 
 fn injected(kind: &str) -> Failure {
@@ -528,55 +557,4 @@ fn script_refused(endpoint: EndpointKind) -> Failure {
         "System.Management.Automation.ParseException",
         "The syntax is not supported by this runspace. This can occur if the runspace is in no-language mode.",
     )
-}
-
-/// "Are you sure?": Yes, Yes to All, No, No to All, Suspend; No is the default here.
-fn confirmation(call_id: i64, cmdlet: &str, target: &str) -> HostCall {
-    let choice = |label: &str, help: &str| -> Value {
-        Object::new()
-            .with_types([
-                "System.Management.Automation.Host.ChoiceDescription",
-                "System.Object",
-            ])
-            .with("Label", label)
-            .with("HelpMessage", help)
-            .into()
-    };
-    let choices = vec![
-        choice("&Yes", "Continue with only the next step of the operation."),
-        choice(
-            "Yes to &All",
-            "Continue with all the steps of the operation.",
-        ),
-        choice(
-            "&No",
-            "Skip this operation and proceed with the next operation.",
-        ),
-        choice(
-            "No to A&ll",
-            "Skip this operation and all subsequent operations.",
-        ),
-        choice(
-            "&Suspend",
-            "Pause the current pipeline and return to the command prompt.",
-        ),
-    ];
-    let choices = Object::new()
-        .with_types([
-            "System.Collections.ObjectModel.Collection`1[[System.Management.Automation.Host.ChoiceDescription]]",
-            "System.Object",
-        ])
-        .with_base(Base::List(choices));
-    HostCall {
-        call_id,
-        method: PROMPT_FOR_CHOICE,
-        method_name: "PromptForChoice".into(),
-        arguments: vec![
-            "Confirm".into(),
-            format!("Are you sure you want to perform this action?\nPerforming the operation \"{cmdlet}\" on target \"{target}\".")
-                .into(),
-            choices.into(),
-            2.into(),
-        ],
-    }
 }

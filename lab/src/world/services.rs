@@ -1,5 +1,6 @@
 //! Windows services of a server.
 
+use owaim_inventory::{ExchangeVersion, Host, Role};
 use serde::{Deserialize, Serialize};
 
 /// One service.
@@ -44,38 +45,32 @@ const FRONT_END: &[(&str, &str)] = &[
     ("REPLICA", "Lync Server Replica Replicator Agent"),
 ];
 
-/// The services of a server with these roles.
-pub(super) fn of(
-    exchange: bool,
-    cas: bool,
-    backend: bool,
-    unified_messaging: bool,
-    front_end: bool,
-) -> Vec<ServiceState> {
+/// The services of `host`, which runs Exchange of that generation, if any.
+pub(super) fn of(host: &Host, exchange: Option<ExchangeVersion>) -> Vec<ServiceState> {
     let mut all: Vec<(&str, &str)> = COMMON.to_vec();
-    if exchange {
+    let unified_messaging = exchange.is_some_and(|version| version <= ExchangeVersion::E2016);
+    if exchange.is_some() {
         all.extend(EXCHANGE);
     }
-    if backend {
+    if host.is(Role::Backend) {
         all.extend(BACKEND);
     }
-    if backend && unified_messaging {
+    if host.is(Role::Backend) && unified_messaging {
         all.push(("MSExchangeUM", "Microsoft Exchange Unified Messaging"));
     }
-    if cas && unified_messaging {
+    if host.is(Role::Cas) && unified_messaging {
         all.push((
             "MSExchangeUMCR",
             "Microsoft Exchange Unified Messaging Call Router",
         ));
     }
-    if front_end {
+    if host.is(Role::LyncFrontEnd) {
         all.extend(FRONT_END);
     }
-    all.into_iter()
-        .map(|(name, display)| ServiceState {
-            name: name.into(),
-            display_name: display.into(),
-            running: true,
-        })
-        .collect()
+    let state = |(name, display): (&str, &str)| ServiceState {
+        name: name.into(),
+        display_name: display.into(),
+        running: true,
+    };
+    all.into_iter().map(state).collect()
 }

@@ -42,11 +42,8 @@ pub(super) fn advance(state: &mut State, now: Timestamp) -> bool {
                     .and_then(|worker| {
                         let skew = SignedDuration::from_secs(host.clock_skew_s);
                         let started = worker.started.checked_sub(skew).ok()?;
-                        started
-                            .checked_add(SignedDuration::from_millis(
-                                (after_recycle_s * 1000.0) as i64,
-                            ))
-                            .ok()
+                        let delay = SignedDuration::try_from_secs_f64(after_recycle_s).ok()?;
+                        started.checked_add(delay).ok()
                     })
             }
             When::At { at } => Some(at).filter(|_| !sign_on.done),

@@ -70,7 +70,7 @@ fn read(text: &str) -> Option<Settings> {
                     roots += 1;
                 }
                 entry(&path, &element, &mut server, &mut thumbprint)?;
-                path.push(name(&element)?);
+                path.push(name(&element));
             }
             Event::Empty(element) => {
                 if path.is_empty() {
@@ -88,8 +88,8 @@ fn read(text: &str) -> Option<Settings> {
     (path.is_empty() && roots == 1).then_some(Settings::Read { server, thumbprint })
 }
 
-fn name(element: &BytesStart<'_>) -> Option<String> {
-    Some(element.name().as_ref().to_owned())
+fn name(element: &BytesStart<'_>) -> String {
+    element.name().as_ref().to_owned()
 }
 
 /// Notes an entry of `appSettings`; `None` if the element is not well-formed.
@@ -100,7 +100,7 @@ fn entry(
     thumbprint: &mut Option<String>,
 ) -> Option<()> {
     let inside = matches!(path, [a, b] if a == "configuration" && b == "appSettings");
-    let what = name(element)?;
+    let what = name(element);
     let (mut key, mut value) = (None, None);
     for attribute in element.attributes() {
         let attribute = attribute.ok()?;

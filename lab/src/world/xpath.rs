@@ -38,8 +38,10 @@ enum Operator {
 
 impl Filter {
     /// Parses `text`; `None` if it is not a filter that an event log would accept.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut parser = Parser { rest: text.trim() };
+    pub(super) fn parse(filter: &str) -> Option<Self> {
+        let mut parser = Parser {
+            rest: filter.trim(),
+        };
         if parser.rest == "*" {
             return Some(Self(Test::All(Vec::new())));
         }

@@ -1,11 +1,15 @@
 //! What each cmdlet does to the model. One module per family; [`run`] finds the cmdlet.
 
+// One signature for all cmdlets, also for those that cannot fail.
+#![allow(clippy::unnecessary_wraps)]
+
 mod event_log;
 mod exchange_defaults;
 mod exchange_objects;
 mod exchange_servers;
 mod exchange_settings;
 mod files;
+mod item_changes;
 mod item_objects;
 mod items;
 pub(super) mod native;
@@ -114,15 +118,15 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-ChildItem" => each(cx, items::get_child_item),
         "Get-ItemProperty" => each(cx, items::get_item_property),
         "Get-ItemPropertyValue" => each(cx, items::get_item_property_value),
-        "Set-ItemProperty" | "New-ItemProperty" => each(cx, items::set_item_property),
-        "Remove-ItemProperty" => each(cx, items::remove_item_property),
+        "Set-ItemProperty" | "New-ItemProperty" => each(cx, item_changes::set_item_property),
+        "Remove-ItemProperty" => each(cx, item_changes::remove_item_property),
         "Test-Path" => each(cx, items::test_path),
         "Resolve-Path" => each(cx, items::resolve_path),
-        "Copy-Item" => each(cx, items::copy_item),
-        "Move-Item" => each(cx, items::move_item),
-        "Rename-Item" => each(cx, items::rename_item),
-        "Remove-Item" => each(cx, items::remove_item),
-        "New-Item" => each(cx, items::new_item),
+        "Copy-Item" => each(cx, item_changes::copy_item),
+        "Move-Item" => each(cx, item_changes::move_item),
+        "Rename-Item" => each(cx, item_changes::rename_item),
+        "Remove-Item" => each(cx, item_changes::remove_item),
+        "New-Item" => each(cx, item_changes::new_item),
         "Get-Acl" => each(cx, items::get_acl),
         "Join-Path" => each(cx, items::join_path),
         "Split-Path" => each(cx, items::split_path),

@@ -335,7 +335,9 @@ pub(super) fn write_output(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
         .map(|o| o.base.clone());
     match list {
         Some(Base::List(items) | Base::Enumerable(items)) => {
-            items.into_iter().for_each(|item| cx.output(item))
+            for item in items {
+                cx.output(item);
+            }
         }
         _ => cx.output(value),
     }

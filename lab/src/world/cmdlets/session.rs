@@ -2,12 +2,13 @@
 
 use jiff::tz::TimeZone;
 use owaim_inventory::PowerShellVersion;
-use owaim_inventory::catalogue::{self, Product};
+use owaim_inventory::catalogue;
 use owaim_proto::clixml::{Base, Object, Value};
 
 use super::super::binder::Bound;
 use super::super::errors::{Category, Failure};
 use super::super::values;
+use super::super::visibility::shows;
 use super::Cx;
 
 /// Versions of the wire, as `$PSVersionTable` shows them.
@@ -166,21 +167,7 @@ pub(super) fn get_culture(cx: &mut Cx<'_>, _: &Bound) -> Result<(), Failure> {
 /// The cmdlets that the endpoint shows; a name without wildcards that is not there is an error.
 pub(super) fn get_command(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
     let names = call.texts("Name");
-    let full = cx.caller.endpoint != owaim_inventory::EndpointKind::Exchange;
-    let shows = |c: &&catalogue::Cmdlet| match c.product {
-        Product::Windows => {
-            full && c.powershell <= cx.host.powershell
-                && c.windows.is_none_or(|w| w <= cx.host.windows)
-        }
-        Product::Iis => full && cx.host.exchange.is_some() && c.powershell <= cx.host.powershell,
-        Product::Exchange => {
-            !full
-                && c.exchange
-                    .zip(cx.host.exchange)
-                    .is_some_and(|((first, last), v)| (first..=last).contains(&v))
-        }
-        Product::Lync => false,
-    };
+    let shown = |c: &&catalogue::Cmdlet| shows(&cx.host, cx.caller.endpoint, c);
     let wanted = if names.is_empty() {
         vec!["*".to_owned()]
     } else {
@@ -192,7 +179,7 @@ pub(super) fn get_command(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
         let before = found.len();
         found.extend(
             catalogue::all()
-                .filter(shows)
+                .filter(shown)
                 .filter(|c| values::wildcard(&name, c.name)),
         );
         if found.len() == before && !name.contains(['*', '?']) {
@@ -236,16 +223,8 @@ fn module(name: &str) -> Object {
 
 /// Names of the modules that the host has.
 fn installed(cx: &Cx<'_>) -> Vec<&'static str> {
-    let mut names: Vec<&str> = catalogue::all()
-        .filter(|c| match c.product {
-            Product::Windows => {
-                c.powershell <= cx.host.powershell && c.windows.is_none_or(|w| w <= cx.host.windows)
-            }
-            Product::Iis => cx.host.exchange.is_some() && c.powershell <= cx.host.powershell,
-            Product::Exchange | Product::Lync => false,
-        })
-        .map(|c| c.module)
-        .collect();
+    let here = |c: &&catalogue::Cmdlet| shows(&cx.host, cx.caller.endpoint, c);
+    let mut names: Vec<&str> = catalogue::all().filter(here).map(|c| c.module).collect();
     names.sort_unstable();
     names.dedup();
     names

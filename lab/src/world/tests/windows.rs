@@ -21,7 +21,7 @@ fn bytes_come_in_all_the_forms_of_windows_powershell() {
     assert_eq!(
         list.objects()
             .next()
-            .and_then(|v| v.as_bytes().map(|b| b.into_owned())),
+            .and_then(|v| v.as_bytes().map(std::borrow::Cow::into_owned)),
         Some(bytes.clone())
     );
     let single = lab.windows(
@@ -83,7 +83,7 @@ fn compare_and_write_writes_only_over_what_was_read() {
     assert_eq!(
         now.objects()
             .next()
-            .and_then(|v| v.as_bytes().map(|b| b.into_owned())),
+            .and_then(|v| v.as_bytes().map(std::borrow::Cow::into_owned)),
         Some(b"new".to_vec())
     );
 }
@@ -303,7 +303,7 @@ fn certificates_are_what_the_overlay_says() {
     for certificate in all(BOX) {
         let der = certificate
             .get("RawData")
-            .and_then(|v| v.as_bytes())
+            .and_then(Value::as_bytes)
             .expect("bytes")
             .into_owned();
         let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(&der).expect("DER");

@@ -1,0 +1,58 @@
+//! The question that a cmdlet asks before it changes something, as a call of the client's host.
+
+use owaim_proto::clixml::{Base, Object, Value};
+use owaim_proto::psrp::HostCall;
+
+/// Method number of `PromptForChoice` ([MS-PSRP] 2.2.3.17).
+const PROMPT_FOR_CHOICE: i32 = 26;
+
+/// Label and help of the answers, in the order of their numbers.
+const CHOICES: [(&str, &str); 5] = [
+    ("&Yes", "Goes on with this step."),
+    ("Yes to &All", "Goes on with all steps."),
+    ("&No", "Skips this step."),
+    ("No to A&ll", "Skips all steps."),
+    ("&Suspend", "Pauses the pipeline."),
+];
+
+/// Number of the answer that is the default.
+const DEFAULT: i32 = 0;
+
+/// "Are you sure?", with the call id `call_id`.
+pub(super) fn confirmation(call_id: i64, cmdlet: &str, target: &str) -> HostCall {
+    let choice = |(label, help): &(&str, &str)| -> Value {
+        Object::new()
+            .with_types([
+                "System.Management.Automation.Host.ChoiceDescription",
+                "System.Object",
+            ])
+            .with("Label", *label)
+            .with("HelpMessage", *help)
+            .into()
+    };
+    let choices = Object::new()
+        .with_types([
+            "System.Collections.ObjectModel.Collection`1[[System.Management.Automation.Host.ChoiceDescription]]",
+            "System.Object",
+        ])
+        .with_base(Base::List(CHOICES.iter().map(choice).collect()));
+    let question = format!(
+        "Are you sure you want to perform this action?\nPerforming the operation \"{cmdlet}\" on target \"{target}\"."
+    );
+    HostCall {
+        call_id,
+        method: PROMPT_FOR_CHOICE,
+        method_name: "PromptForChoice".into(),
+        arguments: vec![
+            "Confirm".into(),
+            question.into(),
+            choices.into(),
+            DEFAULT.into(),
+        ],
+    }
+}
+
+/// Whether `answer` says yes.
+pub(super) fn agrees(answer: &Value) -> bool {
+    matches!(answer.as_i64(), Some(0 | 1))
+}

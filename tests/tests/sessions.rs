@@ -1,0 +1,188 @@
+//! The client's sessions at the simulated site: what they run, and what they cost on the wire.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use owaim_inventory::EndpointKind;
+use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
+use owaim_proto::psrp::{Command, Pipeline};
+use owaim_transport::{Authentication, Client, Connect, Credential, Endpoint, Secret};
+use serde_json::Value;
+
+async fn start(folder: &Path, overlay: &str) -> Lab {
+    let text = include_str!("../../examples/litware.toml");
+    let site = owaim_inventory::parse("litware.toml", text).unwrap();
+    let overlay = Overlay::parse("overlay.toml", overlay).unwrap();
+    let options = LabOptions {
+        overlay,
+        state_dir: Some(folder.into()),
+        ..LabOptions::default()
+    };
+    Lab::start(&site, options).await.unwrap()
+}
+
+fn endpoint(lab: &Lab, kind: EndpointKind) -> Endpoint {
+    let mut entries = lab.endpoints().endpoints.iter();
+    let entry: &EndpointEntry = entries.find(|entry| entry.kind == kind).unwrap();
+    Endpoint {
+        host: entry.host.to_string(),
+        url: entry.url.clone(),
+        configuration: entry.configuration.clone(),
+        authentication: Authentication::Ntlm,
+        credential: Credential {
+            username: entry.username.clone(),
+            password: Secret::new(entry.password.expose().into()),
+        },
+    }
+}
+
+/// The lines of one of the lab's records.
+fn records(folder: &Path, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn pipelines_run_at_each_kind_of_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start(folder.path(), "").await;
+    let cases = [
+        (
+            EndpointKind::Windows,
+            Command::new("Test-Path").with("LiteralPath", r"C:\Windows"),
+            "",
+        ),
+        (
+            EndpointKind::Windows,
+            Command::new("Get-Item").with("LiteralPath", r"C:\nothing here"),
+            "PathNotFound",
+        ),
+        (
+            EndpointKind::Exchange,
+            Command::new("Get-OwaMailboxPolicy").with("Identity", "Default"),
+            "",
+        ),
+        (
+            EndpointKind::Exchange,
+            Command::new("Get-OwaMailboxPolicy").with("Identity", "nobody"),
+            "ManagementObjectNotFoundException",
+        ),
+    ];
+    for (kind, command, error) in cases {
+        let mut session = Client::default()
+            .connect(&endpoint(&lab, kind))
+            .await
+            .unwrap();
+        let output = session.run(&Pipeline::new(command)).await.unwrap();
+        session.close().await;
+        if error.is_empty() {
+            assert!(output.is_clean(), "{output:?}");
+            assert_eq!(output.objects().count(), 1);
+        } else {
+            let ids: Vec<&str> = output
+                .errors()
+                .map(|record| record.error_id.as_str())
+                .collect();
+            assert!(ids.len() == 1 && ids[0].contains(error), "{ids:?}");
+        }
+    }
+    lab.stop().await.unwrap();
+    let commands: Vec<_> = records(folder.path(), "calls.ndjson")
+        .iter()
+        .map(|call| {
+            (
+                call["endpoint"].clone(),
+                call["cmdlet"].clone(),
+                call["changes"].clone(),
+            )
+        })
+        .collect();
+    let call = |endpoint: &str, cmdlet: &str| (endpoint.into(), cmdlet.into(), Value::Bool(false));
+    assert_eq!(
+        commands,
+        [
+            call("windows", "Test-Path"),
+            call("windows", "Get-Item"),
+            call("exchange", "Get-OwaMailboxPolicy"),
+            call("exchange", "Get-OwaMailboxPolicy"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_warm_pipeline_costs_two_round_trips() {
+    const PIPELINES: usize = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start(folder.path(), "").await;
+    let mut session = Client::default()
+        .connect(&endpoint(&lab, EndpointKind::Windows))
+        .await
+        .unwrap();
+    let opened = records(folder.path(), "requests.ndjson").len();
+    for _ in 0..PIPELINES {
+        let command = Command::new("Test-Path").with("LiteralPath", r"C:\Windows");
+        assert!(
+            session
+                .run(&Pipeline::new(command))
+                .await
+                .unwrap()
+                .is_clean()
+        );
+    }
+    session.close().await;
+    lab.stop().await.unwrap();
+    let requests = records(folder.path(), "requests.ndjson");
+    let warm: Vec<_> = requests[opened..]
+        .iter()
+        .filter(|line| line["action"] != "Delete")
+        .collect();
+    assert_eq!(warm.len(), 2 * PIPELINES, "{warm:#?}");
+    let connections: BTreeSet<u64> = requests
+        .iter()
+        .filter_map(|line| line["connection"].as_u64())
+        .collect();
+    assert!(
+        connections.len() <= 2,
+        "a session has at most two connections, not {connections:?}"
+    );
+    assert_eq!(
+        requests
+            .iter()
+            .filter(|line| line["action"] == "Delete")
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_lost_connection_says_whether_the_pipeline_may_have_run() {
+    for (kind, action, may_have_run) in [
+        ("drop-before", "Command", true),
+        ("drop-after", "Command", true),
+        ("http:503", "Command", false),
+        ("fault:2150859173", "Command", false),
+        ("drop-after", "Create", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = format!("[[faults]]\naction = \"{action}\"\nkind = \"{kind}\"\n");
+        let lab = start(folder.path(), &fault).await;
+        let pipeline = Pipeline::new(Command::new("Get-Date"));
+        let error = match Client::default()
+            .connect(&endpoint(&lab, EndpointKind::Windows))
+            .await
+        {
+            Ok(mut session) => session.run(&pipeline).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(
+            error.may_have_run(),
+            may_have_run,
+            "{kind} at {action}: {error:?}"
+        );
+        assert!(!error.is_refused_logon(), "{error:?}");
+    }
+}

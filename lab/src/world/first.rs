@@ -241,6 +241,24 @@ pub(super) fn build_of(exchange: ExchangeVersion) -> [u32; 4] {
     }
 }
 
+/// Registry keys that the roles leave, below the product's.
+const ROLE_KEYS: &[(Role, &[&str])] = &[
+    (Role::Cas, &["CafeRole", "FrontendTransportRole"]),
+    (
+        Role::Backend,
+        &[
+            "ClientAccessRole",
+            "HubTransportRole",
+            "MailboxRole",
+            "UnifiedMessagingRole",
+        ],
+    ),
+];
+
+fn version_text(exchange: ExchangeVersion) -> String {
+    build_of(exchange).map(|n| n.to_string()).join(".")
+}
+
 fn build_host(
     site: &Site,
     overlay: &Overlay,
@@ -375,6 +393,7 @@ fn lay_out(state: &mut HostState, host: &Host, installed: Timestamp) {
         WindowsVersion::W2025 => ("Windows Server 2025 Standard", "6.3", "26100"),
     };
     let key = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+    state.registry.set(key, "SystemRoot", "C:\\Windows");
     state.registry.set(key, "ProductName", product);
     state.registry.set(key, "CurrentVersion", version);
     state.registry.set(key, "CurrentBuild", build);
@@ -402,7 +421,18 @@ fn install_exchange(
     let root = state.install_root.clone();
     let [major, minor, build, revision] =
         build_of(exchange).map(|n| i32::try_from(n).unwrap_or_default());
-    let setup = format!("SOFTWARE\\Microsoft\\ExchangeServer\\v{major}\\Setup");
+    let product = format!("SOFTWARE\\Microsoft\\ExchangeServer\\v{major}");
+    let setup = format!("{product}\\Setup");
+    state.registry.make(&format!("{product}\\AdminTools"));
+    for (role, keys) in ROLE_KEYS {
+        for key in keys.iter().filter(|_| host.is(*role)) {
+            state.registry.set(
+                &format!("{product}\\{key}"),
+                "UnpackedVersion",
+                version_text(exchange).as_str(),
+            );
+        }
+    }
     state
         .registry
         .set(&setup, "MsiInstallPath", format!("{root}\\").as_str());

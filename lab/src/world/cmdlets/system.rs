@@ -338,7 +338,10 @@ pub(super) fn get_instance(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
 type Instance = Vec<(&'static str, Value)>;
 
 fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
+    // WMI has microseconds.
+    let whole = |t: Timestamp| Timestamp::from_microsecond(t.as_microsecond()).unwrap_or(t);
     let time = |t: Timestamp| {
+        let t = whole(t);
         if cim {
             values::local(t)
         } else {

@@ -114,7 +114,7 @@ impl Run {
     }
 
     async fn dispatch(self: &Arc<Self>) -> Vec<Outcome> {
-        let mut queue = Queue::new(&self.plan);
+        let mut queue = Queue::new(&self.plan, self.mode);
         let mut working: JoinSet<(NodeId, Outcome, u64)> = JoinSet::new();
         loop {
             while let Some(next) = queue.pop() {

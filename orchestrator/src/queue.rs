@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use owaim_steps::Strength;
 
-use crate::event::{NodeId, Treatment};
+use crate::event::{Mode, NodeId, Treatment};
 use crate::graph::Plan;
 use crate::outcome::{FailureCause, Outcome};
 
@@ -13,6 +13,7 @@ use crate::outcome::{FailureCause, Outcome};
 #[derive(Debug)]
 pub struct Queue<'a> {
     plan: &'a Plan,
+    mode: Mode,
     priority: Vec<usize>,
     missing: Vec<usize>,
     ready: BTreeSet<(std::cmp::Reverse<usize>, NodeId)>,
@@ -29,8 +30,8 @@ pub enum Next {
 }
 
 impl<'a> Queue<'a> {
-    /// All nodes of `plan`, none started.
-    pub fn new(plan: &'a Plan) -> Self {
+    /// All nodes of `plan`, none started, in a run of `mode`.
+    pub fn new(plan: &'a Plan, mode: Mode) -> Self {
         let priority = plan.longest_paths();
         let missing: Vec<usize> = (0..plan.len()).map(|id| plan.before(id).count()).collect();
         let ready = (0..plan.len())
@@ -39,6 +40,7 @@ impl<'a> Queue<'a> {
             .collect();
         Self {
             plan,
+            mode,
             priority,
             missing,
             ready,
@@ -80,8 +82,8 @@ impl<'a> Queue<'a> {
         &self.outcomes
     }
 
-    /// The outcome of `id` if a step it requires bars it: for a node that would be changed
-    /// anything that is not in place, for one that is only looked at a failure.
+    /// The outcome of `id` if a step it requires bars it. A failure bars everything. A drift bars
+    /// a node that is to be changed, unless this is a plan and the drift would be repaired.
     fn blocked_by(&self, id: NodeId) -> Option<Outcome> {
         let changes = self.plan.node(id).treatment == Treatment::Change;
         let mut bars: Vec<(NodeId, bool)> = self
@@ -95,7 +97,9 @@ impl<'a> Queue<'a> {
                         Some((before, *cause == FailureCause::Unreachable))
                     }
                     Outcome::Blocked { unreachable, .. } => Some((before, *unreachable)),
-                    Outcome::Drifted { .. } if changes => Some((before, false)),
+                    Outcome::Drifted { .. } if changes && !self.would_be_repaired(before) => {
+                        Some((before, false))
+                    }
                     _ => None,
                 }
             })
@@ -111,5 +115,9 @@ impl<'a> Queue<'a> {
             by,
             unreachable: bars.iter().all(|(_, unreachable)| *unreachable),
         })
+    }
+
+    fn would_be_repaired(&self, id: NodeId) -> bool {
+        self.mode == Mode::Plan && self.plan.node(id).treatment == Treatment::Change
     }
 }

@@ -30,7 +30,8 @@ pub struct UnknownName {
     pub steps: String,
 }
 
-/// The phase whose choice means: look at the whole site, change nothing of it.
+/// The phase whose choice means: look at the whole site, change nothing of it. Its own steps never
+/// change anything.
 const VERIFY: &str = "verify";
 
 impl Selection {
@@ -78,7 +79,7 @@ impl Selection {
         if names(&self.skip, step) || !self.host_matches(host) {
             return None;
         }
-        let read_only = matches!(mode, Mode::Verify | Mode::Drift);
+        let read_only = matches!(mode, Mode::Verify | Mode::Drift) || names(&[VERIFY.into()], step);
         let chosen = self.only.as_ref().is_none_or(|only| names(only, step));
         let verify = self
             .only

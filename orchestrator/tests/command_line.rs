@@ -1,0 +1,692 @@
+//! The program as its users run it: against the simulated site, over real sockets.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A folder of its own for one test: site file, state of the lab, run directories.
+struct Bench {
+    folder: tempfile::TempDir,
+    site: PathBuf,
+}
+
+/// What one call gave.
+struct Call {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Bench {
+    /// With the example site.
+    fn new() -> Self {
+        Self::with(|text| text)
+    }
+
+    /// With the example site as `edit` changes it.
+    fn with(edit: impl FnOnce(String) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/litware.toml");
+        let site = folder.path().join("site.toml");
+        std::fs::write(&site, edit(std::fs::read_to_string(example).unwrap())).unwrap();
+        Self { folder, site }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn overlay(&self, text: &str) -> PathBuf {
+        let path = self.path("overlay.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_owaim"));
+        process
+            .arg(command)
+            .arg(&self.site)
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        process
+    }
+
+    fn owaim(&self, command: &str, arguments: &[&str]) -> Call {
+        Call::of(&self.command(command, arguments).output().unwrap())
+    }
+
+    /// A run against the lab, whose state is kept.
+    fn run(&self, command: &str, arguments: &[&str]) -> Call {
+        let (state, runs) = (self.path("state"), self.path("runs"));
+        let kept = [
+            "--lab",
+            "--lab-state",
+            state.to_str().unwrap(),
+            "--run-dir",
+            runs.to_str().unwrap(),
+        ];
+        self.owaim(command, &[&kept, arguments].concat())
+    }
+
+    /// A record of the lab, one document a line.
+    fn lab_record(&self, name: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("state").join(name)).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The calls that could change the site since the first `before` ones.
+    fn changing_calls(&self, before: usize) -> Vec<Value> {
+        let calls = self.lab_record("calls.ndjson").split_off(before);
+        calls
+            .into_iter()
+            .filter(|call| call["changes"] == true)
+            .collect()
+    }
+
+    fn calls(&self) -> usize {
+        self.lab_record("calls.ndjson").len()
+    }
+
+    /// Every file below the run directories.
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.path("runs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else {
+                    files.push(path)
+                }
+            }
+        }
+        files
+    }
+
+    fn file(&self, name: &str) -> String {
+        let path = self
+            .files()
+            .into_iter()
+            .find(|path| path.ends_with(name))
+            .unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+}
+
+impl Call {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into(),
+            err: String::from_utf8_lossy(&output.stderr).into(),
+        }
+    }
+
+    #[track_caller]
+    fn ends(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "\n--- out\n{}\n--- err\n{}",
+            self.out, self.err
+        );
+        self
+    }
+}
+
+fn hosts(calls: &[Value]) -> BTreeSet<String> {
+    calls
+        .iter()
+        .map(|call| call["host"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The names, the drive, the port and the site of the example in other words.
+fn renamed(text: String) -> String {
+    [
+        ("litwareinc.com", "corp.fabrikam.net"),
+        ("atl-", "zrh9-"),
+        ("Redmond", "Zug"),
+        ("5199", "6021"),
+        ("litware", "fabrikam"),
+    ]
+    .into_iter()
+    .fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+#[test]
+fn a_site_is_brought_to_its_state_and_stays_there() {
+    type Edit = fn(String) -> String;
+    let cases: [(Edit, &str); 2] = [
+        (|text| text, ""),
+        (
+            renamed,
+            "[hosts.\"zrh9-mbx-001.corp.fabrikam.net\"]\ninstall_root = 'D:\\Mail Server'\n",
+        ),
+    ];
+    for (edit, overlay) in cases {
+        let bench = Bench::with(edit);
+        let overlay = bench.overlay(overlay);
+        let with = ["--lab-with", overlay.to_str().unwrap()];
+        bench.run("verify", &with).ends(2);
+        assert_eq!(bench.changing_calls(0), Vec::<Value>::new());
+
+        let calls = bench.calls();
+        let applied = bench.run("apply", &["--yes"]).ends(0);
+        assert!(applied.out.contains("backend.recycle"), "{}", applied.out);
+        let sent = bench.changing_calls(calls);
+        // Two directories, two policies; a copy, a write and a recycle on each of three backends.
+        assert_eq!(sent.len(), 13, "{sent:#?}");
+        assert!(
+            sent.iter()
+                .all(|call| call["effect"] == true && call["result"].as_str().is_some()),
+            "{sent:#?}"
+        );
+
+        for (command, arguments) in [
+            ("plan", &["--detailed-exitcode"] as &[&str]),
+            ("apply", &["--yes"]),
+            ("verify", &[]),
+            ("drift", &[]),
+        ] {
+            let calls = bench.calls();
+            bench.run(command, arguments).ends(0);
+            assert_eq!(
+                bench.changing_calls(calls),
+                Vec::<Value>::new(),
+                "{command}"
+            );
+        }
+        for name in ["journal.ndjson", "transcript.log", "recovery.md"] {
+            assert!(!bench.file(name).is_empty(), "{name}");
+        }
+        let saved: BTreeSet<_> = bench
+            .files()
+            .into_iter()
+            .filter(|path| path.ends_with("web.config"))
+            .collect();
+        assert_eq!(
+            saved.len(),
+            3,
+            "the file of each backend is kept: {saved:?}"
+        );
+    }
+}
+
+#[test]
+fn only_what_is_chosen_is_changed() {
+    let bench = Bench::new();
+    bench.run("apply", &["--yes", "--only", "verify"]).ends(2);
+    assert_eq!(bench.changing_calls(0), Vec::<Value>::new());
+
+    bench.run("apply", &["--yes", "--only", "cas"]).ends(0);
+    let cmdlets: BTreeSet<_> = bench
+        .changing_calls(0)
+        .iter()
+        .map(|call| call["cmdlet"].to_string())
+        .collect();
+    assert_eq!(
+        cmdlets,
+        BTreeSet::from(["\"Set-OwaVirtualDirectory\"".to_owned()])
+    );
+
+    // What it requires is looked at, and not in place: blocked, and nothing is changed.
+    let calls = bench.calls();
+    let blocked = bench
+        .run(
+            "apply",
+            &[
+                "--yes",
+                "--only",
+                "backend.recycle",
+                "--host",
+                "atl-mbx-001*",
+            ],
+        )
+        .ends(1);
+    assert!(blocked.out.contains("blocked"), "{}", blocked.out);
+    assert_eq!(bench.changing_calls(calls), Vec::<Value>::new());
+
+    let with = [
+        "--yes",
+        "--only",
+        "backend.recycle",
+        "--host",
+        "atl-mbx-001*",
+        "--with-dependencies",
+    ];
+    bench.run("apply", &with).ends(0);
+    assert_eq!(
+        hosts(&bench.changing_calls(calls)),
+        BTreeSet::from(["atl-mbx-001.litwareinc.com".to_owned()])
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_contacted() {
+    let bench = Bench::new();
+    let unknown = bench
+        .run("apply", &["--yes", "--only", "front-end"])
+        .ends(3);
+    for valid in ["cas", "backend", "verify", "backend.web-config"] {
+        assert!(unknown.err.contains(valid), "{}", unknown.err);
+    }
+    bench.run("apply", &[]).ends(3);
+    bench.run("apply", &["--yes", "--unknown"]).ends(3);
+    bench.run("verify", &["--host", "nobody*"]).ends(3);
+    bench.owaim("verify", &["--lab-state", "somewhere"]).ends(3);
+    assert!(!bench.path("state").exists(), "no lab was started");
+
+    let bad = Bench::with(|text| text.replace("5199", "5061").replace("cas-002", "cas 002"));
+    let refused = bad.run("plan", &[]).ends(3);
+    for place in [":21:", ":42:"] {
+        assert!(refused.err.contains(place), "{}", refused.err);
+    }
+}
+
+#[test]
+fn servers_are_changed_at_once_but_recycled_one_at_a_time() {
+    let bench = Bench::new();
+    let overlay = bench.overlay("latency_ms = 300\n");
+    bench
+        .run(
+            "apply",
+            &[
+                "--yes",
+                "--only",
+                "backend",
+                "--with-dependencies",
+                "--lab-with",
+                overlay.to_str().unwrap(),
+            ],
+        )
+        .ends(0);
+    let requests = bench.lab_record("requests.ndjson");
+    let spans: Vec<(String, String, String)> = requests
+        .iter()
+        .map(|request| {
+            let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
+            (text("host"), text("time"), text("ended"))
+        })
+        .collect();
+    let overlaps = |a: &(String, String, String), b: &(String, String, String)| {
+        a.0 != b.0 && a.1 < b.2 && b.1 < a.2
+    };
+    let pairs: BTreeSet<(String, String)> = spans
+        .iter()
+        .flat_map(|a| {
+            spans
+                .iter()
+                .filter(move |b| overlaps(a, b))
+                .map(move |b| (a.0.clone(), b.0.clone()))
+        })
+        .collect();
+    for other in ["002", "003"] {
+        let pair = (
+            "atl-mbx-001.litwareinc.com".to_owned(),
+            format!("atl-mbx-{other}.litwareinc.com"),
+        );
+        assert!(
+            pairs.contains(&pair),
+            "the requests of {pair:?} never overlap"
+        );
+    }
+
+    // From its command until its new worker was seen, no other server is recycled.
+    let calls = bench.lab_record("calls.ndjson");
+    let mut busy: Option<String> = None;
+    let mut recycled = BTreeSet::new();
+    for call in &calls {
+        let host = call["host"].as_str().unwrap().to_owned();
+        let name = call["cmdlet"].as_str().unwrap();
+        if name.ends_with("appcmd.exe") && call["changes"] == true {
+            assert_eq!(busy, None, "{host} is recycled while another one is");
+            recycled.insert(host.clone());
+            busy = Some(host);
+        } else if name == "Get-CimInstance" && busy.as_deref() == Some(&host) {
+            busy = None;
+        }
+    }
+    assert_eq!(recycled.len(), 3);
+}
+
+#[test]
+fn a_fault_is_tried_again_and_the_transcript_says_so() {
+    let bench = Bench::new();
+    let overlay = bench.overlay(
+        "[[faults]]\nhost = \"atl-mbx-002.litwareinc.com\"\nendpoint = \"windows\"\naction = \"Command\"\nnth = 1\n\
+         kind = \"fault:2150859173\"\n",
+    );
+    bench
+        .run("apply", &["--yes", "--lab-with", overlay.to_str().unwrap()])
+        .ends(0);
+    let transcript = bench.file("transcript.log");
+    let line = transcript
+        .lines()
+        .find(|line| line.contains("attempt 2"))
+        .expect("a second attempt");
+    assert!(
+        line.contains("atl-mbx-002") && line.contains(" in "),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_server_that_is_down_holds_up_nobody_else() {
+    let bench = Bench::with(|text| text.replace("base_delay = \"1s\"", "base_delay = \"10ms\""));
+    let overlay = bench.overlay("[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n");
+    let with = ["--yes", "--lab-with", overlay.to_str().unwrap()];
+    let applied = bench.run("apply", &with).ends(4);
+    assert!(applied.out.contains("what to do"), "{}", applied.out);
+    assert!(
+        applied.out.contains("blocked") && applied.out.contains("atl-mbx-002"),
+        "{}",
+        applied.out
+    );
+    let changed = hosts(&bench.changing_calls(0));
+    let expected = ["atl-cas-001", "atl-cas-002", "atl-mbx-001", "atl-mbx-003"];
+    assert_eq!(
+        changed,
+        expected
+            .iter()
+            .map(|name| format!("{name}.litwareinc.com"))
+            .collect()
+    );
+}
+
+/// A lab in a process of its own, until it is dropped.
+struct LabProcess {
+    process: std::process::Child,
+    endpoints: PathBuf,
+}
+
+impl LabProcess {
+    fn start(bench: &Bench, arguments: &[&str]) -> Self {
+        let endpoints = bench.path("endpoints.json");
+        let state = bench.path("state");
+        let mut command =
+            bench.command("lab", &["--lab-state", state.to_str().unwrap(), "--write"]);
+        let process = command
+            .arg(&endpoints)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lab = Self { process, endpoints };
+        for _ in 0..600 {
+            if lab.endpoints.exists() {
+                return lab;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the lab does not start");
+    }
+}
+
+impl Drop for LabProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself, which a test that needed it has noticed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_wrong_password_is_tried_exactly_once() {
+    let bench = Bench::new();
+    let lab = LabProcess::start(&bench, &[]);
+    let mut endpoints: Value =
+        serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
+    for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
+        endpoint["password"] = "not the password".into();
+    }
+    let wrong = bench.path("wrong.json");
+    std::fs::write(&wrong, endpoints.to_string()).unwrap();
+    let runs = bench.path("runs");
+    let arguments = [
+        "--yes",
+        "--endpoints",
+        wrong.to_str().unwrap(),
+        "--run-dir",
+        runs.to_str().unwrap(),
+    ];
+    let refused = bench.owaim("apply", &arguments).ends(4);
+    assert!(
+        refused.out.contains("check user name and password"),
+        "{}",
+        refused.out
+    );
+    let requests = bench.lab_record("requests.ndjson");
+    let tried = requests
+        .iter()
+        .filter(|request| request["logon"] == "refused")
+        .count();
+    assert_eq!(tried, 1, "{requests:#?}");
+
+    let right = [
+        "--yes",
+        "--endpoints",
+        lab.endpoints.to_str().unwrap(),
+        "--run-dir",
+        runs.to_str().unwrap(),
+    ];
+    bench.owaim("apply", &right).ends(0);
+}
+
+#[test]
+fn a_password_is_found_nowhere() {
+    const CANARY: &str = "S3cret-canary-42!";
+    let bench = Bench::new();
+    let overlay = bench.overlay(&format!(
+        "[[accounts]]\nusername = 'LITWAREINC\\owaim'\npassword = \"{CANARY}\"\n"
+    ));
+    let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
+    let endpoints: Value = serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
+    // Through the site file this time: URLs there, the password in the environment.
+    let mut text = std::fs::read_to_string(&bench.site).unwrap();
+    for endpoint in endpoints["endpoints"].as_array().unwrap() {
+        assert_eq!(endpoint["password"], CANARY);
+        let name = format!("name = \"{}\"\n", endpoint["host"].as_str().unwrap());
+        let url = format!(
+            "endpoints.{}.url = {}\n",
+            endpoint["kind"].as_str().unwrap(),
+            endpoint["url"]
+        );
+        text = text.replace(&name, &format!("{name}{url}"));
+    }
+    std::fs::write(&bench.site, text).unwrap();
+    let runs = bench.path("runs");
+    let mut shown = String::new();
+    for (command, arguments) in [
+        ("plan", &["-v"] as &[&str]),
+        ("plan", &["--format", "powershell"]),
+        ("apply", &["--yes", "-v"]),
+        ("verify", &["--format", "json"]),
+    ] {
+        let arguments = [arguments, &["--run-dir", runs.to_str().unwrap()]].concat();
+        let output = bench
+            .command(command, &arguments)
+            .env("OWAIM_PASSWORD", CANARY)
+            .output()
+            .unwrap();
+        let call = Call::of(&output).ends(0);
+        shown += &call.out;
+        shown += &call.err;
+    }
+    let invoked = bench
+        .command(
+            "invoke",
+            &["atl-mbx-001/windows", "--", "Write-Output", CANARY],
+        )
+        .env("OWAIM_PASSWORD", CANARY)
+        .output()
+        .unwrap();
+    shown += &Call::of(&invoked).ends(0).out;
+    let utf16: Vec<u8> = CANARY.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let base64 = |bytes: &[u8]| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD_NO_PAD
+            .encode(bytes)
+            .into_bytes()
+    };
+    let forms = [
+        CANARY.as_bytes().to_vec(),
+        utf16.clone(),
+        base64(CANARY.as_bytes()),
+        base64(&utf16),
+        b"S3cret-canary-42%21".to_vec(),
+    ];
+    let contains = |hay: &[u8]| {
+        forms
+            .iter()
+            .any(|form| hay.windows(form.len()).any(|window| window == form))
+    };
+    assert!(!contains(shown.as_bytes()), "{shown}");
+    for file in bench.files() {
+        assert!(
+            !contains(&std::fs::read(&file).unwrap()),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn reports_are_one_document_and_nothing_else() {
+    let bench = Bench::new();
+    let plan: Value =
+        serde_json::from_str(&bench.run("plan", &["--format", "json"]).ends(0).out).unwrap();
+    assert_eq!(plan["nodes"].as_array().unwrap().len(), 24);
+    let powershell = bench.run("plan", &["--format", "powershell"]).ends(0).out;
+    assert!(
+        powershell
+            .contains("Set-OwaVirtualDirectory -Identity 'ATL-CAS-001\\owa (Default Web Site)'"),
+        "{powershell}"
+    );
+    let text = bench.run("plan", &[]).ends(0).out;
+    assert!(
+        text.contains("+    <add key=\"IMServerName\" value=\"atl-cs-001.litwareinc.com\""),
+        "{text}"
+    );
+    let out = bench.path("plan.json");
+    bench
+        .run(
+            "plan",
+            &["--out", out.to_str().unwrap(), "--detailed-exitcode"],
+        )
+        .ends(2);
+    serde_json::from_slice::<Value>(&std::fs::read(out).unwrap()).unwrap();
+
+    for (format, start) in [("dot", "digraph"), ("mermaid", "flowchart")] {
+        let graph = bench.owaim("graph", &["--format", format]).ends(0).out;
+        assert!(
+            graph.starts_with(start) && graph.contains("backend.web-config"),
+            "{graph}"
+        );
+        assert_eq!(
+            graph,
+            bench.owaim("graph", &["--format", format]).out,
+            "the same each time"
+        );
+    }
+}
+
+#[test]
+fn earlier_runs_are_listed_and_shown() {
+    let bench = Bench::new();
+    bench.run("apply", &["--yes"]).ends(0);
+    let runs = bench.path("runs");
+    let history = |command: &str, arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_owaim"))
+            .args([command, "--run-dir", runs.to_str().unwrap()])
+            .args(arguments)
+            .output()
+            .unwrap();
+        Call::of(&output).ends(0).out
+    };
+    let listed: Value = serde_json::from_str(&history("runs", &["--format", "json"])).unwrap();
+    let run = listed[0]["run"].as_str().unwrap().to_owned();
+    assert_eq!(listed[0]["exit_code"], 0);
+    assert!(history("runs", &[]).contains(&run));
+    assert_eq!(history("show", &[&run]), bench.file("transcript.log"));
+}
+
+#[test]
+fn people_may_invoke_what_steps_may_not_and_are_warned() {
+    let bench = Bench::new();
+    let invoke = |words: &[&str]| bench.owaim("invoke", &[&["--lab"], words].concat());
+    let service = invoke(&["atl-mbx-001", "--", "Get-Service", "-Name", "W3SVC"]).ends(0);
+    assert!(
+        service.out.contains("W3SVC") && service.err.is_empty(),
+        "{} {}",
+        service.out,
+        service.err
+    );
+    let refused = invoke(&["atl-mbx-001/windows", "--", "Invoke-Expression", "1"]);
+    assert!(
+        refused.err.contains("warning: Invoke-Expression"),
+        "{}",
+        refused.err
+    );
+    let hidden = invoke(&["atl-cas-001/exchange", "--", "Get-Content", "x"]).ends(1);
+    assert!(
+        hidden.err.contains("CommandNotFoundException"),
+        "{}",
+        hidden.err
+    );
+    invoke(&["atl-cas-001/lync", "--", "Get-CsSite"]).ends(3);
+}
+
+#[test]
+fn two_runs_at_once_are_refused() {
+    let bench = Bench::new();
+    let overlay = bench.overlay("latency_ms = 400\n");
+    let runs = bench.path("runs");
+    let arguments = [
+        "--lab",
+        "--run-dir",
+        runs.to_str().unwrap(),
+        "--lab-with",
+        overlay.to_str().unwrap(),
+    ];
+    let mut first = bench
+        .command("verify", &arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let held = |folder: &Path| {
+        walk(folder)
+            .iter()
+            .any(|path| path.ends_with("lock-holder.json"))
+    };
+    while !held(&runs) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let second = bench.owaim("verify", &arguments).ends(5);
+    assert!(second.err.contains("locked by"), "{}", second.err);
+    assert_eq!(first.wait().unwrap().code(), Some(2));
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}

@@ -137,6 +137,35 @@ impl HostCall {
         })
     }
 
+    /// The question of `PromptForChoice`, in the form in which Windows sends it ([MS-PSRP] 2.2.6):
+    /// each choice has its label, an ampersand before its key, and its help; `default` is the
+    /// index of the one that Enter takes.
+    pub fn prompt_for_choice(
+        caption: &str,
+        message: &str,
+        choices: &[(&str, &str)],
+        default: i32,
+    ) -> Self {
+        let choice = |(label, help): &(&str, &str)| -> Value {
+            Object::new()
+                .with_note("label", *label)
+                .with_note("helpMessage", *help)
+                .into()
+        };
+        let choices: Vec<Value> = choices.iter().map(choice).collect();
+        Self {
+            call_id: 1,
+            method: 26,
+            method_name: "PromptForChoice".into(),
+            arguments: vec![
+                caption.into(),
+                message.into(),
+                choices.into(),
+                default.into(),
+            ],
+        }
+    }
+
     /// Whether the server waits for an answer.
     pub fn wants_answer(&self) -> bool {
         self.call_id > 0

@@ -417,6 +417,11 @@ impl ServerPool {
             .is_none_or(|p| p.phase == Phase::Finished && p.outgoing.is_empty())
     }
 
+    /// The ids of the pipelines that are known.
+    pub fn pipelines(&self) -> impl Iterator<Item = Uuid> {
+        self.pipelines.keys().copied()
+    }
+
     /// Whether a pipeline of that id is known.
     pub fn knows(&self, id: Uuid) -> bool {
         self.pipelines.contains_key(&id)

@@ -196,8 +196,12 @@ fn several_statements_need_protocol_2_2() {
 fn a_prompt_is_refused_and_cannot_hang() {
     let (mut client, mut server) = pair(ProtocolVersion::V2_3, 4096);
     create(&mut client, &mut server, &sample(), 4096);
-    let call = HostCall::new("PromptForChoice", vec!["Confirm".into(), "Sure?".into()]).unwrap();
-    assert_eq!(call.method, 26);
+    let choices = [("&Yes", "Continue."), ("&No", "Do not.")];
+    let call = HostCall::prompt_for_choice("Confirm", "Sure?", &choices, 0);
+    assert_eq!(
+        HostCall::new("PromptForChoice", call.arguments.clone()).as_ref(),
+        Some(&call)
+    );
     let id = server.host_call(PIPELINE, call.clone()).unwrap();
     let events = to_client(&mut client, &mut server, Some(PIPELINE), 4096);
     let recorded = HostCall {

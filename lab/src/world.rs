@@ -89,6 +89,9 @@ enum Trouble {
     /// The saved state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The saved state is not of this site.
+    #[error("the state saved in {folder} has no server {host}: it belongs to another site", folder = folder.display())]
+    OtherSite { folder: PathBuf, host: HostName },
     /// The first state cannot be made.
     #[error(transparent)]
     First(#[from] first::FirstError),
@@ -152,6 +155,14 @@ impl World {
     ) -> Result<Self, Trouble> {
         let saved = folder.map(State::load).transpose()?.flatten();
         let state = if let Some(state) = saved {
+            let missing = site
+                .hosts
+                .iter()
+                .find(|h| !state.hosts.contains_key(&h.name));
+            if let (Some(folder), Some(host)) = (folder, missing) {
+                let (folder, host) = (folder.into(), host.name.clone());
+                return Err(Trouble::OtherSite { folder, host });
+            }
             state
         } else {
             let state = first::state(site, overlay, clock())?;

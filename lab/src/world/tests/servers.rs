@@ -257,6 +257,15 @@ fn the_state_is_kept() {
             .count(),
         2
     );
+    let renamed = SITE.replace("box-b", "box-x");
+    let site = owaim_inventory::parse("site.toml", &renamed).expect("the site is valid");
+    let tape: Arc<dyn Recorder> = Arc::new(Tape::default());
+    let error = World::open(&site, &Overlay::default(), Some(folder.path()), tape);
+    let error = error.map(|_| ()).expect_err("another site").to_string();
+    assert!(
+        error.contains("has no server box-x.fabrikam.test"),
+        "{error}"
+    );
     std::fs::write(folder.path().join("state.json"), "{}").expect("written");
     let site = owaim_inventory::parse("site.toml", SITE).expect("the site is valid");
     let tape: Arc<dyn Recorder> = Arc::new(Tape::default());

@@ -52,10 +52,10 @@ fn clixml(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("clixml");
     group.throughput(Throughput::Bytes(xml.len() as u64));
     group.bench_function("decode", |bencher| {
-        bencher.iter(|| decode(black_box(&xml), &limits))
+        bencher.iter(|| decode(black_box(&xml), &limits));
     });
     group.bench_function("encode", |bencher| {
-        bencher.iter(|| encode(black_box(&value)))
+        bencher.iter(|| encode(black_box(&value)));
     });
     group.finish();
 }

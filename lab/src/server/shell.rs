@@ -107,7 +107,7 @@ impl<R: Runner> Shells<R> {
         let request = match Request::decode(&body, &limits) {
             Ok(request) => request,
             Err(error) => {
-                let fault = fault::at(&origin, fault::of_envelope(&error));
+                let fault = fault::at(&origin, *fault::of_envelope(&error));
                 let relates_to = Request::peek_message_id(&body, &limits).unwrap_or_default();
                 return (
                     500,
@@ -118,7 +118,7 @@ impl<R: Runner> Shells<R> {
         let header = &request.header;
         let (status, answer) = match self.answer(&origin, &request).await {
             Ok(answer) => (200, answer),
-            Err(fault) => (500, ResponseBody::Fault(fault::at(&origin, fault))),
+            Err(fault) => (500, ResponseBody::Fault(fault::at(&origin, *fault))),
         };
         (
             status,
@@ -130,7 +130,7 @@ impl<R: Runner> Shells<R> {
         &self,
         origin: &RequestOrigin,
         request: &Request,
-    ) -> Result<ResponseBody, Fault> {
+    ) -> Result<ResponseBody, Box<Fault>> {
         self.remove_idle();
         let header = &request.header;
         if let RequestBody::Create(create) = &request.body {
@@ -171,7 +171,7 @@ impl<R: Runner> Shells<R> {
                 match (&signal.code, signal.command_id) {
                     (SignalCode::Terminate, Some(id)) => shell.terminate(id),
                     (SignalCode::CtrlC | SignalCode::PowerShellCtrlC, Some(id)) => {
-                        shell.stop(id)?
+                        shell.stop(id);
                     }
                     (SignalCode::Other(_), _) | (_, None) => {
                         return Err(fault::invalid_parameter("the signal"));
@@ -184,7 +184,7 @@ impl<R: Runner> Shells<R> {
 
     /// Whether the endpoint has the session configuration that a resource URI names. That of
     /// Windows itself is on every `/wsman`.
-    fn check_configuration(&self, origin: &RequestOrigin, uri: &str) -> Result<(), Fault> {
+    fn check_configuration(&self, origin: &RequestOrigin, uri: &str) -> Result<(), Box<Fault>> {
         let own = self
             .configurations
             .get(&(origin.host.clone(), origin.endpoint));
@@ -209,7 +209,7 @@ impl<R: Runner> Shells<R> {
         origin: &RequestOrigin,
         uri: &str,
         create: &CreateShell,
-    ) -> Result<ResponseBody, Fault> {
+    ) -> Result<ResponseBody, Box<Fault>> {
         let creation = create
             .creation
             .as_deref()
@@ -237,7 +237,7 @@ impl<R: Runner> Shells<R> {
         Ok(ResponseBody::Created(description))
     }
 
-    fn find(&self, origin: &RequestOrigin, id: Option<Uuid>) -> Result<Arc<Runspace>, Fault> {
+    fn find(&self, origin: &RequestOrigin, id: Option<Uuid>) -> Result<Arc<Runspace>, Box<Fault>> {
         let shell = id.and_then(|id| self.table().get(&id).cloned());
         shell
             .filter(|shell| shell.serves(origin))

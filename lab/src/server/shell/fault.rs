@@ -16,16 +16,16 @@ pub(super) fn at(origin: &RequestOrigin, fault: Fault) -> Box<Fault> {
 }
 
 /// Nothing to tell yet.
-pub(super) fn timed_out() -> Fault {
+pub(super) fn timed_out() -> Box<Fault> {
     let text = "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.";
-    Fault::new(code::OPERATION_TIMED_OUT, "Receiver", "TimedOut", text)
+    new(code::OPERATION_TIMED_OUT, "Receiver", "TimedOut", text)
 }
 
 /// No such shell, or not this account's.
-pub(super) fn unknown_shell() -> Fault {
+pub(super) fn unknown_shell() -> Box<Fault> {
     let text = "The request contained selectors that name no shell of this service.";
     detailed(
-        Fault::new(
+        new(
             code::UNEXPECTED_SELECTORS,
             "Sender",
             "InvalidSelectors",
@@ -36,16 +36,16 @@ pub(super) fn unknown_shell() -> Fault {
 }
 
 /// The shell was deleted while a request waited.
-pub(super) fn aborted() -> Fault {
+pub(super) fn aborted() -> Box<Fault> {
     let text = "The I/O operation has been aborted because of either a thread exit or an application request.";
-    Fault::new(code::OPERATION_ABORTED, "Receiver", "InternalError", text)
+    new(code::OPERATION_ABORTED, "Receiver", "InternalError", text)
 }
 
 /// No such session configuration.
-pub(super) fn unknown_configuration(uri: &str) -> Fault {
+pub(super) fn unknown_configuration(uri: &str) -> Box<Fault> {
     let text = format!("The resource URI ({uri}) was not found in the WS-Management catalog.");
     detailed(
-        Fault::new(
+        new(
             code::INVALID_RESOURCE_URI,
             "Sender",
             "DestinationUnreachable",
@@ -56,70 +56,74 @@ pub(super) fn unknown_configuration(uri: &str) -> Fault {
 }
 
 /// Too many shells of this account.
-pub(super) fn too_many_shells(limit: usize) -> Fault {
+pub(super) fn too_many_shells(limit: usize) -> Box<Fault> {
     let text = format!(
         "This user is allowed a maximum number of {limit} concurrent shells, which has been exceeded."
     );
-    Fault::new(code::QUOTA_MAX_SHELLS, "Sender", "QuotaLimit", &text)
+    new(code::QUOTA_MAX_SHELLS, "Sender", "QuotaLimit", &text)
 }
 
 /// A parameter of the request makes no sense.
-pub(super) fn invalid_parameter(what: &str) -> Fault {
+pub(super) fn invalid_parameter(what: &str) -> Box<Fault> {
     let text = format!("The parameter is incorrect: {what}.");
     detailed(
-        Fault::new(code::INVALID_PARAMETER, "Sender", "InvalidParameter", &text),
+        new(code::INVALID_PARAMETER, "Sender", "InvalidParameter", &text),
         "InvalidValue",
     )
 }
 
 /// The streams' content breaks PSRP.
-pub(super) fn of_protocol(error: &PsrpError) -> Fault {
+pub(super) fn of_protocol(error: &PsrpError) -> Box<Fault> {
     let provider = ProviderFault {
         provider: "microsoft.powershell".into(),
         path: r"C:\Windows\system32\pwrshplugin.dll".into(),
         message: error.to_string(),
     };
-    Fault {
+    Box::new(Fault {
         provider: Some(provider),
-        ..invalid_parameter("the PowerShell remoting data")
-    }
+        ..*invalid_parameter("the PowerShell remoting data")
+    })
 }
 
 /// The envelope is not one, or not one that is served here.
-pub(super) fn of_envelope(error: &EnvelopeError) -> Fault {
+pub(super) fn of_envelope(error: &EnvelopeError) -> Box<Fault> {
     let text = error.to_string();
     match error {
         EnvelopeError::UnsupportedAction { .. } => {
-            Fault::new(code::INVALID_ACTION, "Sender", "ActionNotSupported", &text)
+            new(code::INVALID_ACTION, "Sender", "ActionNotSupported", &text)
         }
         EnvelopeError::Missing {
             parent: "the header",
             ..
-        } => Fault::new(
+        } => new(
             code::INVALID_HEADER,
             "Sender",
             "MessageInformationHeaderRequired",
             &text,
         ),
-        EnvelopeError::Invalid { .. } => Fault::new(
+        EnvelopeError::Invalid { .. } => new(
             code::INVALID_HEADER,
             "Sender",
             "InvalidMessageInformationHeader",
             &text,
         ),
-        EnvelopeError::Missing { .. } => Fault::new(
+        EnvelopeError::Missing { .. } => new(
             code::INVALID_SOAP_BODY,
             "Sender",
             "SchemaValidationError",
             &text,
         ),
-        _ => Fault::new(code::INVALID_XML, "Sender", "SchemaValidationError", &text),
+        _ => new(code::INVALID_XML, "Sender", "SchemaValidationError", &text),
     }
 }
 
-fn detailed(fault: Fault, detail: &str) -> Fault {
-    Fault {
+fn new(code: u32, soap_code: &str, subcode: &str, text: &str) -> Box<Fault> {
+    Box::new(Fault::new(code, soap_code, subcode, text))
+}
+
+fn detailed(fault: Box<Fault>, detail: &str) -> Box<Fault> {
+    Box::new(Fault {
         fault_detail: Some([DETAIL, detail].concat()),
-        ..fault
-    }
+        ..*fault
+    })
 }

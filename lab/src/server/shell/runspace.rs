@@ -141,7 +141,7 @@ impl Runspace {
     }
 
     /// Takes the fragments that came with the Create.
-    pub(super) fn open(&self, creation: &[u8]) -> Result<(), Fault> {
+    pub(super) fn open(&self, creation: &[u8]) -> Result<(), Box<Fault>> {
         let mut state = self.lock();
         let events = state
             .pool
@@ -170,7 +170,7 @@ impl Runspace {
         runner: &R,
         id: Uuid,
         fragments: &[u8],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Box<Fault>> {
         self.lock()
             .pool
             .start_command(id)
@@ -187,7 +187,7 @@ impl Runspace {
         self: &Arc<Self>,
         runner: &R,
         stream: &Stream,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Box<Fault>> {
         self.take(runner, stream.command_id, &stream.name, &stream.data)
     }
 
@@ -197,7 +197,7 @@ impl Runspace {
         command: Option<Uuid>,
         stream: &str,
         bytes: &[u8],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Box<Fault>> {
         let mut state = self.lock();
         if state.deleted {
             return Err(fault::unknown_shell());
@@ -348,7 +348,7 @@ impl Runspace {
     }
 
     /// Stops a pipeline; its last state waits for a Receive. One that has ended stays as it is.
-    pub(super) fn stop(&self, id: Uuid) -> Result<(), Fault> {
+    pub(super) fn stop(&self, id: Uuid) {
         let mut state = self.lock();
         if let Some(task) = state.runs.remove(&id).and_then(|run| run.task) {
             task.abort();
@@ -366,7 +366,6 @@ impl Runspace {
         }
         drop(state);
         self.changed.notify_waiters();
-        Ok(())
     }
 
     /// Stops a pipeline and forgets it.
@@ -400,7 +399,7 @@ impl Runspace {
         command: Option<Uuid>,
         room: usize,
         patience: Duration,
-    ) -> Result<ReceiveResponse, Fault> {
+    ) -> Result<ReceiveResponse, Box<Fault>> {
         let deadline = Instant::now() + patience;
         loop {
             let changed = self.changed.notified();
@@ -416,7 +415,11 @@ impl Runspace {
         }
     }
 
-    fn output(&self, command: Option<Uuid>, room: usize) -> Result<Option<ReceiveResponse>, Fault> {
+    fn output(
+        &self,
+        command: Option<Uuid>,
+        room: usize,
+    ) -> Result<Option<ReceiveResponse>, Box<Fault>> {
         let mut state = self.lock();
         if state.deleted {
             return Err(fault::aborted());

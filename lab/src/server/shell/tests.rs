@@ -1,5 +1,7 @@
 //! The service behind envelopes, with a client in memory and a runner of a few commands.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

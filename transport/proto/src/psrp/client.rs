@@ -296,7 +296,7 @@ impl ClientPool {
             }
             payload => match record(payload) {
                 Ok(record) if !matches!(record, Record::Output(_)) => {
-                    events.push(ClientEvent::PoolRecord(record))
+                    events.push(ClientEvent::PoolRecord(record));
                 }
                 Ok(_) => {
                     return Err(PsrpError::OtherPipeline {
@@ -304,9 +304,9 @@ impl ClientPool {
                         found: Uuid::nil(),
                     });
                 }
-                Err(payload) => match payload {
+                Err(payload) => match *payload {
                     Payload::RunspaceAvailability(..) | Payload::Other(..) => {
-                        events.push(ClientEvent::Ignored(kind))
+                        events.push(ClientEvent::Ignored(kind));
                     }
                     Payload::PipelineState(..) | Payload::PipelineHostCall(_) => {
                         return Err(PsrpError::OtherPipeline {
@@ -356,7 +356,9 @@ impl ClientPool {
             }
             payload => match record(payload) {
                 Ok(record) => events.push(ClientEvent::Record(id, record)),
-                Err(Payload::Other(..)) => events.push(ClientEvent::Ignored(kind)),
+                Err(payload) if matches!(*payload, Payload::Other(..)) => {
+                    events.push(ClientEvent::Ignored(kind));
+                }
                 Err(_) => return Err(PsrpError::WrongSide { kind }),
             },
         }
@@ -408,7 +410,7 @@ impl ClientPool {
 }
 
 /// The record that a payload is, or the payload back.
-fn record(payload: Payload) -> Result<Record, Payload> {
+fn record(payload: Payload) -> Result<Record, Box<Payload>> {
     Ok(match payload {
         Payload::PipelineOutput(value) => Record::Output(value),
         Payload::Error(error) => Record::Error(error),
@@ -417,7 +419,7 @@ fn record(payload: Payload) -> Result<Record, Payload> {
         Payload::Debug(text) => Record::Debug(text),
         Payload::Information(value) => Record::Information(value),
         Payload::Progress(progress) => Record::Progress(progress),
-        other => return Err(other),
+        other => return Err(Box::new(other)),
     })
 }
 

@@ -182,6 +182,9 @@ impl Payload {
         if data.trim().is_empty() {
             return Ok(match kind {
                 MessageType::EndOfPipelineInput => Self::EndOfPipelineInput,
+                // A null value may travel as no data at all.
+                MessageType::PipelineInput => Self::PipelineInput(Value::Null),
+                MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
                 kind => Self::Other(kind, None),
             });
         }

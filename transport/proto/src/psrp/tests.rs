@@ -1,5 +1,7 @@
 //! Client against server in memory, recorded messages, hostile streams.
 
+#![allow(clippy::unwrap_used)]
+
 use uuid::Uuid;
 
 use super::*;
@@ -302,21 +304,25 @@ fn fragment(object: u64, id: u64, flags: u8, content: &[u8]) -> Vec<u8> {
     .concat()
 }
 
+/// A message, its pool, its pipeline, the stream it comes over, its data, and whether an error
+/// is the expected one.
+type Case<'a> = (
+    MessageType,
+    Uuid,
+    Uuid,
+    Option<Uuid>,
+    &'a str,
+    fn(&PsrpError) -> bool,
+);
+
 #[test]
 fn messages_in_the_wrong_state_are_errors() {
     let capability = r#"<Obj RefId="0"><MS><Version N="protocolversion">2.3</Version></MS></Obj>"#;
     let opened = r#"<Obj RefId="0"><MS><I32 N="RunspaceState">2</I32></MS></Obj>"#;
     let done = r#"<Obj RefId="0"><MS><I32 N="PipelineState">4</I32></MS></Obj>"#;
     let nil = Uuid::nil();
-    // Message, its pool, its pipeline, the stream it comes over; all after the pool is open.
-    let cases: [(
-        MessageType,
-        Uuid,
-        Uuid,
-        Option<Uuid>,
-        &str,
-        fn(&PsrpError) -> bool,
-    ); 8] = [
+    // All after the pool is open.
+    let cases: [Case<'_>; 8] = [
         (
             MessageType::SessionCapability,
             nil,

@@ -7,7 +7,7 @@ use owaim_inventory::RetryPolicy;
 /// Delays before the second, third, … attempt: exponential with full jitter, that is evenly
 /// spread between nothing and the bound, which doubles up to its maximum.
 #[derive(Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     left: u32,
     bound: Duration,
     max: Duration,
@@ -17,7 +17,7 @@ pub struct Backoff {
 impl Backoff {
     /// The delays of `policy`; as many as attempts after the first. `seed` makes them
     /// repeatable.
-    pub fn new(policy: &RetryPolicy, seed: u64) -> Self {
+    pub(crate) fn new(policy: &RetryPolicy, seed: u64) -> Self {
         Self {
             left: policy.attempts.saturating_sub(1),
             bound: policy.base_delay.min(policy.max_delay),

@@ -10,10 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Outlook Web App has instant messaging and presence.
 #[derive(Debug, Parser)]
 #[command(name = "owaim", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a step failed or is blocked by one that did; 2 drift found, or changes \
@@ -22,7 +22,7 @@ by another run; 130 interrupted.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show what would change, with diffs; change nothing
     Plan {
         #[command(flatten)]
@@ -136,95 +136,95 @@ pub enum Command {
 
 /// Which site.
 #[derive(Debug, Clone, Args)]
-pub struct SiteArgs {
+pub(crate) struct SiteArgs {
     /// The site file
     #[arg(value_name = "SITE")]
-    pub site: PathBuf,
+    pub(crate) site: PathBuf,
     /// Set a value of the site file for this call, for example lync.trusted_application.port=5200
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
 }
 
 /// Which steps.
 #[derive(Debug, Clone, Args)]
-pub struct SelectionArgs {
+pub(crate) struct SelectionArgs {
     /// Only these phases and steps; `verify`: look at everything else, change nothing
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    pub only: Option<Vec<String>>,
+    pub(crate) only: Option<Vec<String>>,
     /// Not these phases and steps
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    pub skip: Vec<String>,
+    pub(crate) skip: Vec<String>,
     /// Only these hosts; * and ? as wildcards
     #[arg(long, value_name = "GLOB")]
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
     /// With --only: also apply what the chosen steps require
     #[arg(long)]
-    pub with_dependencies: bool,
+    pub(crate) with_dependencies: bool,
 }
 
 /// How the servers are reached.
 #[derive(Debug, Clone, Args)]
-pub struct ReachArgs {
+pub(crate) struct ReachArgs {
     /// Work against a simulated site for this inventory, started for this call
     #[arg(long, conflicts_with = "endpoints")]
-    pub lab: bool,
+    pub(crate) lab: bool,
     #[command(flatten)]
-    pub lab_args: LabArgs,
+    pub(crate) lab_args: LabArgs,
     /// Take URLs, CA and credentials from this file in place of the site file
     #[arg(long, value_name = "FILE")]
-    pub endpoints: Option<PathBuf>,
+    pub(crate) endpoints: Option<PathBuf>,
 }
 
 /// How the simulated site begins.
 #[derive(Debug, Clone, Args)]
-pub struct LabArgs {
+pub(crate) struct LabArgs {
     /// Keep the simulated site's state in this folder between calls
     #[arg(long, value_name = "DIR")]
-    pub lab_state: Option<PathBuf>,
+    pub(crate) lab_state: Option<PathBuf>,
     /// Lay this file over the simulated site's first state
     #[arg(long, value_name = "FILE")]
-    pub lab_with: Option<PathBuf>,
+    pub(crate) lab_with: Option<PathBuf>,
 }
 
 /// A run over the site.
 #[derive(Debug, Clone, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub site: SiteArgs,
+    pub(crate) site: SiteArgs,
     #[command(flatten)]
-    pub selection: SelectionArgs,
+    pub(crate) selection: SelectionArgs,
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub(crate) reach: ReachArgs,
     #[command(flatten)]
-    pub history: HistoryArgs,
+    pub(crate) history: HistoryArgs,
     /// Steps at work at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub parallel: Option<u16>,
+    pub(crate) parallel: Option<u16>,
     /// Longest time that one attempt of a step may take, for example 90s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// Count what cannot be told as drift
     #[arg(long)]
-    pub strict: bool,
+    pub(crate) strict: bool,
     /// Plain lines in place of progress bars
     #[arg(long)]
-    pub no_progress: bool,
+    pub(crate) no_progress: bool,
     /// Show every assessment, not only what needs attention
     #[arg(long, short)]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
 }
 
 /// Where run directories are.
 #[derive(Debug, Clone, Args)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     /// Keep run directories below this folder in place of the user's state folder
     #[arg(long, value_name = "DIR")]
-    pub run_dir: Option<PathBuf>,
+    pub(crate) run_dir: Option<PathBuf>,
 }
 
 /// Form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     Text,
     /// One JSON document
@@ -233,7 +233,7 @@ pub enum Format {
 
 /// Form of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
+pub(crate) enum PlanFormat {
     /// For people
     Text,
     /// One JSON document
@@ -244,7 +244,7 @@ pub enum PlanFormat {
 
 /// Language of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GraphFormat {
+pub(crate) enum GraphFormat {
     /// Graphviz
     Dot,
     /// Mermaid
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn durations_need_a_unit_and_a_value() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         for bad in ["", "0s", "-5s", "soon"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

@@ -40,13 +40,13 @@ impl EndpointBook {
         for host in &site.hosts {
             for kind in KINDS {
                 let credential = site.credentials.for_endpoint(&host.name, kind);
-                let password = match passwords.iter().find(|(known, _)| known == credential) {
-                    Some((_, secret)) => secret.clone(),
-                    None => {
-                        let secret = read_secret(credential)?;
-                        passwords.push((credential.clone(), secret.clone()));
-                        secret
-                    }
+                let known = passwords.iter().find(|(known, _)| known == credential);
+                let password = if let Some((_, secret)) = known {
+                    secret.clone()
+                } else {
+                    let secret = read_secret(credential)?;
+                    passwords.push((credential.clone(), secret.clone()));
+                    secret
                 };
                 let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
                 endpoints.insert(

@@ -12,16 +12,16 @@ use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{
     Action, Assessment, Context, Difference, Fact, Observations, Place, Problem, Verdict,
 };
-use owaim_transport::RetryClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::engine::Run;
 use crate::event::{AssessedState, EventKind, Mode, NodeId, PipelineRef, PlannedAction, Treatment};
+use crate::failure::Failure;
 use crate::graph::Node;
-use crate::outcome::{FailureCause, Outcome};
+use crate::outcome::Outcome;
 use crate::render;
+use crate::run::Run;
 use crate::sessions::SessionError;
 use crate::stop::Level;
 
@@ -62,12 +62,6 @@ pub(crate) struct Executor<'a> {
 struct InFlight {
     name: &'static str,
     repeatable: bool,
-}
-
-/// Why an attempt ended without an outcome.
-struct Failure {
-    problem: Problem,
-    cause: FailureCause,
 }
 
 /// How an attempt ended.
@@ -157,7 +151,13 @@ impl<'a> Executor<'a> {
                     () = self.run.stop.reached(Level::Drain) => return Ok(interrupted()),
                 },
                 Ok(Err(failure)) => return Err(failure),
-                Err(_) => return Err(self.timed_out(limit)),
+                Err(_) => {
+                    return Err(Failure::timed_out(
+                        &self.subject(),
+                        limit,
+                        self.in_flight.as_ref().map(|action| action.name),
+                    ));
+                }
             }
         }
     }
@@ -219,8 +219,8 @@ impl<'a> Executor<'a> {
             }
         }
         Err(match &self.in_flight {
-            Some(lost) => self.not_repeated(lost.name, &differences),
-            None => self.not_visible(&differences),
+            Some(lost) => Failure::not_repeated(&self.subject(), lost.name, &differences),
+            None => Failure::not_visible(&self.subject(), &differences),
         })
     }
 
@@ -241,10 +241,7 @@ impl<'a> Executor<'a> {
                 reason: reason.clone(),
             },
             Verdict::Broken(problem) => {
-                return Err(Failure {
-                    problem: self.located(problem.clone()),
-                    cause: FailureCause::Step,
-                });
+                return Err(Failure::of_step(self.located(problem.clone())));
             }
             Verdict::Drifted(differences) => return Ok(Err(differences.clone())),
         }))
@@ -256,10 +253,7 @@ impl<'a> Executor<'a> {
         for _ in 0..MAX_ROUNDS {
             let queries = self
                 .with_context(|node, cx| node.step.probe(cx, &seen))
-                .map_err(|problem| Failure {
-                    problem: self.located(problem),
-                    cause: FailureCause::Step,
-                })?;
+                .map_err(|problem| Failure::of_step(self.located(problem)))?;
             let mut new = queries
                 .into_iter()
                 .filter(|query| seen.get(query.name).is_none())
@@ -274,17 +268,13 @@ impl<'a> Executor<'a> {
                 seen.insert(query.name, output);
             }
         }
-        Err(Failure {
-            problem: Problem {
-                action: format!("probe {}", self.node.label()),
-                expected: None,
-                found: format!("still asking after {MAX_ROUNDS} rounds"),
-                advice: "this is a defect of the program: please report it with the transcript"
-                    .into(),
-                retry: false,
-            },
-            cause: FailureCause::Step,
-        })
+        Err(Failure::of_step(Problem {
+            action: format!("probe {}", self.node.label()),
+            expected: None,
+            found: format!("still asking after {MAX_ROUNDS} rounds"),
+            advice: "this is a defect of the program: please report it with the transcript".into(),
+            retry: false,
+        }))
     }
 
     fn assess(&mut self, seen: &Observations) -> Result<Assessment, Failure> {
@@ -316,10 +306,7 @@ impl<'a> Executor<'a> {
 
     fn remedy(&self, seen: &Observations) -> Result<Vec<Action>, Failure> {
         self.with_context(|node, cx| node.step.remedy(cx, seen))
-            .map_err(|problem| Failure {
-                problem: self.located(problem),
-                cause: FailureCause::Step,
-            })
+            .map_err(|problem| Failure::of_step(self.located(problem)))
     }
 
     /// Saves what was there, announces the change, makes it, and records how it went.
@@ -356,10 +343,7 @@ impl<'a> Executor<'a> {
                 error: accepted.as_ref().err().map(ToString::to_string),
             });
         }
-        accepted.map_err(|problem| Failure {
-            problem: self.located(problem),
-            cause: FailureCause::Step,
-        })
+        accepted.map_err(|problem| Failure::of_step(self.located(problem)))
     }
 
     fn save(&self, action: &Action) -> Result<BTreeMap<String, String>, Failure> {
@@ -400,7 +384,7 @@ impl<'a> Executor<'a> {
         let recorded = self.run.bus.emit(sent);
         if let (true, Err(error)) = (changes, recorded) {
             self.in_flight = None;
-            return Err(unrecorded(name, &error));
+            return Err(Failure::unrecorded(name, &error));
         }
         let started = Instant::now();
         match self.run.sessions.run(place, pipeline).await {
@@ -426,115 +410,20 @@ impl<'a> Executor<'a> {
                     error: error.to_string(),
                     may_have_run,
                 });
-                Err(self.lost(name, place, &error, changes && may_have_run))
+                Err(Failure::lost(
+                    self.node.step.id(),
+                    name,
+                    place,
+                    &error,
+                    changes && may_have_run,
+                ))
             }
         }
     }
 
-    fn lost(
-        &self,
-        name: &str,
-        place: &Place,
-        error: &SessionError,
-        change_may_have_run: bool,
-    ) -> Failure {
-        let action = format!(
-            "{} {} on the {} endpoint of {}",
-            self.node.step.id(),
-            name,
-            place.kind.name(),
-            place.host
-        );
-        let (retry, advice, cause) = match error {
-            SessionError::Transport(error) => (
-                error.retry() != RetryClass::Never,
-                error.advice().to_owned(),
-                FailureCause::Unreachable,
-            ),
-            SessionError::NoEndpoint(problem) => {
-                (false, problem.advice.clone(), FailureCause::Unreachable)
-            }
-            SessionError::AccountRefused { .. } => (
-                false,
-                "correct the credentials, then run again".into(),
-                FailureCause::Unreachable,
-            ),
-        };
-        if change_may_have_run {
-            return Failure {
-                problem: Problem {
-                    action,
-                    expected: None,
-                    found: format!("{error}; the change may have been made"),
-                    advice: format!(
-                        "run again: it looks first, and repeats nothing that is in place; {advice}"
-                    ),
-                    retry,
-                },
-                cause: FailureCause::Step,
-            };
-        }
-        Failure {
-            problem: Problem {
-                action,
-                expected: None,
-                found: error.to_string(),
-                advice,
-                retry,
-            },
-            cause,
-        }
-    }
-
-    fn timed_out(&mut self, limit: Duration) -> Failure {
-        let found = match &self.in_flight {
-            Some(action) => format!(
-                "no answer within {limit:?}; the change {:?} may have been made",
-                action.name
-            ),
-            None => format!("no answer within {limit:?}"),
-        };
-        Failure {
-            cause: if self.in_flight.is_some() { FailureCause::Step } else { FailureCause::Unreachable },
-            problem: Problem {
-                action: format!("{} on {}", self.node.step.id(), self.node.target.host),
-                expected: None,
-                found,
-                advice: "see whether the server is overloaded; a longer attempt_timeout can be set in the site file"
-                    .into(),
-                retry: true,
-            },
-        }
-    }
-
-    fn not_visible(&self, differences: &[Difference]) -> Failure {
-        Failure {
-            problem: Problem {
-                action: format!("verify {} on {}", self.node.step.id(), self.node.target.host),
-                expected: Some(wanted(differences)),
-                found: format!("the change was accepted, but reading back gives {}", found(differences)),
-                advice: "the change is not sent a second time; see whether something else undoes it, or whether it \
-                         needs longer to take effect, then run again"
-                    .into(),
-                retry: false,
-            },
-            cause: FailureCause::Step,
-        }
-    }
-
-    fn not_repeated(&self, action: &str, differences: &[Difference]) -> Failure {
-        Failure {
-            problem: Problem {
-                action: format!("{} {action} on {}", self.node.step.id(), self.node.target.host),
-                expected: Some(wanted(differences)),
-                found: format!("its answer was lost, and it does not show: {}", found(differences)),
-                advice: "it is not sent a second time, since it may still be under way; look at the server, then run \
-                         again"
-                    .into(),
-                retry: false,
-            },
-            cause: FailureCause::Step,
-        }
+    /// The step and its server, for messages.
+    fn subject(&self) -> String {
+        format!("{} on {}", self.node.step.id(), self.node.target.host)
     }
 
     fn located(&self, mut problem: Problem) -> Problem {
@@ -546,7 +435,7 @@ impl<'a> Executor<'a> {
     }
 
     fn cannot_record(&self, action: &Action, error: &std::io::Error) -> Failure {
-        unrecorded(
+        Failure::unrecorded(
             &format!(
                 "{} {} on {}",
                 self.node.step.id(),
@@ -594,40 +483,10 @@ fn planned(action: &Action) -> PlannedAction {
     }
 }
 
-fn unrecorded(action: &str, error: &std::io::Error) -> Failure {
-    Failure {
-        problem: Problem {
-            action: action.into(),
-            expected: Some("a record of the change on disk before it is made".into()),
-            found: format!("the run directory cannot be written: {error}"),
-            advice: "nothing was sent; make room or choose another --run-dir, then run again"
-                .into(),
-            retry: false,
-        },
-        cause: FailureCause::Step,
-    }
-}
-
 fn interrupted() -> Outcome {
     Outcome::Unknown {
         reason: "interrupted before it was looked at or changed".into(),
     }
-}
-
-fn wanted(differences: &[Difference]) -> String {
-    join(differences, |d| d.desired.as_deref())
-}
-
-fn found(differences: &[Difference]) -> String {
-    join(differences, |d| d.actual.as_deref())
-}
-
-fn join<'d>(
-    differences: &'d [Difference],
-    side: impl Fn(&'d Difference) -> Option<&'d str>,
-) -> String {
-    let one = |d: &'d Difference| format!("{} = {}", d.what, side(d).unwrap_or("(absent)"));
-    differences.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn millis(duration: Duration) -> u64 {

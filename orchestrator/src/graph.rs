@@ -296,11 +296,10 @@ fn pull_required(
             _ => Treatment::Support,
         };
         for (on, strength) in &dependencies[index] {
-            let better = match (treatments[*on], pulled) {
-                (None, _) => true,
-                (Some(Treatment::Support), Treatment::Change) => true,
-                _ => false,
-            };
+            let better = matches!(
+                (treatments[*on], pulled),
+                (None, _) | (Some(Treatment::Support), Treatment::Change)
+            );
             if *strength == Strength::Requires && better {
                 treatments[*on] = Some(pulled);
                 open.push(*on);

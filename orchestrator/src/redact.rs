@@ -168,7 +168,7 @@ impl Redactor {
         match fact {
             Fact::Certificate(certificate) => self.clean(&mut certificate.subject),
             Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => {
-                self.clean(text)
+                self.clean(text);
             }
             Fact::PowerShell(_)
             | Fact::Exchange(_)

@@ -85,8 +85,9 @@ fn statements(pipeline: &Pipeline, bytes: BytesAs) -> Vec<Vec<SentCommand>> {
 /// The records of `output` for the record, the error that ended it included.
 pub fn received(output: &PipelineOutput) -> Vec<ReceivedRecord> {
     let last = match &output.state {
-        PipelineState::Failed(error) => Some(record("error", error_text(error))),
-        PipelineState::Stopped(Some(error)) => Some(record("error", error_text(error))),
+        PipelineState::Failed(error) | PipelineState::Stopped(Some(error)) => {
+            Some(record("error", error_text(error)))
+        }
         PipelineState::Completed | PipelineState::Stopped(None) => None,
     };
     output

@@ -111,6 +111,15 @@ fn names(names: &[String], step: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// `--only`, `--skip`, `--host`, mode, and what is done with the step.
+    type Case<'a> = (
+        Option<&'a [&'a str]>,
+        &'a [&'a str],
+        Option<&'a str>,
+        Mode,
+        Option<Treatment>,
+    );
+
     const PHASES: &[&str] = &["cas", "backend", "verify"];
     const STEPS: &[&str] = &[
         "cas.owa-virtual-directory",
@@ -130,13 +139,7 @@ mod tests {
     #[test]
     fn a_step_is_chosen_by_its_phase_its_id_and_its_host() {
         let host = HostName::new("srv-1.example.com").expect("valid");
-        let cases: [(
-            Option<&[&str]>,
-            &[&str],
-            Option<&str>,
-            Mode,
-            Option<Treatment>,
-        ); 10] = [
+        let cases: [Case<'_>; 10] = [
             (None, &[], None, Mode::Apply, Some(Treatment::Change)),
             (None, &[], None, Mode::Verify, Some(Treatment::Check)),
             (None, &["backend"], None, Mode::Apply, None),

@@ -13,12 +13,15 @@ use crate::bus::Bus;
 use crate::endpoints::EndpointBook;
 use crate::event::EventKind;
 
+/// The session of one endpoint while it is open; locked while it carries a pipeline.
+type Slot = Arc<Mutex<Option<Box<dyn Session>>>>;
+
 /// The sessions of a run. Each carries one pipeline at a time.
 pub struct Sessions {
     connect: Arc<dyn Connect>,
     book: EndpointBook,
     bus: Bus,
-    open: StdMutex<HashMap<Place, Arc<Mutex<Option<Box<dyn Session>>>>>>,
+    open: StdMutex<HashMap<Place, Slot>>,
     accounts: StdMutex<HashMap<String, Arc<Account>>>,
     closing: Arc<StdMutex<JoinSet<()>>>,
 }
@@ -139,22 +142,17 @@ impl Sessions {
                 refused_at: refused_at.clone(),
             }),
         };
-        let alone = match account.verdict.get() {
-            Some(verdict) => {
-                refused(verdict)?;
-                None
+        // Whoever finds no verdict waits for the one that goes alone, and looks again.
+        let mut alone = None;
+        if account.verdict.get().is_none() {
+            let guard = account.first.lock().await;
+            if account.verdict.get().is_none() {
+                alone = Some(guard);
             }
-            None => {
-                let guard = account.first.lock().await;
-                match account.verdict.get() {
-                    Some(verdict) => {
-                        refused(verdict)?;
-                        None
-                    }
-                    None => Some(guard),
-                }
-            }
-        };
+        }
+        if let Some(verdict) = account.verdict.get() {
+            refused(verdict)?;
+        }
         let connected = self.connect.connect(endpoint).await;
         if alone.is_some() {
             // A failure that is no refusal says nothing about the account: the next one goes

@@ -69,13 +69,12 @@ fn is_parameter(word: &str) -> bool {
 
 fn typed(word: &str, kind: Option<Kind>) -> Value {
     match kind {
-        Some(Kind::String | Kind::Enum(_)) => word.into(),
         Some(Kind::Strings) if word.contains(',') => word
             .split(',')
             .map(|part| Value::from(part.trim()))
             .collect::<Vec<_>>()
             .into(),
-        Some(Kind::Strings) => word.into(),
+        Some(Kind::String | Kind::Strings | Kind::Enum(_)) => word.into(),
         _ => guess(word),
     }
 }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use owaim::bus::{Bus, Consumer};
 use owaim::endpoints::EndpointBook;
-use owaim::engine::{Keeper, Run, RunOptions};
+use owaim::engine::{self, RunOptions};
 use owaim::event::{Event, EventKind, Mode};
 use owaim::graph::Plan;
 use owaim::outcome::{ExitCode, FailureCause, Outcome};
+use owaim::run::{Keeper, Run};
 use owaim::selection::Selection;
 use owaim::sessions::Sessions;
 use owaim::stop::Stop;
@@ -236,9 +237,12 @@ impl Step for Flag {
     }
 
     fn assess(&self, _cx: Context<'_>, seen: &Observations) -> Assessment {
-        let on = seen
-            .get("flag")
-            .and_then(|output| output.objects().next().and_then(|value| value.as_bool()));
+        let on = seen.get("flag").and_then(|output| {
+            output
+                .objects()
+                .next()
+                .and_then(owaim_proto::clixml::Value::as_bool)
+        });
         Assessment::of(match on {
             Some(true) => Verdict::InPlace,
             _ => Verdict::Drifted(vec![Difference {
@@ -374,7 +378,7 @@ impl Case {
             run: "r".into(),
             strict: false,
         };
-        let (outcomes, exit) = Arc::new(run).execute(&options).await;
+        let (outcomes, exit) = engine::execute(&Arc::new(run), &options).await;
         let events = recorder.0.lock().unwrap().clone();
         Ran {
             servers,

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use owaim::bus::Bus;
 use owaim::endpoints::EndpointBook;
-use owaim::engine::{Keeper, Run, RunOptions};
+use owaim::engine::{self, RunOptions};
 use owaim::event::Mode;
 use owaim::graph::Plan;
 use owaim::outcome::ExitCode;
+use owaim::run::{Keeper, Run};
 use owaim::selection::Selection;
 use owaim::sessions::Sessions;
 use owaim::stop::Stop;
@@ -101,12 +102,7 @@ async fn sent(overlay: &str) -> Vec<Pipeline> {
             Box::new(InMemory),
             Stop::default(),
         );
-        let (_, exit) = Arc::new(run)
-            .execute(&RunOptions {
-                run: "r".into(),
-                strict: false,
-            })
-            .await;
+        let (_, exit) = engine::execute(&Arc::new(run), &RunOptions { run: "r".into(), strict: false }).await;
         assert!(
             matches!(exit, ExitCode::Success | ExitCode::Drift),
             "{mode:?}: {exit:?}"

@@ -48,7 +48,7 @@ async fn invoke(
 ) -> Result<ExitCode, CommandError> {
     let place = find(&reach.book, place)?;
     let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose()))
+    let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
         .map_err(CommandError::Record)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),

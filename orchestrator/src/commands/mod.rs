@@ -11,7 +11,7 @@ mod site;
 
 use std::io::Write as _;
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::error::CommandError;
 use crate::cli::{Cli, Command, Format, PlanFormat};
@@ -19,18 +19,33 @@ use crate::event::Mode;
 use crate::outcome::ExitCode;
 use crate::report::ReportFormat;
 
-/// Carries out the command line; errors go to standard error.
-pub fn run(cli: Cli) -> ExitCode {
-    match dispatch(cli.command) {
-        Ok(exit) => exit,
+/// Reads the command line and carries it out; what goes wrong goes to standard error. Invalid
+/// arguments end in the exit code of an invalid site file.
+pub fn main() -> std::process::ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli),
         Err(error) => {
             // Nowhere is left to say that this cannot be printed.
-            let _ = std::io::stderr()
-                .lock()
-                .write_all(error.for_people().as_bytes());
-            error.exit()
+            let _ = error.print();
+            let asked_for_help = !error.use_stderr();
+            if asked_for_help {
+                ExitCode::Success
+            } else {
+                ExitCode::Invalid
+            }
         }
-    }
+    };
+    exit.number().into()
+}
+
+fn run(cli: Cli) -> ExitCode {
+    dispatch(cli.command).unwrap_or_else(|error| {
+        // Nowhere is left to say that this cannot be printed.
+        let _ = std::io::stderr()
+            .lock()
+            .write_all(error.for_people().as_bytes());
+        error.exit()
+    })
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, CommandError> {

@@ -13,7 +13,7 @@ use super::reach::Reach;
 use super::{records, runtime, site};
 use crate::bus::{Bus, Consumer};
 use crate::cli::RunArgs;
-use crate::engine::{Keeper, Run, RunOptions};
+use crate::engine::{self, RunOptions};
 use crate::event::Mode;
 use crate::graph::Plan;
 use crate::history;
@@ -24,6 +24,7 @@ use crate::recovery::Recovery;
 use crate::redact::{Redacting, Redactor};
 use crate::report::progress::Progress;
 use crate::report::{ReportFormat, Reporter};
+use crate::run::{Keeper, Run};
 use crate::run_dir::{self, RunDir};
 use crate::sessions::Sessions;
 use crate::stop::{Level, Stop};
@@ -203,7 +204,7 @@ async fn execute(
         run: run_id.clone(),
         strict: args.strict,
     };
-    let (_, exit) = Arc::new(run).execute(&options).await;
+    let (_, exit) = engine::execute(&Arc::new(run), &options).await;
     listening.abort();
     if mode == Mode::Drift && !matches!(shown.format, ReportFormat::Json) {
         compare(&root, site, &dir)?;
@@ -219,7 +220,7 @@ fn bus(
     shown: &Shown<'_>,
 ) -> Result<Bus, CommandError> {
     let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose()))
+    let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
         .map_err(CommandError::Record)?;
     let out: Box<dyn Write + Send> = if shown.to_stderr {
         Box::new(std::io::stderr())

@@ -2,7 +2,7 @@
 # Fetches from PyPI what the interoperability tests work with: fetch.sh [DIR]
 #
 # DIR (default: target/interop of the workspace) gets
-#   venv/    a virtual environment with the packages of requirements.txt, the client to be served
+#   venv/    a virtual environment with the packages of requirements.txt
 #   sdist/   the unpacked source distributions of sdists.txt, with recorded traffic and vectors
 # Does nothing if DIR was filled from the same lists before. The tests call it by themselves.
 set -eu

@@ -262,6 +262,23 @@ fn input_follows_the_pipeline() {
 }
 
 #[test]
+fn no_data_is_the_null_value_where_any_value_may_stand() {
+    let decode = |kind| Payload::decode(kind, "").unwrap();
+    assert_eq!(
+        [
+            decode(MessageType::PipelineOutput),
+            decode(MessageType::PipelineInput),
+            decode(MessageType::PublicKeyRequest),
+        ],
+        [
+            Payload::PipelineOutput(Value::Null),
+            Payload::PipelineInput(Value::Null),
+            Payload::Other(MessageType::PublicKeyRequest, None),
+        ]
+    );
+}
+
+#[test]
 fn nothing_goes_out_before_the_pool_is_open() {
     let mut client = ClientPool::new(POOL, FragmentLimits::default());
     assert!(matches!(

@@ -283,8 +283,14 @@ pub(crate) enum DefectKind {
     CertificateRenewed,
     /// The messaging provider is not registered.
     ProviderMissing,
+    /// The key that the messaging provider is registered in is gone.
+    ProviderKeyMissing,
+    /// The messaging provider is registered by its folder, which is another form of the same.
+    ProviderByFolder,
     /// The messaging provider's file is gone.
     ProviderFileMissing,
+    /// The UCMA runtime is not installed: no key, no file, no version.
+    RuntimeMissing,
     /// There is no `Web.config`.
     WebConfigMissing,
     /// `Web.config` is read-only.

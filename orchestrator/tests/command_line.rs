@@ -102,9 +102,9 @@ impl Bench {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path)
+                    folders.push(path);
                 } else {
-                    files.push(path)
+                    files.push(path);
                 }
             }
         }
@@ -401,6 +401,31 @@ fn a_server_that_is_down_holds_up_nobody_else() {
     );
 }
 
+#[test]
+fn a_messaging_provider_that_is_not_there_is_named() {
+    let bench = Bench::new();
+    let overlay = bench.overlay(
+        "[[defects]]\nhost = \"atl-mbx-001.litwareinc.com\"\ndefect = \"provider-by-folder\"\n\
+         [[defects]]\nhost = \"atl-mbx-002.litwareinc.com\"\ndefect = \"provider-key-missing\"\n\
+         [[defects]]\nhost = \"atl-mbx-003.litwareinc.com\"\ndefect = \"runtime-missing\"\n",
+    );
+    let arguments = [
+        "--yes",
+        "--only",
+        "backend.ucma",
+        "--lab-with",
+        overlay.to_str().unwrap(),
+    ];
+    let found = bench.run("apply", &arguments).ends(1).out;
+    for text in [
+        "the registry key is missing, although the UCMA runtime 5.0.8308.0 is installed",
+        "the registry key is missing, and no UCMA runtime is installed",
+    ] {
+        assert!(found.contains(text), "{text} in {found}");
+    }
+    assert_eq!(bench.changing_calls(0), Vec::<Value>::new());
+}
+
 /// A lab in a process of its own, until it is dropped.
 struct LabProcess {
     process: std::process::Child,
@@ -563,7 +588,7 @@ fn reports_are_one_document_and_nothing_else() {
     let bench = Bench::new();
     let plan: Value =
         serde_json::from_str(&bench.run("plan", &["--format", "json"]).ends(0).out).unwrap();
-    assert_eq!(plan["nodes"].as_array().unwrap().len(), 24);
+    assert_eq!(plan["nodes"].as_array().unwrap().len(), 27);
     let powershell = bench.run("plan", &["--format", "powershell"]).ends(0).out;
     assert!(
         powershell

@@ -3,7 +3,7 @@
 use owaim_inventory::{PolicyScope, Role, Site};
 
 use crate::{
-    Step, StepId, backend_certificate, backend_recycle, backend_web_config,
+    Step, StepId, backend_certificate, backend_recycle, backend_ucma, backend_web_config,
     cas_owa_virtual_directory, mailbox_policy, preflight_host, verify_event_112, verify_log_folder,
 };
 
@@ -11,10 +11,11 @@ use crate::{
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 8] = [
+pub const STEP_IDS: [StepId; 9] = [
     preflight_host::ID,
     cas_owa_virtual_directory::ID,
     mailbox_policy::ID,
+    backend_ucma::ID,
     backend_certificate::ID,
     backend_web_config::ID,
     backend_recycle::ID,
@@ -58,6 +59,9 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
     for policy in policies {
         let host = site.exchange.admin_host.clone();
         steps.push(Box::new(mailbox_policy::MailboxPolicy { host, policy }));
+    }
+    for host in backends() {
+        steps.push(Box::new(backend_ucma::BackendUcma { host }));
     }
     for host in backends() {
         steps.push(Box::new(backend_certificate::BackendCertificate { host }));

@@ -8,6 +8,7 @@
 
 mod backend_certificate;
 mod backend_recycle;
+mod backend_ucma;
 mod backend_web_config;
 mod cas_owa_virtual_directory;
 mod catalog;

@@ -11,7 +11,7 @@ use super::certificates::{Certificate, IssueError, Request, SigningKey, days};
 use super::directory::{
     BACK_END, Directory, FRONT_END, Policy, Properties, Replicated, User, VirtualDirectory,
 };
-use super::filesystem::FileSystem;
+use super::filesystem::{FileSystem, split};
 use super::iis::Iis;
 use super::registry::Registry;
 use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
@@ -26,6 +26,12 @@ const INSTALL_ROOT: &str = "C:\\Program Files\\Microsoft\\Exchange Server\\V15";
 /// File of the messaging provider.
 const PROVIDER_FILE: &str =
     "C:\\Program Files\\Microsoft UCMA 4.0\\Runtime\\SSP\\Microsoft.Rtc.Internal.Ucweb.dll";
+/// Where the UCMA runtime notes its version.
+const RUNTIME_KEY: &str = "SOFTWARE\\Microsoft\\UCMA\\{902F4F35-D5DC-4363-8671-D5EF0D26C21D}";
+/// Its entry in the list of installed programs.
+const PROGRAM_KEY: &str = "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\{41D635FE-4F9D-47F7-8230-9B29D6D42D31}";
+const RUNTIME_PROGRAM: &str = "Microsoft Unified Communications Managed API 4.0, Runtime";
+const RUNTIME_VERSION: &str = "5.0.8308.0";
 /// Seconds after a recycle at which the lab's own users sign on.
 const SIGN_ON_S: f64 = 2.0;
 /// Seconds until a write has reached every domain controller.
@@ -463,8 +469,13 @@ fn install_exchange(
             .registry
             .set(PROVIDER_KEY, PROVIDER_VALUE, PROVIDER_FILE);
         state.files.place(PROVIDER_FILE, b"MZ".to_vec(), installed);
-        let runtime = "SOFTWARE\\Microsoft\\UCMA\\{902F4F35-D5DC-4363-8671-D5EF0D26C21D}";
-        state.registry.set(runtime, "Version", "5.0.8308.0");
+        state.registry.set(RUNTIME_KEY, "Version", RUNTIME_VERSION);
+        state
+            .registry
+            .set(PROGRAM_KEY, "DisplayName", RUNTIME_PROGRAM);
+        state
+            .registry
+            .set(PROGRAM_KEY, "DisplayVersion", RUNTIME_VERSION);
     }
 }
 
@@ -584,7 +595,20 @@ fn apply_defects(state: &mut HostState, overlay: &Overlay, host: &Host) {
             DefectKind::ProviderMissing => {
                 state.registry.remove_value(PROVIDER_KEY, PROVIDER_VALUE);
             }
+            DefectKind::ProviderKeyMissing => {
+                state.registry.remove(PROVIDER_KEY);
+            }
+            DefectKind::ProviderByFolder => {
+                let folder = split(PROVIDER_FILE).0;
+                state.registry.set(PROVIDER_KEY, PROVIDER_VALUE, folder);
+            }
             DefectKind::ProviderFileMissing => {
+                let _ = state.files.remove(PROVIDER_FILE, false, true);
+            }
+            DefectKind::RuntimeMissing => {
+                for key in [PROVIDER_KEY, RUNTIME_KEY, PROGRAM_KEY] {
+                    state.registry.remove(key);
+                }
                 let _ = state.files.remove(PROVIDER_FILE, false, true);
             }
             DefectKind::WebConfigMissing => {

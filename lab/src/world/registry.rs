@@ -101,6 +101,16 @@ impl Registry {
         key.values.len() < before
     }
 
+    /// Removes the key at `path` and those below it; `false` if there is none.
+    pub(crate) fn remove(&mut self, path: &str) -> bool {
+        let path = super::filesystem::normal(path).to_lowercase();
+        let below = format!("{path}\\");
+        let before = self.keys.len();
+        self.keys
+            .retain(|key, _| *key != path && !key.starts_with(&below));
+        self.keys.len() < before
+    }
+
     /// The keys directly below `path`.
     pub(crate) fn children(&self, path: &str) -> impl Iterator<Item = &Key> {
         let above = super::filesystem::normal(path).to_lowercase();

@@ -6,5 +6,6 @@ mod commands;
 mod directories;
 mod preflight;
 mod recycle;
+mod ucma;
 mod verify;
 mod web_config;

@@ -142,6 +142,9 @@ fn every_defect_gets_its_event() {
         ("certificate-not-yet-valid", &[104]),
         ("certificate-without-key", &[105]),
         ("provider-missing", &[83]),
+        ("provider-key-missing", &[83]),
+        ("runtime-missing", &[83]),
+        ("provider-by-folder", &[112]),
         ("provider-file-missing", &[84]),
         ("refused-by-lync", &[88]),
     ] {

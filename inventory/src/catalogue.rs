@@ -19,7 +19,7 @@ mod windows_system;
 pub use parameter::{Kind, Parameter, PipelineInput};
 pub use refusal::{parameter_refusal, refusal};
 
-use crate::{ExchangeVersion, PowerShellVersion, WindowsVersion};
+use crate::{ExchangeVersion, LyncVersion, PowerShellVersion, WindowsVersion};
 
 /// One cmdlet.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Cmdlet {
     pub windows: Option<WindowsVersion>,
     /// First and last generation of Exchange that have it.
     pub exchange: Option<(ExchangeVersion, ExchangeVersion)>,
+    /// First and last generation of Lync that have it; of no meaning for other products.
+    pub lync: (LyncVersion, LyncVersion),
     /// Names of its parameter sets, the default one first; empty if there is only one.
     pub sets: &'static [&'static str],
     /// Its parameters, without the common ones ([`COMMON_PARAMETERS`]).
@@ -86,6 +88,7 @@ const WINDOWS: Cmdlet = Cmdlet {
     powershell: POWERSHELL_2,
     windows: None,
     exchange: None,
+    lync: (LyncVersion::L2010, LyncVersion::Se),
     sets: &[],
     parameters: &[],
 };
@@ -100,6 +103,9 @@ const EXCHANGE: Cmdlet = Cmdlet {
     exchange: Some((ExchangeVersion::E2013, ExchangeVersion::Se)),
     ..WINDOWS
 };
+/// Name of Lync's module up to Lync Server 2013; the catalogue has the later one.
+pub const LYNC_MODULE: &str = "Lync";
+
 /// Lync's cmdlets reach the configuration database and the directory from where they run.
 const LYNC: Cmdlet = Cmdlet {
     product: Product::Lync,
@@ -176,7 +182,12 @@ pub fn find(name: &str) -> Option<&'static Cmdlet> {
     all()
         .find(named)
         .or_else(|| all().find(aliased))
-        .filter(|c| module.is_none_or(|module| c.module.eq_ignore_ascii_case(module)))
+        .filter(|c| {
+            module.is_none_or(|module| {
+                c.module.eq_ignore_ascii_case(module)
+                    || (c.product == Product::Lync && LYNC_MODULE.eq_ignore_ascii_case(module))
+            })
+        })
 }
 
 impl Cmdlet {

@@ -3,6 +3,7 @@
 use super::parameter::PipelineInput::{Both, Property, Value};
 use super::parameter::{any, boolean, date, int, named, secret, switch, text, texts};
 use super::{Cmdlet, LYNC};
+use crate::LyncVersion::{L2013, S2015, Se};
 
 /// In alphabetical order, one parameter a line.
 #[rustfmt::skip]
@@ -51,7 +52,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsClsConfiguration",
+        name: "Get-CsClsConfiguration", lync: (L2013, Se),
         sets: &["Filter", "Identity"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -61,7 +62,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsClsScenario",
+        name: "Get-CsClsScenario", lync: (L2013, Se),
         sets: &["Filter", "Identity"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -115,7 +116,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsImConfiguration",
+        name: "Get-CsImConfiguration", lync: (S2015, Se),
         sets: &["Identity", "Filter"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -148,7 +149,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsOAuthConfiguration",
+        name: "Get-CsOAuthConfiguration", lync: (L2013, Se),
         sets: &["Identity", "Filter"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -158,7 +159,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsOAuthServer",
+        name: "Get-CsOAuthServer", lync: (L2013, Se),
         sets: &["Filter", "Identity"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -169,7 +170,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsPartnerApplication",
+        name: "Get-CsPartnerApplication", lync: (L2013, Se),
         sets: &["Filter", "Identity"],
         parameters: &[
             text("Filter").sets(&["Filter"]),
@@ -190,7 +191,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsServerVersion",
+        name: "Get-CsServerVersion", delegation: false,
         ..LYNC
     },
     Cmdlet {
@@ -333,7 +334,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Get-CsWindowsService",
+        name: "Get-CsWindowsService", delegation: false,
         parameters: &[
             text("ComputerName"),
             switch("ExcludeActivityLevel"),
@@ -343,7 +344,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Search-CsClsLogging",
+        name: "Search-CsClsLogging", lync: (L2013, Se),
         parameters: &[
             switch("AsXml"),
             text("CallId"),
@@ -367,7 +368,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Show-CsClsLogging",
+        name: "Show-CsClsLogging", lync: (L2013, Se),
         parameters: &[
             switch("AsXml"),
             texts("Computers"),
@@ -376,7 +377,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Test-CsExUMConnectivity",
+        name: "Test-CsExUMConnectivity", lync: (L2013, Se),
         sets: &["ServerPlatform", "ClientPlatform"],
         parameters: &[
             any("Authentication").alias(&["Ath"]),

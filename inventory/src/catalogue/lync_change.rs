@@ -3,6 +3,7 @@
 use super::parameter::PipelineInput::{Both, Property, Value};
 use super::parameter::{any, boolean, bytes, int, named, switch, text, texts};
 use super::{Cmdlet, LYNC};
+use crate::LyncVersion::{L2013, Se};
 
 /// In alphabetical order, one parameter a line.
 #[rustfmt::skip]
@@ -61,7 +62,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "New-CsClsProvider", changes: true,
+        name: "New-CsClsProvider", lync: (L2013, Se), changes: true,
         parameters: &[
             text("Flags").mandatory(),
             text("Guid"),
@@ -73,7 +74,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "New-CsClsScenario", changes: true, should_process: true,
+        name: "New-CsClsScenario", lync: (L2013, Se), changes: true, should_process: true,
         sets: &["Identity", "ParentAndRelativeKey"],
         parameters: &[
             switch("Force"),
@@ -86,7 +87,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "New-CsPartnerApplication", changes: true, should_process: true,
+        name: "New-CsPartnerApplication", lync: (L2013, Se), changes: true, should_process: true,
         sets: &["UseOAuthServer", "CertificateFileData", "CertificateRawData", "MetadataUrl"],
         parameters: &[
             boolean("AcceptSecurityIdentifierInformation"),
@@ -181,7 +182,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Remove-CsClsScenario", changes: true, should_process: true,
+        name: "Remove-CsClsScenario", lync: (L2013, Se), changes: true, should_process: true,
         parameters: &[
             switch("Force"),
             text("Identity").at(0).mandatory().piped(Property),
@@ -189,7 +190,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Remove-CsPartnerApplication", changes: true, should_process: true,
+        name: "Remove-CsPartnerApplication", lync: (L2013, Se), changes: true, should_process: true,
         parameters: &[
             switch("Force"),
             text("Identity").at(0).mandatory().piped(Property),
@@ -229,7 +230,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Set-CsClsScenario", changes: true, should_process: true,
+        name: "Set-CsClsScenario", lync: (L2013, Se), changes: true, should_process: true,
         sets: &["Identity", "Instance"],
         parameters: &[
             switch("Force"),
@@ -240,7 +241,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Set-CsOAuthConfiguration", changes: true, should_process: true,
+        name: "Set-CsOAuthConfiguration", lync: (L2013, Se), changes: true, should_process: true,
         sets: &["Identity", "Instance"],
         parameters: &[
             text("ClientAuthorizationOAuthServerIdentity").sets(&["Identity"]),
@@ -256,7 +257,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Set-CsPartnerApplication", changes: true, should_process: true,
+        name: "Set-CsPartnerApplication", lync: (L2013, Se), changes: true, should_process: true,
         sets: &["Instance", "CertificateFileData", "CertificateRawData", "Identity", "UseOAuthServer", "MetadataUrl"],
         parameters: &[
             boolean("AcceptSecurityIdentifierInformation").sets(&["CertificateFileData", "CertificateRawData", "Identity", "UseOAuthServer", "MetadataUrl"]),
@@ -302,7 +303,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Start-CsClsLogging", changes: true,
+        name: "Start-CsClsLogging", lync: (L2013, Se), changes: true,
         parameters: &[
             switch("AsXml"),
             texts("Computers"),
@@ -313,7 +314,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Start-CsWindowsService", changes: true, should_process: true,
+        name: "Start-CsWindowsService", delegation: false, changes: true, should_process: true,
         sets: &["Name", "InputObject"],
         parameters: &[
             text("ComputerName").sets(&["Name"]),
@@ -326,7 +327,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Stop-CsClsLogging", changes: true,
+        name: "Stop-CsClsLogging", lync: (L2013, Se), changes: true,
         parameters: &[
             switch("AsXml"),
             texts("Computers"),
@@ -336,7 +337,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Stop-CsWindowsService", changes: true, should_process: true,
+        name: "Stop-CsWindowsService", delegation: false, changes: true, should_process: true,
         sets: &["Name", "InputObject"],
         parameters: &[
             text("ComputerName").sets(&["Name"]),
@@ -352,7 +353,7 @@ pub(super) static CMDLETS: &[Cmdlet] = &[
         ..LYNC
     },
     Cmdlet {
-        name: "Sync-CsClsLogging", changes: true,
+        name: "Sync-CsClsLogging", lync: (L2013, Se), changes: true,
         parameters: &[
             switch("AsXml"),
             texts("Computers"),

@@ -260,6 +260,11 @@ fn places(site: &Site) -> impl Iterator<Item = (&Host, EndpointKind)> {
         let kinds = [
             (EndpointKind::Windows, true),
             (EndpointKind::Exchange, serves_exchange(site, host)),
+            (EndpointKind::Lync, host.is(Role::LyncFrontEnd)),
+            (
+                EndpointKind::LyncLocal,
+                host.endpoints.contains_key(&EndpointKind::LyncLocal),
+            ),
         ];
         kinds
             .into_iter()

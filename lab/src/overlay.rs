@@ -1,8 +1,10 @@
 //! [`Overlay`]: what makes the simulated site differ from a freshly installed one.
 //!
 //! A TOML file (`--lab-with FILE`). It shapes the first state only, except `latency_ms`,
-//! `nested`, `faults` and `accounts`, which hold for every start. The format is described in
+//! `nested`, `faults`, `accounts` and `actions`, which hold for every start. The format is described in
 //! `docs/lab.md`.
+
+mod lync;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +12,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use owaim_inventory::{HostName, PowerShellVersion, WindowsVersion};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use lync::{
+    Action, DialPlanOverlay, LyncOverlay, LyncUserOverlay, ReplicaOverlay, TrustedPoolOverlay,
+    UmOverlay, UmRole,
+};
 
 use crate::world::Nested;
 
@@ -42,6 +49,12 @@ pub struct Overlay {
     pub(crate) sign_ons: Option<Vec<SignOn>>,
     /// Accounts that may log on, besides the one that the start makes up.
     pub(crate) accounts: Vec<Account>,
+    /// The Lync side.
+    pub(crate) lync: LyncOverlay,
+    /// UM dial plans.
+    pub(crate) dial_plans: Vec<DialPlanOverlay>,
+    /// What happens to the site at every start.
+    pub(crate) actions: Vec<Action>,
     /// Things that are wrong.
     pub(crate) defects: Vec<Defect>,
     /// Things that go wrong while working.
@@ -73,6 +86,8 @@ pub(crate) struct HostOverlay {
     pub(crate) app_pool: Option<PoolOverlay>,
     /// Whether the host is out of service.
     pub(crate) maintenance: bool,
+    /// Unified Messaging.
+    pub(crate) um: UmOverlay,
 }
 
 /// State of an application pool.
@@ -141,7 +156,11 @@ pub(crate) struct UserOverlay {
     /// Whether OWA is enabled.
     #[serde(default = "yes")]
     pub(crate) owa: bool,
+    /// Its SIP proxy address.
     pub(crate) sip_address: Option<String>,
+    /// As Lync knows it.
+    #[serde(default)]
+    pub(crate) lync: LyncUserOverlay,
 }
 
 /// An entry of the timetable.
@@ -297,6 +316,11 @@ pub(crate) enum DefectKind {
     WebConfigReadOnly,
     /// The Front End refuses the server.
     RefusedByLync,
+    /// `Web.config` has the two keys, the thumbprint with the invisible mark before it.
+    ThumbprintHiddenMark,
+    /// Both services of Unified Messaging in a SIP URI dial plan, and the trusted pool of the
+    /// site file beside that.
+    DoubleEntry,
 }
 
 /// Something that goes wrong while working.
@@ -305,7 +329,7 @@ pub(crate) enum DefectKind {
 pub(crate) struct Fault {
     /// Where; everywhere if absent.
     pub(crate) host: Option<HostName>,
-    /// Kind of endpoint: `windows`, `exchange`; each if absent.
+    /// Kind of endpoint: `windows`, `exchange`, `lync`, `lync-local`; each if absent.
     pub(crate) endpoint: Option<String>,
     /// On the wire: the last part of the action, for example `Receive`.
     pub(crate) action: Option<String>,

@@ -9,12 +9,12 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, WindowsVersion};
+use owaim_inventory::{ExchangeVersion, HostName, LyncVersion, PowerShellVersion, WindowsVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::overlay::SignOn;
 use crate::world::model::{
-    Certificate, Directory, Event, FileSystem, Iis, Registry, ServiceState, SigningKey,
+    Certificate, Directory, Event, FileSystem, Iis, Lync, Registry, ServiceState, SigningKey,
 };
 
 /// Layout of the file; another number is another layout.
@@ -30,6 +30,10 @@ pub(crate) struct State {
     pub(crate) authority: SigningKey,
     /// What Exchange keeps in the directory.
     pub(crate) directory: Directory,
+    /// What Lync keeps in its Central Management Store and its servers have of it; `None` if the
+    /// site has no Front End.
+    #[serde(default)]
+    pub(crate) lync: Option<Lync>,
     /// The servers.
     pub(crate) hosts: BTreeMap<HostName, HostState>,
     /// When users sign on.
@@ -43,15 +47,22 @@ pub(crate) struct HostState {
     pub(crate) powershell: PowerShellVersion,
     /// Generation of Exchange; `None` on other servers.
     pub(crate) exchange: Option<ExchangeVersion>,
+    /// Generation of Lync; `None` on other servers than front ends.
+    #[serde(default)]
+    pub(crate) lync: Option<LyncVersion>,
     /// Exchange's folder, without trailing backslash.
     pub(crate) install_root: String,
     /// Seconds that its clock is ahead of ours.
     pub(crate) clock_skew_s: i64,
     /// Whether it has been taken out of service (`ServerWideOffline` and `OwaProxy` inactive).
     pub(crate) maintenance: bool,
+    /// Cumulative updates installed since the first state.
+    #[serde(default)]
+    pub(crate) updates: u32,
     /// The registrar pool: the only server name that works.
     pub(crate) registrar: String,
-    /// Subjects that the Front End knows as trusted peers.
+    /// Subjects that the Front End knows as trusted peers, where the site has none that could
+    /// be asked.
     pub(crate) trusted_names: Vec<String>,
     /// Whether the Front End refuses this server as a peer (event 88).
     pub(crate) refused_by_lync: bool,
@@ -98,6 +109,7 @@ impl State {
             calls: 0,
             authority,
             directory,
+            lync: None,
             hosts: BTreeMap::new(),
             sign_ons: Vec::new(),
         }

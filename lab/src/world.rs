@@ -4,6 +4,7 @@
 //! come out. Nothing runs in the background; what users do comes due when the next command
 //! arrives.
 
+mod actions;
 mod binder;
 mod certificates;
 mod cmdlets;
@@ -14,13 +15,16 @@ mod events;
 mod filesystem;
 mod first;
 mod iis;
+mod lync;
 pub(crate) mod model;
 mod prompt;
 mod record;
 mod registry;
 mod run;
 mod services;
+mod setup;
 mod signon;
+mod unified;
 mod values;
 mod visibility;
 mod webconfig;
@@ -40,6 +44,7 @@ use uuid::Uuid;
 
 pub(crate) use directory::MessagingType;
 pub(crate) use record::Recorder;
+pub(crate) use unified::{StartupMode, UriType, VoipSecurity};
 pub(crate) use values::Nested;
 
 use crate::overlay::Overlay;
@@ -154,7 +159,8 @@ impl World {
         clock: Clock,
     ) -> Result<Self, Trouble> {
         let saved = folder.map(State::load).transpose()?.flatten();
-        let state = if let Some(state) = saved {
+        let kept = saved.is_some();
+        let mut state = if let Some(state) = saved {
             let missing = site
                 .hosts
                 .iter()
@@ -165,12 +171,13 @@ impl World {
             }
             state
         } else {
-            let state = first::state(site, overlay, clock())?;
-            if let Some(folder) = folder {
-                state.save(folder)?;
-            }
-            state
+            first::state(site, overlay, clock())?
         };
+        let happened = actions::happen(site, overlay, &mut state, clock())
+            .map_err(|(kind, name)| first::FirstError::Unknown { kind, name })?;
+        if let Some(folder) = folder.filter(|_| happened || !kept) {
+            state.save(folder)?;
+        }
         let inner = Inner {
             site: site.clone(),
             overlay: overlay.clone(),

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::lync::LyncUser;
+use super::unified::{DialPlan, UmServer};
+
 /// The directory of the site.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Directory {
@@ -27,6 +30,12 @@ pub(crate) struct Directory {
     pub(crate) users: Vec<User>,
     /// Setting overrides of the organization.
     pub(crate) overrides: Vec<SettingOverride>,
+    /// UM dial plans.
+    #[serde(default)]
+    pub(crate) dial_plans: Vec<DialPlan>,
+    /// Servers with Unified Messaging.
+    #[serde(default)]
+    pub(crate) unified: Vec<UmServer>,
 }
 
 /// An OWA virtual directory.
@@ -58,7 +67,11 @@ pub(crate) struct User {
     /// Name of the mailbox policy.
     pub(crate) policy: Option<String>,
     pub(crate) owa: bool,
+    /// SIP proxy address of the mailbox.
     pub(crate) sip_address: Option<String>,
+    /// As Lync knows the user, if it does.
+    #[serde(default)]
+    pub(crate) lync: Option<LyncUser>,
 }
 
 /// A setting override.
@@ -142,6 +155,11 @@ impl<T: Clone> Replicated<T> {
             old_changed: changed,
             new_changed: changed,
         }
+    }
+
+    /// The value that was written last.
+    pub(crate) fn newest(&self) -> &T {
+        &self.new
     }
 
     /// The value that `controller` has at `now`, and when it was changed.

@@ -15,9 +15,10 @@ use super::filesystem::{FileSystem, split};
 use super::iis::Iis;
 use super::registry::Registry;
 use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
-use super::{services, webconfig};
+use super::{lync, services, setup, unified, webconfig};
 use crate::overlay::{
-    CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay,
+    CertificateOverlay, DefectKind, HostOverlay, LyncUserOverlay, Overlay, PoolOverlay, SignOn,
+    When, WorkerOverlay,
 };
 use crate::state::{HostState, State};
 
@@ -50,6 +51,9 @@ pub(crate) enum FirstError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// The overlay's topology is no topology.
+    #[error("the overlay's topology cannot be made: {0}")]
+    Lync(String),
     /// The overlay speaks of something that the site does not have.
     #[error("the overlay names the {kind} {name:?}, which the site does not have")]
     Unknown { kind: &'static str, name: String },
@@ -67,6 +71,8 @@ pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<St
         let built = build_host(site, overlay, &state.authority, host, index, now)?;
         state.hosts.insert(host.name.clone(), built);
     }
+    unified::set_up(site, overlay, &mut state, installed);
+    lync::set_up(site, overlay, &mut state, installed).map_err(FirstError::Lync)?;
     state.sign_ons = overlay.sign_ons.clone().unwrap_or_else(|| sign_ons(site));
     Ok(state)
 }
@@ -82,9 +88,14 @@ fn check_names(site: &Site, overlay: &Overlay) -> Result<(), FirstError> {
     let faults = overlay.faults.iter().filter_map(|f| f.host.as_ref());
     let users = overlay.users.iter().map(|u| &u.server);
     let defects = overlay.defects.iter().map(|d| &d.host);
+    let members = overlay.dial_plans.iter().flat_map(|plan| &plan.servers);
+    let actions = overlay.actions.iter().filter_map(|action| action.host());
     match overlay
         .hosts
         .keys()
+        .chain(members)
+        .chain(actions)
+        .chain(&overlay.lync.discovered)
         .chain(sign_ons)
         .chain(faults)
         .chain(users)
@@ -194,17 +205,20 @@ fn directory(
         policy: u.policy.clone(),
         owa: u.owa,
         sip_address: u.sip_address.clone(),
+        lync: lync::user(site, &u.lync, u.sip_address.as_deref()),
     };
     let own = site
         .hosts_with(Role::Backend)
         .enumerate()
-        .map(|(n, host)| User {
+        .map(|(n, host)| (n, host, format!("sip:user{}@{domain}", n + 1)))
+        .map(|(n, host, address)| User {
+            lync: lync::user(site, &LyncUserOverlay::default(), Some(&address)),
             name: format!("Lab User {}", n + 1),
             principal: format!("user{}@{domain}", n + 1),
             server: host.name.to_string(),
             policy: Some("Default".into()),
             owa: true,
-            sip_address: Some(format!("sip:user{}@{domain}", n + 1)),
+            sip_address: Some(address),
         });
     let organization = overlay.organization.clone().unwrap_or_else(|| {
         let label = domain.split('.').next().unwrap_or("Lab");
@@ -218,6 +232,8 @@ fn directory(
         policies,
         users: own.chain(overlay.users.iter().map(user)).collect(),
         overrides: Vec::new(),
+        dial_plans: Vec::new(),
+        unified: Vec::new(),
         domain,
     })
 }
@@ -305,6 +321,8 @@ fn build_host(
         windows: over.windows.unwrap_or(windows),
         powershell: over.powershell.unwrap_or(powershell),
         exchange,
+        lync: host.is(Role::LyncFrontEnd).then_some(site.lync.version),
+        updates: 0,
         install_root: super::filesystem::normal(install_root),
         clock_skew_s,
         maintenance: over.maintenance,
@@ -338,10 +356,17 @@ fn build_host(
         let bytes = read(&host.name, &local)?;
         state.files.place(path, bytes, installed);
     }
-    if backend {
-        state.certificates = certificates(site, overlay, authority, host, index, now)?;
+    if host.is(Role::LyncFrontEnd) {
+        setup::place_lync(&mut state, site.lync.version, installed);
+        let names = vec![site.lync.pool.to_string(), host.name.to_string()];
+        let own = Request::good(site.lync.pool.as_str(), names, now);
+        state.certificates.push(authority.issue(&own)?);
     }
-    apply_defects(&mut state, overlay, host);
+    if backend {
+        let mail = certificates(site, overlay, authority, host, index, now)?;
+        state.certificates.extend(mail);
+    }
+    apply_defects(&mut state, site, overlay, host, installed);
     for path in &over.read_only {
         if !state.files.set_read_only(path, true) {
             return Err(FirstError::Unknown {
@@ -425,9 +450,10 @@ fn install_exchange(
     installed: Timestamp,
 ) {
     let root = state.install_root.clone();
-    let [major, minor, build, revision] =
-        build_of(exchange).map(|n| i32::try_from(n).unwrap_or_default());
-    let product = format!("SOFTWARE\\Microsoft\\ExchangeServer\\v{major}");
+    let product = format!(
+        "SOFTWARE\\Microsoft\\ExchangeServer\\v{}",
+        build_of(exchange)[0]
+    );
     let setup = format!("{product}\\Setup");
     state.registry.make(&format!("{product}\\AdminTools"));
     for (role, keys) in ROLE_KEYS {
@@ -442,29 +468,12 @@ fn install_exchange(
     state
         .registry
         .set(&setup, "MsiInstallPath", format!("{root}\\").as_str());
-    for (name, number) in [
-        ("MsiProductMajor", major),
-        ("MsiProductMinor", minor),
-        ("MsiBuildMajor", build),
-        ("MsiBuildMinor", revision),
-    ] {
-        state.registry.set(&setup, name, number);
-    }
     state
         .files
         .make_folders(&format!("{root}\\Logging"), installed);
     state.files.make_folders(&format!("{root}\\Bin"), installed);
-    if host.is(Role::Cas) {
-        let file = format!("{root}\\FrontEnd\\HttpProxy\\owa\\web.config");
-        state
-            .files
-            .place(&file, webconfig::front_end(host.name.short()), installed);
-    }
+    setup::place_exchange(state, host, exchange, installed);
     if host.is(Role::Backend) {
-        let file = state.web_config();
-        state
-            .files
-            .place(&file, webconfig::backend(host.name.short()), installed);
         state
             .registry
             .set(PROVIDER_KEY, PROVIDER_VALUE, PROVIDER_FILE);
@@ -588,7 +597,13 @@ fn spoiled(
     std::iter::once(request).chain(newer).collect()
 }
 
-fn apply_defects(state: &mut HostState, overlay: &Overlay, host: &Host) {
+fn apply_defects(
+    state: &mut HostState,
+    site: &Site,
+    overlay: &Overlay,
+    host: &Host,
+    installed: Timestamp,
+) {
     for defect in overlay.defects.iter().filter(|d| d.host == host.name) {
         let file = state.web_config();
         match defect.defect {
@@ -618,7 +633,28 @@ fn apply_defects(state: &mut HostState, overlay: &Overlay, host: &Host) {
                 state.files.set_read_only(&file, true);
             }
             DefectKind::RefusedByLync => state.refused_by_lync = true,
+            DefectKind::ThumbprintHiddenMark => {
+                if let Some(text) = marked(state, site, &file) {
+                    state.files.place(&file, text, installed);
+                }
+            }
             _ => {}
         }
     }
+}
+
+/// The configuration file with both keys, the thumbprint as it is copied from the certificate
+/// dialog.
+fn marked(state: &HostState, site: &Site, file: &str) -> Option<Vec<u8>> {
+    let subject = site.certificate.subject.as_str();
+    let thumbprint = state
+        .certificates
+        .iter()
+        .find(|c| c.common_name() == subject)?
+        .thumbprint();
+    webconfig::with_settings(
+        state.files.read(file)?,
+        site.lync.pool.as_str(),
+        &format!("\u{200e}{thumbprint}"),
+    )
 }

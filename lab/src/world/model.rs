@@ -5,5 +5,6 @@ pub(crate) use super::directory::Directory;
 pub(crate) use super::events::Event;
 pub(crate) use super::filesystem::FileSystem;
 pub(crate) use super::iis::Iis;
+pub(crate) use super::lync::Lync;
 pub(crate) use super::registry::Registry;
 pub(crate) use super::services::ServiceState;

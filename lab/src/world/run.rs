@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use owaim_inventory::EndpointKind;
-use owaim_inventory::catalogue::{self, Cmdlet};
+use owaim_inventory::catalogue::{self, Cmdlet, Product};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{
     Command, ErrorRecord, HostCall, Pipeline, PipelineOutput, PipelineState, Record,
@@ -16,7 +16,7 @@ use super::cmdlets::{self, Cx, native};
 use super::errors::{Category, Failure, class};
 use super::prompt::{agrees, confirmation};
 use super::record::{CallRecord, shown};
-use super::visibility::shows;
+use super::visibility::{is_full, module, shows};
 use super::{Caller, Execution, World, lock, signon};
 
 /// A pipeline under way.
@@ -163,8 +163,7 @@ impl Machine {
         if command.is_script {
             return self.refuse(command, &script_refused(self.caller.endpoint), "");
         }
-        let full = self.caller.endpoint != EndpointKind::Exchange;
-        if full && native::is_program(&command.name) {
+        if is_full(self.caller.endpoint) && native::is_program(&command.name) {
             return self.program(command);
         }
         let Some((cmdlet, platform)) = self.visible(&command.name) else {
@@ -183,7 +182,7 @@ impl Machine {
         let what_if = arguments.switch("WhatIf");
         let asks = match arguments.flag("Confirm") {
             Some(asked) => asked,
-            None => cmdlet.prompts && !arguments.switch("Force"),
+            None => (cmdlet.prompts || self.asks(cmdlet, &arguments)) && !arguments.switch("Force"),
         };
         if asks && !what_if && !self.confirmed && !calls.is_empty() {
             self.prompts += 1;
@@ -358,9 +357,37 @@ impl Machine {
         };
         let cmdlet = catalogue::find(name)?;
         // Restricted endpoints have no aliases.
-        let named = self.caller.endpoint != EndpointKind::Exchange
-            || cmdlet.name.eq_ignore_ascii_case(name);
-        (named && shows(host, self.caller.endpoint, cmdlet)).then_some((cmdlet, platform))
+        let full = is_full(self.caller.endpoint);
+        let named = full || cmdlet.name.eq_ignore_ascii_case(name);
+        // Modules of products load by themselves from PowerShell 3.0 on.
+        let loaded = cmdlet.product != Product::Lync
+            || !full
+            || host.powershell.major >= 3
+            || lock(&self.world.inner.sessions)
+                .get(&self.caller.session)
+                .is_some_and(|session| session.modules.contains(module(host, cmdlet)));
+        (named && loaded && shows(host, self.caller.endpoint, cmdlet)).then_some((cmdlet, platform))
+    }
+
+    /// Whether the cmdlet asks for confirmation of what it was given: a computer that the
+    /// directory does not know, an application over plain TCP.
+    fn asks(&self, cmdlet: &Cmdlet, arguments: &Bound) -> bool {
+        let name = match cmdlet.name {
+            "New-CsTrustedApplication" => return arguments.switch("EnableTcp"),
+            "New-CsTrustedApplicationPool" => arguments
+                .text("ComputerFqdn")
+                .or_else(|| arguments.text("Identity")),
+            "New-CsTrustedApplicationComputer" => arguments.text("Identity"),
+            _ => None,
+        };
+        // Without credentials for other machines it fails before it can ask.
+        let reaches = self.caller.endpoint != EndpointKind::Windows;
+        name.filter(|_| reaches).is_some_and(|name| {
+            lock(&self.world.inner.state)
+                .lync
+                .as_ref()
+                .is_some_and(|lync| !lync.has_account(&name))
+        })
     }
 
     /// Refuses a command before it does anything.
@@ -548,7 +575,7 @@ fn unsaved(error: &crate::state::StateError) -> Failure {
 }
 
 fn script_refused(endpoint: EndpointKind) -> Failure {
-    if endpoint == EndpointKind::Windows || endpoint == EndpointKind::LyncLocal {
+    if is_full(endpoint) {
         return Failure::not_modelled("script text");
     }
     Failure::new(

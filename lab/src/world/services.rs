@@ -3,6 +3,8 @@
 use owaim_inventory::{ExchangeVersion, Host, Role};
 use serde::{Deserialize, Serialize};
 
+use super::unified;
+
 /// One service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ServiceState {
@@ -56,13 +58,10 @@ pub(super) fn of(host: &Host, exchange: Option<ExchangeVersion>) -> Vec<ServiceS
         all.extend(BACKEND);
     }
     if host.is(Role::Backend) && unified_messaging {
-        all.push(("MSExchangeUM", "Microsoft Exchange Unified Messaging"));
+        all.push(unified::SERVICE);
     }
     if host.is(Role::Cas) && unified_messaging {
-        all.push((
-            "MSExchangeUMCR",
-            "Microsoft Exchange Unified Messaging Call Router",
-        ));
+        all.push(unified::CALL_ROUTER);
     }
     if host.is(Role::LyncFrontEnd) {
         all.extend(FRONT_END);

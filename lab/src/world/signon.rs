@@ -11,6 +11,7 @@ use super::certificates::days;
 use super::directory::{MessagingType, Properties};
 use super::events::{self, Event, Level, MESSAGING, OWA};
 use super::iis::Settings;
+use super::lync;
 use super::registry::Data;
 use super::webconfig;
 use crate::overlay::When;
@@ -18,6 +19,9 @@ use crate::state::{HostState, State};
 
 /// Days before its end at which a certificate is reported (event 106).
 const SOON_DAYS: i32 = 30;
+
+/// Text of event 88.
+const NO_ENDPOINT: &str = "The endpoint of a user could not be created.";
 
 /// Key of the messaging provider, below `HKEY_LOCAL_MACHINE`.
 pub(super) const PROVIDER_KEY: &str =
@@ -56,7 +60,9 @@ pub(super) fn advance(state: &mut State, now: Timestamp) -> bool {
         }
     }
     due.sort_unstable();
+    let mut changed = !due.is_empty();
     for (at, index) in &due {
+        changed |= lync::advance(state, *at);
         let sign_on = &mut state.sign_ons[*index];
         sign_on.done = true;
         let (name, user) = (sign_on.host.clone(), sign_on.user.clone());
@@ -65,12 +71,14 @@ pub(super) fn advance(state: &mut State, now: Timestamp) -> bool {
         }
         happen(state, &name, user.as_deref(), *at);
     }
-    !due.is_empty()
+    lync::advance(state, now) || changed
 }
 
 /// A user signs on at the backend `name` at `at` (our clock).
 fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp) {
     let offered = offered(state, user, at);
+    let accepted = lync::accepted(state, name);
+    let served = is_served(state, user);
     let Some(host) = state.hosts.get_mut(name) else {
         return;
     };
@@ -88,17 +96,17 @@ fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp)
     if !offered {
         return;
     }
-    let Some(found) = outcome(host, there) else {
+    let Some(found) = outcome(host, accepted.as_deref(), there) else {
         return;
     };
     if let Finding::Works = found {
         let Some(worker) = host.iis.worker.as_mut() else {
             return;
         };
-        if worker.signed_on {
+        if std::mem::replace(&mut worker.signed_on, true) {
+            refuse_user(host, served, there);
             return;
         }
-        worker.signed_on = true;
         let soon = expires_soon(host, there);
         if soon {
             log(
@@ -119,9 +127,39 @@ fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp)
             "The instant messaging endpoint manager has started.",
             there,
         );
+        refuse_user(host, served, there);
     } else if let Finding::Fails(id, message) = found {
         log(host, id, Level::Error, message, there);
     }
+}
+
+/// What a user's own endpoint comes to once the manager runs.
+fn refuse_user(host: &mut HostState, served: bool, there: Timestamp) {
+    if !served {
+        log(host, 88, Level::Error, NO_ENDPOINT, there);
+    }
+}
+
+/// Whether Lync serves the user: it knows the user by the SIP address that the mailbox has, in
+/// the pool that OWA talks to. Who signs on without a name is served.
+fn is_served(state: &State, user: Option<&str>) -> bool {
+    let (Some(lync), Some(user)) = (&state.lync, user) else {
+        return true;
+    };
+    let Some(user) = state
+        .directory
+        .users
+        .iter()
+        .find(|known| known.principal.eq_ignore_ascii_case(user))
+    else {
+        return false;
+    };
+    user.lync.as_ref().is_some_and(|known| {
+        let proxy = user.sip_address.as_deref().unwrap_or_default();
+        known.enabled
+            && known.sip_address.eq_ignore_ascii_case(proxy)
+            && lync.pools.iter().any(|pool| pool.fqdn == known.registrar)
+    })
 }
 
 /// Whether the user is offered messaging at all: by the mailbox policy, which overrides the
@@ -166,8 +204,9 @@ enum Finding {
     Fails(i32, &'static str),
 }
 
-/// What the messaging code finds when it starts; `None` if OWA itself does not run.
-fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
+/// What the messaging code finds when it starts; `None` if OWA itself does not run. `accepted`
+/// are the names that the Front End takes from this server, where the site has one.
+fn outcome(host: &HostState, accepted: Option<&[String]>, now: Timestamp) -> Option<Finding> {
     let fails = |id, message| Some(Finding::Fails(id, message));
     let settings = &host.iis.worker.as_ref()?.settings;
     let Settings::Read { server, thumbprint } = settings else {
@@ -212,12 +251,12 @@ fn outcome(host: &HostState, now: Timestamp) -> Option<Finding> {
         return fails(105, "The instant messaging certificate has no private key.");
     }
     // The Front End knows the peer by the subject alone.
-    let known = host
-        .trusted_names
+    let known = accepted
+        .unwrap_or(&host.trusted_names)
         .iter()
         .any(|name| name.eq_ignore_ascii_case(certificate.common_name()));
     if host.refused_by_lync || !known || !host.registrar.eq_ignore_ascii_case(server) {
-        return fails(88, "The endpoint of a user could not be created.");
+        return fails(88, NO_ENDPOINT);
     }
     Some(Finding::Works)
 }

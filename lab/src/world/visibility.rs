@@ -1,26 +1,56 @@
 //! Which cmdlets an endpoint of a host shows.
 
-use owaim_inventory::EndpointKind;
-use owaim_inventory::catalogue::{Cmdlet, Product};
+use owaim_inventory::catalogue::{Cmdlet, LYNC_MODULE, Product};
+use owaim_inventory::{EndpointKind, LyncVersion};
 
 use crate::state::HostState;
 
-/// What Exchange's endpoint shows besides Exchange's own cmdlets.
+/// What restricted endpoints show besides the product's own cmdlets.
 const RESTRICTED: &[&str] = &["Get-Command", "Measure-Object", "Select-Object"];
+
+/// Cmdlets that Lync's endpoint shows to nobody: no role has them.
+const LOCAL_ONLY: &[&str] = &[
+    "Enable-CsTopology",
+    "Get-CsCertificate",
+    "Get-CsComputer",
+    "Get-CsTopology",
+    "Publish-CsTopology",
+];
+
+/// Whether an endpoint of that kind has the whole language, all cmdlets and programs.
+pub(super) fn is_full(kind: EndpointKind) -> bool {
+    matches!(kind, EndpointKind::Windows | EndpointKind::LyncLocal)
+}
+
+/// The module that a cmdlet comes from on `host`: Lync's changed its name with Skype for
+/// Business.
+pub(super) fn module(host: &HostState, cmdlet: &Cmdlet) -> &'static str {
+    match host.lync {
+        Some(version) if cmdlet.product == Product::Lync && version <= LyncVersion::L2013 => {
+            LYNC_MODULE
+        }
+        _ => cmdlet.module,
+    }
+}
 
 /// Whether the endpoint `kind` of `host` shows `cmdlet`: the host's versions have it, and the
 /// endpoint lets it be seen.
 pub(super) fn shows(host: &HostState, kind: EndpointKind, cmdlet: &Cmdlet) -> bool {
     let released = cmdlet.powershell <= host.powershell
         && cmdlet.windows.is_none_or(|since| since <= host.windows);
-    let full = kind != EndpointKind::Exchange;
+    let full = is_full(kind);
     match cmdlet.product {
         Product::Windows => released && (full || RESTRICTED.contains(&cmdlet.name)),
         Product::Iis => released && full && host.exchange.is_some(),
         Product::Exchange => {
             let range = cmdlet.exchange.zip(host.exchange);
-            !full && range.is_some_and(|((first, last), here)| (first..=last).contains(&here))
+            kind == EndpointKind::Exchange
+                && range.is_some_and(|((first, last), here)| (first..=last).contains(&here))
         }
-        Product::Lync => false,
+        Product::Lync => {
+            host.lync
+                .is_some_and(|version| cmdlet.lync.0 <= version && version <= cmdlet.lync.1)
+                && (full || (kind == EndpointKind::Lync && !LOCAL_ONLY.contains(&cmdlet.name)))
+        }
     }
 }

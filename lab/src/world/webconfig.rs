@@ -4,7 +4,7 @@
 //! `location` elements, a namespaced `assemblyBinding`, an `appSettings` of a dozen entries.
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesStart, BytesText, Event};
 
 use super::iis::Settings;
 
@@ -29,6 +29,44 @@ fn fresh(text: &str, short_name: &str) -> Vec<u8> {
     let mut bytes = "\u{feff}".as_bytes().to_vec();
     bytes.extend(text.as_bytes());
     bytes
+}
+
+/// The file with the two values at the end of its `appSettings`; `None` if it has none.
+pub(super) fn with_settings(bytes: &[u8], server: &str, thumbprint: &str) -> Option<Vec<u8>> {
+    let text = decode(bytes)?;
+    let mut reader = Reader::from_str(&text);
+    let mut depth = 0;
+    let at = loop {
+        let before = usize::try_from(reader.buffer_position()).ok()?;
+        match reader.read_event().ok()? {
+            Event::Start(_) => depth += 1,
+            Event::End(element) => {
+                if depth == 2 && element.name().as_ref() == "appSettings" {
+                    break before;
+                }
+                depth -= 1;
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    };
+    let (head, tail) = text.split_at_checked(at)?;
+    let mut bytes = "\u{feff}".as_bytes().to_vec();
+    bytes.extend(head.as_bytes());
+    let mut writer = quick_xml::Writer::new(&mut bytes);
+    for (key, value) in [
+        ("IMServerName", server),
+        ("IMCertificateThumbprint", thumbprint),
+    ] {
+        let entry = BytesStart::new("add").with_attributes([("key", key), ("value", value)]);
+        writer
+            .write_event(Event::Text(BytesText::new("  ")))
+            .and_then(|()| writer.write_event(Event::Empty(entry)))
+            .and_then(|()| writer.write_event(Event::Text(BytesText::from_escaped("\r\n  "))))
+            .ok()?;
+    }
+    bytes.extend(tail.as_bytes());
+    Some(bytes)
 }
 
 /// What .NET makes of the file: entries of `/configuration/appSettings`, keys without regard to

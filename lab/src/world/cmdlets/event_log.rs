@@ -6,6 +6,7 @@ use super::super::binder::Bound;
 use super::super::convert::instant;
 use super::super::errors::{Category, Failure};
 use super::super::events::Event;
+use super::super::lync;
 use super::super::values::wildcard;
 use super::super::xpath::Filter;
 use super::Cx;
@@ -22,8 +23,10 @@ fn none_found() -> Failure {
     )
 }
 
-fn known(log: &str) -> bool {
-    LOGS.iter().any(|known| known.eq_ignore_ascii_case(log))
+fn known(cx: &Cx<'_>, log: &str) -> bool {
+    LOGS.iter()
+        .chain(cx.host.lync.is_some().then_some(&lync::LOG))
+        .any(|known| known.eq_ignore_ascii_case(log))
 }
 
 pub(super) fn get_win_event(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
@@ -38,7 +41,10 @@ pub(super) fn get_win_event(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
     });
     let logs: Vec<String> = call.texts("LogName");
     let providers = call.texts("ProviderName");
-    if let Some(log) = logs.iter().find(|log| !log.contains('*') && !known(log)) {
+    if let Some(log) = logs
+        .iter()
+        .find(|log| !log.contains('*') && !known(cx, log))
+    {
         let missing = Failure::new(
             "NoMatchingLogsFound",
             Category::ObjectNotFound,
@@ -124,7 +130,7 @@ pub(super) fn get_event_log(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure
         return Err(Failure::not_modelled("Get-EventLog -List"));
     }
     let log = call.text("LogName").unwrap_or_default();
-    if !known(&log) {
+    if !known(cx, &log) {
         return Err(Failure::new(
             "System.InvalidOperationException",
             Category::InvalidOperation,

@@ -8,6 +8,7 @@ use super::super::directory::{
     Directory, FRONT_END, MessagingType, Policy, Properties, VirtualDirectory, short,
 };
 use super::super::first::build_of;
+use super::super::setup::build_on;
 use super::super::values::{self, Nested};
 use super::Cx;
 use super::exchange_defaults::{POLICY_OFF, POLICY_ON, Preset, VIRTUAL_DIRECTORY};
@@ -311,7 +312,7 @@ pub(super) fn server(cx: &Cx<'_>, name: &HostName, controller: &str, kind: &str)
         )
         .with(
             "AdminDisplayVersion",
-            nested.server_version(build_of(version)),
+            nested.server_version(build_on(host, version)),
         )
         .with("Site", nested.id(&site, &site))
         .with(

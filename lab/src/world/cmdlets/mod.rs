@@ -3,6 +3,9 @@
 // One signature for all cmdlets, also for those that cannot fail.
 #![allow(clippy::unnecessary_wraps)]
 
+mod cs_objects;
+mod cs_store;
+mod cs_trusted;
 mod event_log;
 mod exchange_defaults;
 mod exchange_objects;
@@ -18,17 +21,19 @@ mod paths;
 mod pools;
 mod session;
 mod system;
+mod um_settings;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use owaim_inventory::catalogue::Cmdlet;
-use owaim_inventory::{HostName, Site};
+use owaim_inventory::catalogue::{Cmdlet, Product};
+use owaim_inventory::{EndpointKind, HostName, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Record;
 
 use super::binder::Bound;
 use super::errors::{Failure, class};
+use super::lync::hop;
 use super::{Caller, Nested, Session};
 use crate::state::{HostState, State};
 
@@ -107,6 +112,15 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
     let each = |cx: &mut Cx<'_>, one: fn(&mut Cx<'_>, &Bound) -> Result<(), Failure>| {
         calls.iter().try_for_each(|call| one(cx, call))
     };
+    if cx.cmdlet.product == Product::Lync && cx.caller.endpoint == EndpointKind::Windows {
+        let here = &cx.caller.host;
+        if let Some(refused) = calls
+            .iter()
+            .find_map(|call| hop::refusal(cx.cmdlet, call, here))
+        {
+            return Err(refused);
+        }
+    }
     match cx.cmdlet.name {
         "Get-Content" => each(cx, files::get_content),
         "Set-Content" => files::set_content(cx, calls),
@@ -178,6 +192,47 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Set-ADServerSettings" => each(cx, exchange_servers::set_ad_settings),
         "Get-OrganizationConfig" => each(cx, exchange_servers::get_organization),
         "Get-CASMailbox" | "Get-Mailbox" | "Get-User" => each(cx, exchange_servers::get_mailbox),
+        "Get-UMDialPlan" => each(cx, um_settings::get_dial_plan),
+        "New-UMDialPlan" => each(cx, um_settings::new_dial_plan),
+        "Get-UMService" => each(cx, um_settings::get_service),
+        "Set-UMService" => each(cx, um_settings::set_service),
+        "Get-UMCallRouterSettings" => each(cx, um_settings::get_router),
+        "Set-UMCallRouterSettings" => each(cx, um_settings::set_router),
+
+        name if cx.cmdlet.product == Product::Lync => lync(cx, calls, name),
         name => Err(Failure::not_modelled(name)),
     }
+}
+
+/// Runs a cmdlet of Lync.
+fn lync(cx: &mut Cx<'_>, calls: &[Bound], name: &str) -> Result<(), Failure> {
+    let run: fn(&mut Cx<'_>, &Bound) -> Result<(), Failure> = match name {
+        "Get-CsSite" => cs_store::get_site,
+        "Get-CsPool" => cs_store::get_pool,
+        "Get-CsService" => cs_store::get_service,
+        "Get-CsComputer" => cs_store::get_computer,
+        "Get-CsUser" => cs_store::get_user,
+        "Enable-CsTopology" => cs_store::enable,
+        "Get-CsManagementStoreReplicationStatus" => cs_store::replication_status,
+        "Invoke-CsManagementStoreReplication" => cs_store::invoke_replication,
+        "Get-CsWindowsService" => cs_store::get_windows_service,
+        "Start-CsWindowsService" | "Stop-CsWindowsService" => cs_store::change_windows_service,
+        "Get-CsServerVersion" => cs_store::server_version,
+        "Get-CsTrustedApplicationPool" => cs_trusted::get_pool,
+        "New-CsTrustedApplicationPool" => cs_trusted::new_pool,
+        "Set-CsTrustedApplicationPool" => cs_trusted::set_pool,
+        "Remove-CsTrustedApplicationPool" => cs_trusted::remove_pool,
+        "Get-CsTrustedApplicationComputer" => cs_trusted::get_computer,
+        "New-CsTrustedApplicationComputer" => cs_trusted::new_computer,
+        "Remove-CsTrustedApplicationComputer" => cs_trusted::remove_computer,
+        "Get-CsTrustedApplication" => cs_trusted::get_application,
+        "New-CsTrustedApplication" => cs_trusted::new_application,
+        "Set-CsTrustedApplication" => cs_trusted::set_application,
+        "Remove-CsTrustedApplication" => cs_trusted::remove_application,
+        "Get-CsTrustedApplicationEndpoint" => cs_trusted::get_endpoint,
+        "New-CsTrustedApplicationEndpoint" => cs_trusted::new_endpoint,
+        "Remove-CsTrustedApplicationEndpoint" => cs_trusted::remove_endpoint,
+        name => return Err(Failure::not_modelled(name)),
+    };
+    calls.iter().try_for_each(|call| run(cx, call))
 }

@@ -8,7 +8,7 @@ use owaim_proto::clixml::{Base, Object, Value};
 use super::super::binder::Bound;
 use super::super::errors::{Category, Failure};
 use super::super::values;
-use super::super::visibility::shows;
+use super::super::visibility::{module as module_of, shows};
 use super::Cx;
 
 /// Versions of the wire, as `$PSVersionTable` shows them.
@@ -202,7 +202,7 @@ pub(super) fn get_command(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
                 cx.nested
                     .enumeration("System.Management.Automation.CommandTypes", "Cmdlet", 8),
             )
-            .with("ModuleName", cmdlet.module)
+            .with("ModuleName", module_of(&cx.host, cmdlet))
             .with("Visibility", "Public");
         cx.output(command);
     }
@@ -224,7 +224,10 @@ fn module(name: &str) -> Object {
 /// Names of the modules that the host has.
 fn installed(cx: &Cx<'_>) -> Vec<&'static str> {
     let here = |c: &&catalogue::Cmdlet| shows(&cx.host, cx.caller.endpoint, c);
-    let mut names: Vec<&str> = catalogue::all().filter(here).map(|c| c.module).collect();
+    let mut names: Vec<&str> = catalogue::all()
+        .filter(here)
+        .map(|c| module_of(&cx.host, c))
+        .collect();
     names.sort_unstable();
     names.dedup();
     names

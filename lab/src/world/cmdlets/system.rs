@@ -8,6 +8,7 @@ use owaim_proto::clixml::{Object, Value};
 
 use super::super::binder::Bound;
 use super::super::errors::{Category, Failure};
+use super::super::lync;
 use super::super::services::ServiceState;
 use super::super::values::{self, wildcard};
 use super::super::wql::{self, Condition};
@@ -129,6 +130,9 @@ pub(super) fn change_service(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
             cx.effect |= restarts || state.running != running;
             state.running = running;
         }
+        if name == lync::FRONT_END_SERVICE && running {
+            front_end_started(cx);
+        }
         // IIS goes down with its service, worker processes and all.
         if name == "w3svc" {
             cx.host.iis.started = running;
@@ -146,6 +150,15 @@ pub(super) fn change_service(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// The Front End reads topology and directory anew.
+pub(super) fn front_end_started(cx: &mut Cx<'_>) {
+    let name = cx.caller.host.clone();
+    let (state, host) = (&mut *cx.state, &mut cx.host);
+    if let Some(store) = state.lync.as_mut() {
+        lync::service_started(store, &state.directory, &name, host, cx.clock);
+    }
 }
 
 /// A process of the host.

@@ -402,6 +402,33 @@ fn a_server_that_is_down_holds_up_nobody_else() {
 }
 
 #[test]
+fn what_stands_in_the_wrong_place_is_reported_and_left() {
+    let bench = Bench::new();
+    let overlay = bench
+        .overlay("[virtual_directories.'ATL-MBX-002\\owa (Exchange Back End)']\ntype = \"Ocs\"\n");
+    let with = ["--yes", "--lab-with", overlay.to_str().unwrap()];
+    let found = bench.run("apply", &with).ends(2).out;
+    for text in [
+        r"ATL-MBX-002\owa (Exchange Back End)",
+        "Set-OwaVirtualDirectory -InstantMessagingType None",
+    ] {
+        assert!(found.contains(text), "{text} in {found}");
+    }
+    let sent = bench.changing_calls(0);
+    assert_eq!(
+        sent.len(),
+        13,
+        "the rest is brought to its state: {sent:#?}"
+    );
+    assert!(
+        !sent
+            .iter()
+            .any(|call| call.to_string().contains("Back End")),
+        "{sent:#?}"
+    );
+}
+
+#[test]
 fn a_messaging_provider_that_is_not_there_is_named() {
     let bench = Bench::new();
     let overlay = bench.overlay(
@@ -588,7 +615,7 @@ fn reports_are_one_document_and_nothing_else() {
     let bench = Bench::new();
     let plan: Value =
         serde_json::from_str(&bench.run("plan", &["--format", "json"]).ends(0).out).unwrap();
-    assert_eq!(plan["nodes"].as_array().unwrap().len(), 27);
+    assert_eq!(plan["nodes"].as_array().unwrap().len(), 30);
     let powershell = bench.run("plan", &["--format", "powershell"]).ends(0).out;
     assert!(
         powershell

@@ -6,19 +6,18 @@
 
 use owaim_inventory::HostName;
 use owaim_proto::clixml::Value;
-use owaim_proto::psrp::{Command, Pipeline};
+use owaim_proto::psrp::Pipeline;
 
+use crate::owa_directory::{self, FrontEnd};
 use crate::{
     Action, Assessment, Context, Dependency, Fact, Observations, Place, Problem, Query, Step,
-    StepId, Target, Verdict, identity, messaging, read,
+    StepId, Target, Verdict, messaging, read,
 };
 
 pub(crate) const ID: StepId = "cas.owa-virtual-directory";
 
 /// Name of the query.
 const DIRECTORIES: &str = "directories";
-/// Web site of the directory that renders OWA.
-const BACK_END: &str = "Exchange Back End";
 
 /// The step, for one client access server.
 #[derive(Debug)]
@@ -26,65 +25,19 @@ pub(crate) struct OwaVirtualDirectory {
     pub(crate) host: HostName,
 }
 
-/// A front-end directory.
-struct Directory<'a> {
-    identity: String,
-    object: &'a Value,
-}
-
 impl OwaVirtualDirectory {
-    fn action(&self) -> String {
-        format!("read the OWA virtual directories of {}", self.host)
+    /// The front-end directories, and the domain controller to stay with.
+    fn directories<'a>(
+        &self,
+        cx: Context<'_>,
+        seen: &'a Observations,
+    ) -> Result<(Vec<FrontEnd<'a>>, Option<String>), Problem> {
+        let action = owa_directory::reading(&self.host);
+        let objects: Vec<&Value> = read::clean(seen, DIRECTORIES, &action)?.objects().collect();
+        let controller = owa_directory::domain_controller(cx, &objects);
+        let found = owa_directory::front_end(objects, &self.host, &action)?;
+        Ok((found, controller))
     }
-
-    /// The front-end directories of this very server.
-    fn directories<'a>(&self, seen: &'a Observations) -> Result<Vec<Directory<'a>>, Problem> {
-        let mut found = Vec::new();
-        for object in read::clean(seen, DIRECTORIES, &self.action())?.objects() {
-            let name = read::text(object, "Name").unwrap_or_default();
-            let identity = read::text(object, "Identity").unwrap_or_default();
-            let legacy = read::text(object, "OwaVersion")
-                .is_some_and(|version| version.starts_with("Exchange2003"));
-            // `owa (Default Web Site)`: the site is in the name even where WebSite is empty, as
-            // it is with -ADPropertiesOnly.
-            let site = name
-                .rsplit_once('(')
-                .map_or("", |(_, site)| site.trim_end_matches(')'));
-            if legacy || site.eq_ignore_ascii_case(BACK_END) {
-                continue;
-            }
-            let identity = identity::exact("an OWA virtual directory", &identity)?;
-            let server = identity.split('\\').next().unwrap_or_default();
-            if !server.eq_ignore_ascii_case(self.host.short()) {
-                let problem = Problem::new(
-                    self.action(),
-                    format!("the directory {identity:?}"),
-                    read::REPORT,
-                );
-                return Err(problem.expecting(format!("only directories of {}", self.host.short())));
-            }
-            found.push(Directory { identity, object });
-        }
-        if found.is_empty() {
-            return Err(Problem::new(
-                self.action(),
-                "none but those of the back end",
-                "see whether the server has the client access role; correct its roles in the site file, or create the \
-                 directory with New-OwaVirtualDirectory",
-            )
-            .expecting("a front-end directory such as \"owa (Default Web Site)\""));
-        }
-        Ok(found)
-    }
-}
-
-/// The domain controller to stay with: pinned, or the one that answered.
-fn domain_controller(cx: Context<'_>, directories: &[Directory<'_>]) -> Option<String> {
-    cx.domain_controller().or_else(|| {
-        directories
-            .first()
-            .and_then(|d| read::text(d.object, "OriginatingServer"))
-    })
 }
 
 impl Step for OwaVirtualDirectory {
@@ -108,24 +61,16 @@ impl Step for OwaVirtualDirectory {
     }
 
     fn probe(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
-        let server = identity::exact("a server", self.host.short())?;
-        let mut command = Command::new("Get-OwaVirtualDirectory")
-            .with("Server", server)
-            .switch("ADPropertiesOnly");
-        if let Some(name) = cx.domain_controller() {
-            command = command.with("DomainController", name);
-        }
-        let (place, pipeline) = (Place::exchange(&self.host), Pipeline::new(command));
         Ok(vec![Query {
             name: DIRECTORIES,
-            place,
-            pipeline,
+            place: Place::exchange(&self.host),
+            pipeline: owa_directory::list(cx, &self.host)?,
         }])
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
-        let directories = match self.directories(seen) {
-            Ok(directories) => directories,
+        let (directories, controller) = match self.directories(cx, seen) {
+            Ok(found) => found,
             Err(problem) => return Assessment::of(Verdict::Broken(problem)),
         };
         let differences = directories
@@ -135,13 +80,12 @@ impl Step for OwaVirtualDirectory {
         let mut assessment = Assessment::of(Verdict::from_differences(differences));
         assessment
             .facts
-            .extend(domain_controller(cx, &directories).map(Fact::DomainController));
+            .extend(controller.map(Fact::DomainController));
         assessment
     }
 
     fn remedy(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Action>, Problem> {
-        let directories = self.directories(seen)?;
-        let controller = domain_controller(cx, &directories);
+        let (directories, controller) = self.directories(cx, seen)?;
         let drifted = directories
             .iter()
             .filter(|d| !messaging::differences(&d.identity, d.object).is_empty());
@@ -156,14 +100,7 @@ impl Step for OwaVirtualDirectory {
                 )),
                 changes: true,
                 summary: format!("turn instant messaging on in {}", directory.identity),
-                saves: vec![messaging::saved(
-                    format!(
-                        "virtual-directory-{}.json",
-                        messaging::file_name(&directory.identity)
-                    ),
-                    &directory.identity,
-                    directory.object,
-                )],
+                saves: vec![owa_directory::saved(&directory.identity, directory.object)],
             })
             .collect())
     }

@@ -3,20 +3,22 @@
 use owaim_inventory::{PolicyScope, Role, Site};
 
 use crate::{
-    Step, StepId, backend_certificate, backend_recycle, backend_ucma, backend_web_config,
-    cas_owa_virtual_directory, mailbox_policy, preflight_host, verify_event_112, verify_log_folder,
+    Step, StepId, backend_certificate, backend_recycle, backend_ucma,
+    backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory, mailbox_policy,
+    preflight_host, verify_event_112, verify_log_folder,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 9] = [
+pub const STEP_IDS: [StepId; 10] = [
     preflight_host::ID,
     cas_owa_virtual_directory::ID,
     mailbox_policy::ID,
     backend_ucma::ID,
     backend_certificate::ID,
+    backend_virtual_directory_off::ID,
     backend_web_config::ID,
     backend_recycle::ID,
     verify_event_112::ID,
@@ -65,6 +67,11 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
     }
     for host in backends() {
         steps.push(Box::new(backend_certificate::BackendCertificate { host }));
+    }
+    for host in backends() {
+        steps.push(Box::new(
+            backend_virtual_directory_off::BackendVirtualDirectoryOff { host },
+        ));
     }
     for host in backends() {
         steps.push(Box::new(backend_web_config::BackendWebConfig { host }));

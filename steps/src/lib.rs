@@ -9,6 +9,7 @@
 mod backend_certificate;
 mod backend_recycle;
 mod backend_ucma;
+mod backend_virtual_directory_off;
 mod backend_web_config;
 mod cas_owa_virtual_directory;
 mod catalog;
@@ -17,6 +18,7 @@ mod filter;
 mod identity;
 mod mailbox_policy;
 mod messaging;
+mod owa_directory;
 mod owa_events;
 mod preflight_host;
 mod query;

@@ -8,6 +8,8 @@ use crate::{Difference, Saved, read};
 
 /// `InstantMessagingTypeOptions`: Lync and Skype for Business.
 const OCS: (&str, i64) = ("Ocs", 1);
+/// `InstantMessagingTypeOptions`: no provider.
+const NONE: (&str, i64) = ("None", 0);
 
 const ENABLED: &str = "InstantMessagingEnabled";
 const TYPE: &str = "InstantMessagingType";
@@ -42,6 +44,16 @@ pub(crate) fn differences(identity: &str, object: &Value) -> Vec<Difference> {
         found.push(difference(TYPE, kind.and_then(Value::text), OCS.0));
     }
     found
+}
+
+/// The provider that serves messaging at `object`, by name or number; `None` if there is none.
+pub(crate) fn provider(object: &Value) -> Option<String> {
+    let kind = object.get(TYPE)?;
+    let text = kind.text().filter(|text| !text.is_empty())?;
+    let is_none = kind.as_i64() == Some(NONE.1)
+        || text.eq_ignore_ascii_case(NONE.0)
+        || text == NONE.1.to_string();
+    (!is_none).then_some(text)
 }
 
 /// `cmdlet` for exactly `identity`, at the domain controller that the read went to.

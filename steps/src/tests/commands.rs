@@ -26,6 +26,8 @@ fn a_site_gets_a_step_for_each_target() {
     backend.ucma atl-mbx-002.litwareinc.com
     backend.certificate atl-mbx-001.litwareinc.com
     backend.certificate atl-mbx-002.litwareinc.com
+    backend.virtual-directory-off atl-mbx-001.litwareinc.com
+    backend.virtual-directory-off atl-mbx-002.litwareinc.com
     backend.web-config atl-mbx-001.litwareinc.com
     backend.web-config atl-mbx-002.litwareinc.com
     backend.recycle atl-mbx-001.litwareinc.com
@@ -44,7 +46,7 @@ fn roles_may_share_a_server_and_policies_a_node() {
     site.hosts.truncate(2);
     site.hosts[1].roles.insert(Role::Backend);
     let steps = steps_for(&site);
-    assert_eq!(steps.len(), 9, "one of each");
+    assert_eq!(steps.len(), 10, "one of each");
     assert_eq!(
         steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
         step_ids()

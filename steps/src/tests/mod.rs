@@ -4,6 +4,7 @@ mod bench;
 mod certificate;
 mod commands;
 mod directories;
+mod misplaced;
 mod preflight;
 mod recycle;
 mod ucma;

@@ -312,6 +312,8 @@ pub(crate) enum DefectKind {
     RuntimeMissing,
     /// There is no `Web.config`.
     WebConfigMissing,
+    /// The file of the front end has the keys that belong into the one of the backend.
+    WebConfigKeysMisplaced,
     /// `Web.config` is read-only.
     WebConfigReadOnly,
     /// The Front End refuses the server.

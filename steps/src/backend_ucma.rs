@@ -110,25 +110,24 @@ impl BackendUcma {
 
     /// Something is missing; what to do about it depends on whether the runtime is there.
     fn broken(&self, cx: Context<'_>, found: &str, runtime: Option<&str>) -> Problem {
-        let (found, advice) = match runtime {
-            Some(version) => (
+        let (found, advice) = if let Some(version) = runtime {
+            (
                 format!("{found}, although the UCMA runtime {version} is installed"),
                 "repair the UCMA runtime, which writes its registration and its files anew; then run again".into(),
-            ),
-            None => {
-                let setup = if cx.exchange_version(&self.host) >= ExchangeVersion::E2019 {
-                    r"UCMARedist\Setup.exe of Exchange's media"
-                } else {
-                    "UcmaRuntimeSetup.exe"
-                };
-                (
-                    format!("{found}, and no UCMA runtime is installed"),
-                    format!(
-                        "install the feature Server-Media-Foundation and the UCMA 4.0 runtime ({setup}); an older UCMA \
-                         has to be removed first, and the server may want a restart"
-                    ),
-                )
-            }
+            )
+        } else {
+            let setup = if cx.exchange_version(&self.host) >= ExchangeVersion::E2019 {
+                r"UCMARedist\Setup.exe of Exchange's media"
+            } else {
+                "UcmaRuntimeSetup.exe"
+            };
+            (
+                format!("{found}, and no UCMA runtime is installed"),
+                format!(
+                    "install the feature Server-Media-Foundation and the UCMA 4.0 runtime ({setup}); an older UCMA \
+                     has to be removed first, and the server may want a restart"
+                ),
+            )
         };
         Problem::new(self.action(), found, advice).expecting(format!(
             r"{PROVIDER_VALUE} in {PROVIDER_KEY} with the path of {PROVIDER_FILE}"

@@ -4,17 +4,18 @@ use owaim_inventory::{PolicyScope, Role, Site};
 
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
-    backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory, mailbox_policy,
-    preflight_host, verify_event_112, verify_log_folder,
+    backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
+    cas_web_config_clean, mailbox_policy, preflight_host, verify_event_112, verify_log_folder,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 10] = [
+pub const STEP_IDS: [StepId; 11] = [
     preflight_host::ID,
     cas_owa_virtual_directory::ID,
+    cas_web_config_clean::ID,
     mailbox_policy::ID,
     backend_ucma::ID,
     backend_certificate::ID,
@@ -53,6 +54,9 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(cas_owa_virtual_directory::OwaVirtualDirectory {
             host,
         }));
+    }
+    for host in cas() {
+        steps.push(Box::new(cas_web_config_clean::WebConfigClean { host }));
     }
     let policies = match &site.policies {
         PolicyScope::All => vec![None],

@@ -629,6 +629,15 @@ fn apply_defects(
             DefectKind::WebConfigMissing => {
                 let _ = state.files.remove(&file, false, true);
             }
+            DefectKind::WebConfigKeysMisplaced => {
+                let file = format!(
+                    "{}\\FrontEnd\\HttpProxy\\owa\\web.config",
+                    state.install_root
+                );
+                let text = webconfig::front_end_with_keys(host.name.short(), &state.registrar);
+                let booted = state.booted;
+                let _ = state.files.write(&file, text, booted);
+            }
             DefectKind::WebConfigReadOnly => {
                 state.files.set_read_only(&file, true);
             }

@@ -21,6 +21,15 @@ pub(super) fn front_end(short_name: &str) -> Vec<u8> {
     fresh(FRONT_END, short_name)
 }
 
+/// The front end's file, with the keys that belong into the backend's.
+pub(super) fn front_end_with_keys(short_name: &str, pool: &str) -> Vec<u8> {
+    let keys = format!(
+        "    <add key=\"IMCertificateThumbprint\" value=\"{}\" />\n    <add key=\"IMServerName\" value=\"{pool}\" />\n  </appSettings>",
+        "0".repeat(40)
+    );
+    fresh(&FRONT_END.replace("  </appSettings>", &keys), short_name)
+}
+
 fn fresh(text: &str, short_name: &str) -> Vec<u8> {
     let text = text
         .replace("\r\n", "\n")

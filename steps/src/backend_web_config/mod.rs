@@ -17,10 +17,15 @@ use self::sight::{Sight, content, intended, stranger_to};
 use crate::web_config::Edit;
 use crate::{
     Action, Assessment, Context, Dependency, Difference, Fact, Observations, Place, Problem, Query,
-    Saved, Step, StepId, Target, Verdict, WebConfigState, read,
+    Saved, Step, StepId, Target, Verdict, WebConfigState, file, read,
 };
 
 pub(crate) const ID: StepId = "backend.web-config";
+
+/// The keys that OWA reads: the certificate's thumbprint, and the Lync pool.
+pub(crate) const KEYS: [&str; 2] = [THUMBPRINT, SERVER_NAME];
+const THUMBPRINT: &str = "IMCertificateThumbprint";
+const SERVER_NAME: &str = "IMServerName";
 
 /// Names of the queries.
 const CONTENT: &str = "content";
@@ -65,20 +70,8 @@ impl BackendWebConfig {
         Query {
             name,
             place: Place::windows(&self.host),
-            pipeline: self.read_content(cx, path),
+            pipeline: file::content(cx, &self.host, path),
         }
-    }
-
-    /// The bytes of a file: as one array where the cmdlet can do that.
-    fn read_content(&self, cx: Context<'_>, path: &WindowsPath) -> Pipeline {
-        let command = Command::new("Get-Content")
-            .with("LiteralPath", path.as_str())
-            .with("Encoding", "Byte");
-        Pipeline::new(if cx.has_powershell(&self.host, 3) {
-            command.switch("Raw")
-        } else {
-            command.with("ReadCount", 0_i64)
-        })
     }
 
     fn action(
@@ -106,7 +99,7 @@ impl BackendWebConfig {
         let check = if cx.has_powershell(&self.host, 4) {
             Pipeline::new(file_hash(backup))
         } else {
-            self.read_content(cx, backup)
+            file::content(cx, &self.host, backup)
         };
         [
             self.action(
@@ -146,10 +139,10 @@ impl BackendWebConfig {
             Pipeline::new(file_hash(path)).pipe(same).pipe(set)
         } else {
             let summary = format!("check that {path} is still what was read");
-            actions.push(self.action(COMPARE, false, self.read_content(cx, path), summary));
+            actions.push(self.action(COMPARE, false, file::content(cx, &self.host, path), summary));
             Pipeline::new(set.with("LiteralPath", path.as_str()))
         };
-        let summary = format!("set IMCertificateThumbprint and IMServerName in {path}");
+        let summary = format!("set {THUMBPRINT} and {SERVER_NAME} in {path}");
         actions.push(Action {
             saves,
             ..self.action(WRITE, true, pipeline, summary)

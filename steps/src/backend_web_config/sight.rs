@@ -6,7 +6,7 @@
 use owaim_inventory::WindowsPath;
 use owaim_proto::psrp::PipelineOutput;
 
-use super::{BACKUP, BackendWebConfig, CONTENT, FILE, FOLDER, ITEM};
+use super::{BACKUP, BackendWebConfig, CONTENT, FILE, FOLDER, ITEM, SERVER_NAME, THUMBPRINT};
 use crate::web_config::{self, Edit};
 use crate::{Context, Fact, Observations, Problem, WebConfigState, read};
 
@@ -50,11 +50,8 @@ impl BackendWebConfig {
             )
         })?;
         Ok([
-            (
-                "IMCertificateThumbprint",
-                certificate.thumbprint.to_string(),
-            ),
-            ("IMServerName", cx.site.lync.pool.to_string()),
+            (THUMBPRINT, certificate.thumbprint.to_string()),
+            (SERVER_NAME, cx.site.lync.pool.to_string()),
         ])
     }
 

@@ -20,6 +20,8 @@ fn a_site_gets_a_step_for_each_target() {
     preflight.host atl-mbx-002.litwareinc.com
     cas.owa-virtual-directory atl-cas-001.litwareinc.com
     cas.owa-virtual-directory atl-cas-002.litwareinc.com
+    cas.web-config-clean atl-cas-001.litwareinc.com
+    cas.web-config-clean atl-cas-002.litwareinc.com
     mailbox.policy Default
     mailbox.policy Executives
     backend.ucma atl-mbx-001.litwareinc.com
@@ -46,7 +48,7 @@ fn roles_may_share_a_server_and_policies_a_node() {
     site.hosts.truncate(2);
     site.hosts[1].roles.insert(Role::Backend);
     let steps = steps_for(&site);
-    assert_eq!(steps.len(), 10, "one of each");
+    assert_eq!(steps.len(), 11, "one of each");
     assert_eq!(
         steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
         step_ids()

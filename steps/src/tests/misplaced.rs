@@ -1,10 +1,12 @@
-//! What stands where it does not belong: `backend.virtual-directory-off`
+//! What stands where it does not belong: `backend.virtual-directory-off` and
+//! `cas.web-config-clean`
 
 use owaim_inventory::ExchangeVersion;
 use owaim_proto::clixml::{Object, Value};
 
-use super::bench::{Bench, check, gives, host, no_such_command, object, said};
+use super::bench::{Bench, check, fails, gives, host, no_such_command, not_found, object, said};
 use crate::backend_virtual_directory_off::BackendVirtualDirectoryOff;
+use crate::cas_web_config_clean::WebConfigClean;
 use crate::{Fact, Observations, Step};
 
 fn back_end() -> BackendVirtualDirectoryOff {
@@ -129,4 +131,86 @@ fn the_back_end_is_asked_for_at_the_front_end() {
         .learn(&host("atl-mbx-001"), Fact::Exchange(ExchangeVersion::E2010));
     let (_, found) = bench.look(&back_end(), |query| panic!("{} is asked for", query.name));
     check("2010", &found, "not applicable");
+}
+
+fn front_end() -> WebConfigClean {
+    WebConfigClean {
+        host: host("atl-cas-001"),
+    }
+}
+
+fn file(settings: &str) -> Value {
+    Value::Bytes(
+        format!("<configuration>\r\n  <appSettings>\r\n    {settings}\r\n  </appSettings>\r\n</configuration>")
+            .into_bytes(),
+    )
+}
+
+#[test]
+fn keys_in_the_file_of_the_front_end_are_reported() {
+    let path = r"D:\Exchange\FrontEnd\HttpProxy\owa\web.config";
+    for (name, output, expected) in [
+        ("clean", gives([file("<add key='Other' value='1'/>")]), "in place".to_owned()),
+        (
+            "a key",
+            gives([file("<add key='IMServerName' value='x'/>")]),
+            format!("drifted: IMServerName in {path}: in configuration/appSettings, line 3, column 5 -> nothing"),
+        ),
+        (
+            "in another case, twice",
+            gives([file("<add key='imservername' value='x'/><add key='IMCertificateThumbprint' value='x'/>")]),
+            format!(
+                "drifted: imservername in {path}: in configuration/appSettings, line 3, column 5 -> nothing; \
+                 IMCertificateThumbprint in {path}"
+            ),
+        ),
+        (
+            "elsewhere",
+            gives([Value::Bytes(
+                b"<configuration><location><add key='IMServerName' value='x'/></location></configuration>".to_vec(),
+            )]),
+            format!("drifted: IMServerName in {path}: in configuration/location, line 1, column 26 -> nothing"),
+        ),
+        ("no such file", not_found(), "in place".to_owned()),
+        ("no text", gives(["text".into()]), "broken: something else than bytes".to_owned()),
+        ("no XML", gives([Value::Bytes(b"<configuration>".to_vec())]), format!("unknown: {path}")),
+        ("denied", fails("GetContentReaderUnauthorizedAccessError", 18), "broken: Meldung".to_owned()),
+    ] {
+        let mut bench = Bench::new();
+        let (seen, found) = bench.look(&front_end(), |_| output.clone());
+        check(name, &found, &expected);
+        let warns = expected.starts_with("drifted") || name == "no such file";
+        assert_eq!(found.warnings.len(), usize::from(warns), "{name}");
+        assert!(bench.remedy(&front_end(), &seen).is_empty(), "{name}: it only reports");
+    }
+}
+
+#[test]
+fn the_file_of_the_front_end_is_read_as_the_server_can() {
+    for (major, expected) in [(2, "-ReadCount 0"), (4, "-Raw")] {
+        let bench = Bench::new().powershell("atl-cas-001", major);
+        let queries = front_end()
+            .probe(bench.context(), &Observations::default())
+            .unwrap();
+        assert_eq!(
+            said(&queries[0].pipeline),
+            format!(
+                r"Get-Content -LiteralPath D:\Exchange\FrontEnd\HttpProxy\owa\web.config -Encoding Byte {expected}"
+            )
+        );
+    }
+    for (version, expected) in [
+        (ExchangeVersion::E2010, None),
+        (ExchangeVersion::E2013, Some("backend.web-config sets them")),
+        (ExchangeVersion::E2016, Some("a setting override")),
+    ] {
+        let mut bench = Bench::new().knows("atl-cas-001", Fact::Exchange(version));
+        let (_, found) = bench.look(&front_end(), |_| {
+            gives([file("<add key='IMServerName' value='x'/>")])
+        });
+        match expected {
+            None => check("2010", &found, "not applicable"),
+            Some(text) => assert!(found.warnings[0].contains(text), "{:?}", found.warnings),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! [`changes`]: the splices that give keys their values and touch nothing else.
 
 use super::document::{Attribute, Document, Entry, Kind, Settings, Span};
-use super::{KeyDifference, Splice};
+use super::{KeyDifference, Occurrence, Position, Splice};
 
 /// Compares `document` with the wanted keys; gives what differs, and the splices (in order, not
 /// overlapping) that remove the difference.
@@ -49,6 +49,25 @@ pub(super) fn changes(
     }
     splices.sort_by_key(|splice| (splice.span.start, splice.span.end));
     (differences, splices)
+}
+
+/// Every `add` of one of `keys` in `appSettings`, of effect or not.
+pub(super) fn occurrences(text: &str, document: &Document, keys: &[&str]) -> Vec<Occurrence> {
+    let adds = |key: &&str| {
+        document
+            .settings
+            .as_ref()
+            .map(|settings| adds_of(settings, key))
+            .unwrap_or_default()
+    };
+    keys.iter()
+        .flat_map(adds)
+        .map(|add| Occurrence {
+            key: add.key.value.clone(),
+            place: "configuration/appSettings".into(),
+            at: Position::of(text, add.entry.span.start),
+        })
+        .collect()
 }
 
 /// An `add` of one key.

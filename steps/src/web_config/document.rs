@@ -13,7 +13,7 @@ use quick_xml::events::{BytesDecl, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::text::Encoding;
-use super::{Misplaced, Position, WebConfigError};
+use super::{Occurrence, Position, WebConfigError};
 
 /// Span of bytes of the decoded text.
 pub(super) type Span = Range<usize>;
@@ -30,7 +30,7 @@ pub(super) struct Document {
     /// `configuration/appSettings`
     pub(super) settings: Option<Settings>,
     /// Wanted keys in places where they are without effect.
-    pub(super) misplaced: Vec<Misplaced>,
+    pub(super) misplaced: Vec<Occurrence>,
 }
 
 /// An element's tags.
@@ -342,7 +342,7 @@ impl Scan<'_> {
             .map(|a| &a.value);
         let wanted = |key: &&String| self.keys.iter().any(|k| k.eq_ignore_ascii_case(key));
         if let (true, Some(key)) = (name.eq_ignore_ascii_case("add"), key.filter(wanted)) {
-            self.document.misplaced.push(Misplaced {
+            self.document.misplaced.push(Occurrence {
                 key: key.clone(),
                 place: self.stack.join("/"),
                 at: Position::of(self.text, span.start),

@@ -31,7 +31,7 @@ pub struct Edit {
     /// Unified diff with three lines of context; empty if nothing differs.
     pub diff: String,
     /// Wanted keys found in places where they are without effect.
-    pub misplaced: Vec<Misplaced>,
+    pub misplaced: Vec<Occurrence>,
 }
 
 /// A replacement in the decoded text.
@@ -55,9 +55,9 @@ pub struct KeyDifference {
     pub desired: String,
 }
 
-/// A wanted key in a place where OWA does not read it.
+/// A key in some place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misplaced {
+pub struct Occurrence {
     /// The key as written.
     pub key: String,
     /// The elements around it: `configuration/location/appSettings`.
@@ -71,6 +71,17 @@ impl Edit {
     pub fn is_in_place(&self) -> bool {
         self.splices.is_empty()
     }
+}
+
+/// Where the file `original` speaks of any of `keys`: in `appSettings` and in places where they
+/// are without effect, in the order of the file.
+pub fn find(original: &[u8], keys: &[&str]) -> Result<Vec<Occurrence>, WebConfigError> {
+    let (encoding, text) = text::decode(original)?;
+    let document = document::scan(encoding, &text, keys)?;
+    let mut found = change::occurrences(&text, &document, keys);
+    found.extend(document.misplaced);
+    found.sort_by_key(|entry| (entry.at.line, entry.at.column));
+    Ok(found)
 }
 
 /// What must change in the file `original` so that its `appSettings` gives every key of

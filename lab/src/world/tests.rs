@@ -13,7 +13,10 @@ use super::{Caller, Execution, Recorder, World};
 use crate::overlay::Overlay;
 
 mod exchange;
+mod lync;
+mod lync_topology;
 mod servers;
+mod unified;
 mod windows;
 
 const START: &str = "2026-11-23T10:00:00Z";
@@ -55,6 +58,18 @@ username = 'FABRIKAM\lab'
 password = { env = "LAB_PASSWORD" }
 "#;
 
+/// Hosts that make it a site with a Lync side.
+const FRONT_ENDS: &str = r#"
+[[hosts]]
+name = "fe1.fabrikam.test"
+roles = ["lync-front-end"]
+endpoints.lync-local = {}
+[[hosts]]
+name = "fe2.fabrikam.test"
+roles = ["lync-front-end"]
+"#;
+
+const FE: &str = "fe1.fabrikam.test";
 const BOX: &str = "box-a.fabrikam.test";
 const FRONT: &str = "front.fabrikam.test";
 const WEB_CONFIG: &str = "D:\\Mail\\ClientAccess\\Owa\\web.config";
@@ -82,7 +97,16 @@ impl Lab {
     }
 
     fn kept(overlay: &str, folder: Option<&std::path::Path>) -> Self {
-        let site: Site = owaim_inventory::parse("site.toml", SITE).expect("the site is valid");
+        Self::of(SITE, overlay, folder)
+    }
+
+    /// The site with two Front Ends; the first has an endpoint of the site's own.
+    fn with_lync(overlay: &str) -> Self {
+        Self::of(&format!("{SITE}{FRONT_ENDS}"), overlay, None)
+    }
+
+    fn of(site: &str, overlay: &str, folder: Option<&std::path::Path>) -> Self {
+        let site: Site = owaim_inventory::parse("site.toml", site).expect("the site is valid");
         let overlay = Overlay::parse("lab.toml", overlay).expect("the overlay is valid");
         let now = Arc::new(Mutex::new(START.parse().expect("a time")));
         let clock = Arc::clone(&now);
@@ -121,6 +145,11 @@ impl Lab {
 
     fn windows(&self, host: &str, pipeline: impl Into<Line>) -> PipelineOutput {
         finished(self.execute(host, EndpointKind::Windows, &pipeline.into().0))
+    }
+
+    /// At a Front End's endpoint of that kind.
+    fn lync(&self, endpoint: EndpointKind, pipeline: impl Into<Line>) -> PipelineOutput {
+        finished(self.execute(FE, endpoint, &pipeline.into().0))
     }
 
     fn exchange(&self, pipeline: impl Into<Line>) -> PipelineOutput {

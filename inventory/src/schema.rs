@@ -43,6 +43,13 @@ pub fn schema() -> Value {
                     ],
                 },
             })),
+            "users": section("Users whose prerequisites are looked at", &[], json!({
+                "sample": {
+                    "description": "Their addresses",
+                    "type": "array", "uniqueItems": true, "default": [],
+                    "items": text("Address of one user", r"^[^@*?\[\]\s]+@[^@*?\[\]\s]+$"),
+                },
+            })),
             "hosts": { "description": "Every server", "type": "array", "minItems": 1, "items": host() },
             "credentials": credentials(),
             "retry": retry(),

@@ -23,6 +23,8 @@ pub struct Site {
     pub hosts: Vec<Host>,
     /// OWA mailbox policies in scope.
     pub policies: PolicyScope,
+    /// Users whose prerequisites are looked at, by address; each once, often none.
+    pub sample_users: Vec<String>,
     /// Where passwords come from.
     pub credentials: CredentialRules,
     /// How often and how patiently steps are tried again.

@@ -9,7 +9,7 @@ const EXAMPLE: &str = include_str!("../../examples/litware.toml");
 const REFERENCE: &str = include_str!("../../docs/site-file.md");
 
 /// (where a key is set, where the schema describes its siblings)
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("", ""),
     ("site", "/properties/site"),
     ("lync", "/properties/lync"),
@@ -20,6 +20,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("exchange", "/properties/exchange"),
     ("certificate", "/properties/certificate"),
     ("policies", "/properties/policies"),
+    ("users", "/properties/users"),
     (
         "hosts.\"atl-cas-001.litwareinc.com\"",
         "/properties/hosts/items",

@@ -433,6 +433,35 @@ fn what_stands_in_the_wrong_place_is_reported_and_left() {
 }
 
 #[test]
+fn the_prerequisites_of_users_are_reported() {
+    let bench = Bench::with(|text| {
+        text + "\n[users]\nsample = [\"user1@litwareinc.com\", \"kenmyer@litwareinc.com\"]\n"
+    });
+    let overlay = bench.overlay(
+        "[[users]]\nname = \"Ken Myer\"\nprincipal = \"kenmyer@litwareinc.com\"\n\
+         server = \"atl-mbx-001.litwareinc.com\"\npolicy = \"Assistants\"\n[policies.Assistants]\n",
+    );
+    let with = ["--yes", "--lab-with", overlay.to_str().unwrap()];
+    let found = bench.run("apply", &with).ends(2).out;
+    for text in [
+        "kenmyer@litwareinc.com: OwaMailboxPolicy",
+        "kenmyer@litwareinc.com: EmailAddresses",
+    ] {
+        assert!(found.contains(text), "{text} in {found}");
+    }
+    assert!(!found.contains("user1@litwareinc.com:"), "{found}");
+    assert_eq!(bench.changing_calls(0).len(), 13);
+
+    let unknown = Bench::with(|text| text + "\n[users]\nsample = [\"nobody@litwareinc.com\"]\n");
+    let found = unknown.run("verify", &["--only", "mailbox.users"]).ends(1);
+    assert!(
+        found.out.contains("ManagementObjectNotFoundException"),
+        "{}",
+        found.out
+    );
+}
+
+#[test]
 fn a_messaging_provider_that_is_not_there_is_named() {
     let bench = Bench::new();
     let overlay = bench.overlay(

@@ -5,14 +5,15 @@ use owaim_inventory::{PolicyScope, Role, Site};
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
-    cas_web_config_clean, mailbox_policy, preflight_host, verify_event_112, verify_log_folder,
+    cas_web_config_clean, mailbox_policy, mailbox_users, preflight_host, verify_event_112,
+    verify_log_folder,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 11] = [
+pub const STEP_IDS: [StepId; 12] = [
     preflight_host::ID,
     cas_owa_virtual_directory::ID,
     cas_web_config_clean::ID,
@@ -22,6 +23,7 @@ pub const STEP_IDS: [StepId; 11] = [
     backend_virtual_directory_off::ID,
     backend_web_config::ID,
     backend_recycle::ID,
+    mailbox_users::ID,
     verify_event_112::ID,
     verify_log_folder::ID,
 ];
@@ -82,6 +84,10 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
     }
     for host in backends() {
         steps.push(Box::new(backend_recycle::BackendRecycle { host }));
+    }
+    for user in &site.sample_users {
+        let (host, user) = (site.exchange.admin_host.clone(), user.clone());
+        steps.push(Box::new(mailbox_users::MailboxUser { host, user }));
     }
     for host in backends() {
         steps.push(Box::new(verify_event_112::VerifyEvent112 { host }));

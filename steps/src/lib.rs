@@ -19,6 +19,7 @@ mod file;
 mod filter;
 mod identity;
 mod mailbox_policy;
+mod mailbox_users;
 mod messaging;
 mod owa_directory;
 mod owa_events;

@@ -69,6 +69,7 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
     let exchange = products::read_exchange(cx, &mut root);
     let certificate = products::read_certificate(cx, &mut root);
     let policies = products::read_policies(cx, &mut root);
+    let sample_users = products::read_users(cx, &mut root);
     let hosts = hosts::read(cx, &mut root);
     let credentials = credentials::read(cx, &mut root);
     let retry = retry::read(cx, &mut root);
@@ -89,6 +90,7 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
         lync: lync.complete()?,
         hosts,
         policies: policies?,
+        sample_users: sample_users?,
         credentials: credentials.complete()?,
         retry: retry?,
         limits: limits?,

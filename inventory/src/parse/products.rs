@@ -1,4 +1,4 @@
-//! The sections `[lync]`, `[exchange]`, `[certificate]` and `[policies]`.
+//! The sections `[lync]`, `[exchange]`, `[certificate]`, `[policies]` and `[users]`.
 
 use super::checker::Checker;
 use super::section::Section;
@@ -214,22 +214,63 @@ pub(super) fn read_policies(cx: &mut Checker, root: &mut Section<'_>) -> Option<
         cx.mistake(&node.place, "the list of policies is empty", EXPECTED);
         return None;
     }
+    unique(cx, items, "policy", policy_name).map(PolicyScope::Named)
+}
+
+/// The names in a list, each once.
+fn unique(
+    cx: &mut Checker,
+    items: &[Node],
+    kind: &str,
+    read: fn(&mut Checker, &Node) -> Option<String>,
+) -> Option<Vec<String>> {
     let before = cx.count();
     let mut names: Vec<String> = Vec::new();
     for item in items {
-        let Some(name) = policy_name(cx, item) else {
+        let Some(name) = read(cx, item) else {
             continue;
         };
         if names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
             cx.mistake(
                 &item.place,
-                format!("policy {name:?} is listed twice"),
-                "each policy once",
+                format!("{kind} {name:?} is listed twice"),
+                &format!("each {kind} once"),
             );
         }
         names.push(name);
     }
-    (cx.count() == before).then_some(PolicyScope::Named(names))
+    (cx.count() == before).then_some(names)
+}
+
+/// Reads `[users]`, which may be left out: nobody is looked at then.
+pub(super) fn read_users(cx: &mut Checker, root: &mut Section<'_>) -> Option<Vec<String>> {
+    let Some(mut section) = root.section(cx, "users", "[users]") else {
+        return Some(Vec::new());
+    };
+    let node = section.optional("sample");
+    section.finish(cx);
+    let Some(node) = node else {
+        return Some(Vec::new());
+    };
+    let Value::List(items) = &node.value else {
+        cx.unfit(node, "a list of addresses");
+        cx.help("one user is a list too: [\"kenmyer@litwareinc.com\"]");
+        return None;
+    };
+    unique(cx, items, "user", user_address)
+}
+
+fn user_address(cx: &mut Checker, node: &Node) -> Option<String> {
+    let is_address = |text: &str| {
+        is_plain(text)
+            && !text.contains(char::is_whitespace)
+            && text.split_once('@').is_some_and(|(name, domain)| {
+                !name.is_empty() && !domain.is_empty() && !domain.contains('@')
+            })
+    };
+    cx.parsed(node, "the address of one user, NAME@DOMAIN", |text| {
+        is_address(text).then(|| text.to_owned())
+    })
 }
 
 fn policy_name(cx: &mut Checker, node: &Node) -> Option<String> {

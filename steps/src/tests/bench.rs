@@ -30,7 +30,7 @@ pub(super) fn path(text: &str) -> WindowsPath {
     WindowsPath::new(text).unwrap()
 }
 
-/// Two client access servers, two backends, two policies; Exchange 2013.
+/// Two client access servers, two backends, two policies, one user; Exchange 2013.
 pub(super) fn site() -> Site {
     let server = |short: &str, role: Role| Host {
         name: host(short),
@@ -70,6 +70,7 @@ pub(super) fn site() -> Site {
             server("atl-mbx-002", Role::Backend),
         ],
         policies: PolicyScope::Named(vec!["Default".into(), "Executives".into()]),
+        sample_users: vec!["kenmyer@litwareinc.com".into()],
         credentials: CredentialRules {
             default: Credential {
                 username: "LITWARE\\admin".into(),

@@ -34,6 +34,7 @@ fn a_site_gets_a_step_for_each_target() {
     backend.web-config atl-mbx-002.litwareinc.com
     backend.recycle atl-mbx-001.litwareinc.com
     backend.recycle atl-mbx-002.litwareinc.com
+    mailbox.users kenmyer@litwareinc.com
     verify.event-112 atl-mbx-001.litwareinc.com
     verify.event-112 atl-mbx-002.litwareinc.com
     verify.log-folder atl-mbx-001.litwareinc.com
@@ -48,7 +49,7 @@ fn roles_may_share_a_server_and_policies_a_node() {
     site.hosts.truncate(2);
     site.hosts[1].roles.insert(Role::Backend);
     let steps = steps_for(&site);
-    assert_eq!(steps.len(), 11, "one of each");
+    assert_eq!(steps.len(), 12, "one of each");
     assert_eq!(
         steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
         step_ids()

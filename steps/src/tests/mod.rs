@@ -8,5 +8,6 @@ mod misplaced;
 mod preflight;
 mod recycle;
 mod ucma;
+mod users;
 mod verify;
 mod web_config;

@@ -423,7 +423,19 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
             changed: cx.host.booted,
             controller: &controller,
         };
-        let object = common.append(object, cx.nested);
+        let mut object = common.append(object, cx.nested);
+        let modern = HostName::new(&user.server)
+            .ok()
+            .and_then(|name| cx.host_named(&name).and_then(|host| host.exchange))
+            .is_none_or(|version| version >= ExchangeVersion::E2013);
+        // A mailbox shows the generation of its server, unlike objects of the configuration.
+        if let Some((_, shown)) = object
+            .adapted
+            .iter_mut()
+            .find(|(name, _)| modern && name == "ExchangeVersion")
+        {
+            *shown = "0.20 (15.0.0.0)".into();
+        }
         cx.output(object);
     }
     Ok(())

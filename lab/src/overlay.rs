@@ -260,6 +260,19 @@ pub(crate) struct Account {
     /// `DOMAIN\user`, `user@domain` or `user`.
     pub(crate) username: String,
     pub(crate) password: String,
+    /// What its roles let it do at the restricted endpoints; everything if absent.
+    #[serde(default)]
+    pub(crate) rights: Option<Vec<Right>>,
+}
+
+/// What an account may do at a restricted endpoint. Changing does not include reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Right {
+    ExchangeRead,
+    ExchangeChange,
+    LyncRead,
+    LyncChange,
 }
 
 impl std::fmt::Debug for Account {
@@ -318,6 +331,8 @@ pub(crate) enum DefectKind {
     WebConfigReadOnly,
     /// The Front End refuses the server.
     RefusedByLync,
+    /// The lab's authority is not in the server's `Root`: of a backend or of a Front End.
+    RootMissing,
     /// `Web.config` has the two keys, the thumbprint with the invisible mark before it.
     ThumbprintHiddenMark,
     /// Both services of Unified Messaging in a SIP URI dial plan, and the trusted pool of the
@@ -408,6 +423,15 @@ impl Overlay {
             }
         }
         Ok(overlay)
+    }
+
+    /// What the roles of `user` let it do; `None`: everything.
+    pub(crate) fn rights(&self, user: &str) -> Option<&[Right]> {
+        self.accounts
+            .iter()
+            .find(|account| account.username.eq_ignore_ascii_case(user))?
+            .rights
+            .as_deref()
     }
 
     /// How long every HTTP request is held back.

@@ -64,6 +64,9 @@ pub(crate) struct HostState {
     /// Subjects that the Front End knows as trusted peers, where the site has none that could
     /// be asked.
     pub(crate) trusted_names: Vec<String>,
+    /// Whether the lab's authority is not among those that the server trusts.
+    #[serde(default)]
+    pub(crate) root_missing: bool,
     /// Whether the Front End refuses this server as a peer (event 88).
     pub(crate) refused_by_lync: bool,
     pub(crate) files: FileSystem,

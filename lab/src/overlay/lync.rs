@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::world::{StartupMode, UriType, VoipSecurity};
 
 /// What differs in Lync's configuration. Only sites with a `lync-front-end` host have it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LyncOverlay {
     /// Seconds until an enabled topology has reached a server.
@@ -29,7 +29,7 @@ pub(crate) struct LyncOverlay {
 }
 
 /// A site of the topology.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CsSiteOverlay {
     pub(crate) site_id: String,
@@ -39,7 +39,7 @@ pub(crate) struct CsSiteOverlay {
 }
 
 /// A registrar pool.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistrarOverlay {
     pub(crate) fqdn: HostName,
@@ -50,7 +50,7 @@ pub(crate) struct RegistrarOverlay {
 }
 
 /// A trusted application pool; what is absent is as the site file wants it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TrustedPoolOverlay {
     pub(crate) fqdn: Option<HostName>,
@@ -66,7 +66,7 @@ pub(crate) struct TrustedPoolOverlay {
 }
 
 /// A trusted application.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApplicationOverlay {
     pub(crate) id: ApplicationId,
@@ -86,7 +86,7 @@ pub(crate) enum ReplicaOverlay {
 }
 
 /// A UM dial plan.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DialPlanOverlay {
     pub(crate) name: String,
@@ -114,7 +114,7 @@ pub(crate) enum UmRole {
 }
 
 /// What differs in Unified Messaging of a host.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UmOverlay {
     /// The services that are there; those of the host's roles if absent.
@@ -123,7 +123,7 @@ pub(crate) struct UmOverlay {
 }
 
 /// A user as Lync knows it; what is absent is right.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LyncUserOverlay {
     /// Whether Lync has the user at all.

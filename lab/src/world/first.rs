@@ -1,24 +1,22 @@
 //! The first state: a freshly installed site of that inventory, as the overlay changes it.
 
+mod directory;
+
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use owaim_inventory::{
-    ExchangeVersion, Host, HostName, PolicyScope, PowerShellVersion, Role, Site, WindowsVersion,
+    ExchangeVersion, Host, HostName, PowerShellVersion, Role, Site, WindowsVersion,
 };
 
 use super::certificates::{Certificate, IssueError, Request, SigningKey, days};
-use super::directory::{
-    BACK_END, Directory, FRONT_END, Policy, Properties, Replicated, User, VirtualDirectory,
-};
 use super::filesystem::{FileSystem, split};
 use super::iis::Iis;
 use super::registry::Registry;
 use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
 use super::{lync, services, setup, unified, webconfig};
 use crate::overlay::{
-    CertificateOverlay, DefectKind, HostOverlay, LyncUserOverlay, Overlay, PoolOverlay, SignOn,
-    When, WorkerOverlay,
+    CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay,
 };
 use crate::state::{HostState, State};
 
@@ -35,9 +33,6 @@ const RUNTIME_PROGRAM: &str = "Microsoft Unified Communications Managed API 4.0,
 const RUNTIME_VERSION: &str = "5.0.8308.0";
 /// Seconds after a recycle at which the lab's own users sign on.
 const SIGN_ON_S: f64 = 2.0;
-/// Seconds until a write has reached every domain controller.
-const REPLICATION_S: u32 = 1;
-
 /// Why the first state cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FirstError {
@@ -66,7 +61,7 @@ pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<St
         .checked_sub(SignedDuration::from_hours(24 * 60))
         .unwrap_or(now);
     let authority = SigningKey::new(domain(&site.exchange.admin_host), now)?;
-    let mut state = State::new(authority, directory(site, overlay, installed)?);
+    let mut state = State::new(authority, directory::directory(site, overlay, installed)?);
     for (index, host) in site.hosts.iter().enumerate() {
         let built = build_host(site, overlay, &state.authority, host, index, now)?;
         state.hosts.insert(host.name.clone(), built);
@@ -124,118 +119,6 @@ fn sign_ons(site: &Site) -> Vec<SignOn> {
         done_generation: None,
     };
     backends.iter().take(used).map(entry).collect()
-}
-
-fn directory(
-    site: &Site,
-    overlay: &Overlay,
-    installed: Timestamp,
-) -> Result<Directory, FirstError> {
-    let domain = domain(&site.exchange.admin_host).to_owned();
-    let mut controllers = overlay.domain_controllers.clone();
-    if controllers.is_empty() {
-        controllers = vec![format!("dc01.{domain}"), format!("dc02.{domain}")];
-    }
-    if let Some(pinned) = &site.exchange.domain_controller
-        && !controllers
-            .iter()
-            .any(|c| c.eq_ignore_ascii_case(pinned.as_str()))
-    {
-        controllers.insert(0, pinned.to_string());
-    }
-    let properties =
-        |identity: &str,
-         over: &std::collections::BTreeMap<String, crate::overlay::MessagingOverlay>| {
-            let mut properties = Properties::default();
-            if let Some((_, o)) = over
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(identity))
-            {
-                properties.enabled = o.enabled.unwrap_or(properties.enabled);
-                properties.kind = o.kind.unwrap_or(properties.kind);
-            }
-            Replicated::everywhere(properties, installed)
-        };
-    let mut virtual_directories = Vec::new();
-    for host in &site.hosts {
-        for (role, web_site) in [(Role::Cas, FRONT_END), (Role::Backend, BACK_END)] {
-            if host.is(role) {
-                let mut entry = VirtualDirectory {
-                    server: host.name.to_string(),
-                    web_site: web_site.into(),
-                    created: installed,
-                    values: Replicated::everywhere(Properties::default(), installed),
-                };
-                entry.values = properties(&entry.identity(), &overlay.virtual_directories);
-                virtual_directories.push(entry);
-            }
-        }
-    }
-    for identity in overlay.virtual_directories.keys() {
-        if !virtual_directories
-            .iter()
-            .any(|v| v.identity().eq_ignore_ascii_case(identity))
-        {
-            return Err(FirstError::Unknown {
-                kind: "virtual directory",
-                name: identity.clone(),
-            });
-        }
-    }
-    let mut names = vec!["Default".to_owned()];
-    if let PolicyScope::Named(scoped) = &site.policies {
-        names.extend(scoped.iter().cloned());
-    }
-    names.extend(overlay.policies.keys().cloned());
-    let mut policies: Vec<Policy> = Vec::new();
-    for name in names {
-        if !policies.iter().any(|p| p.name.eq_ignore_ascii_case(&name)) {
-            let values = properties(&name, &overlay.policies);
-            policies.push(Policy {
-                name,
-                created: installed,
-                values,
-            });
-        }
-    }
-    let user = |u: &crate::overlay::UserOverlay| User {
-        name: u.name.clone(),
-        principal: u.principal.clone(),
-        server: u.server.to_string(),
-        policy: u.policy.clone(),
-        owa: u.owa,
-        sip_address: u.sip_address.clone(),
-        lync: lync::user(site, &u.lync, u.sip_address.as_deref()),
-    };
-    let own = site
-        .hosts_with(Role::Backend)
-        .enumerate()
-        .map(|(n, host)| (n, host, format!("sip:user{}@{domain}", n + 1)))
-        .map(|(n, host, address)| User {
-            lync: lync::user(site, &LyncUserOverlay::default(), Some(&address)),
-            name: format!("Lab User {}", n + 1),
-            principal: format!("user{}@{domain}", n + 1),
-            server: host.name.to_string(),
-            policy: Some("Default".into()),
-            owa: true,
-            sip_address: Some(address),
-        });
-    let organization = overlay.organization.clone().unwrap_or_else(|| {
-        let label = domain.split('.').next().unwrap_or("Lab");
-        label[..1].to_uppercase() + &label[1..]
-    });
-    Ok(Directory {
-        organization,
-        controllers,
-        delay_s: overlay.replication_delay_s.unwrap_or(REPLICATION_S),
-        virtual_directories,
-        policies,
-        users: own.chain(overlay.users.iter().map(user)).collect(),
-        overrides: Vec::new(),
-        dial_plans: Vec::new(),
-        unified: Vec::new(),
-        domain,
-    })
 }
 
 /// Windows and PowerShell that go with a generation of Exchange. One backend of a 2013 site is
@@ -332,6 +215,7 @@ fn build_host(
             site.certificate.subject.to_string(),
             host.name.to_string(),
         ],
+        root_missing: false,
         refused_by_lync: false,
         files: FileSystem::default(),
         registry: Registry::default(),
@@ -358,7 +242,8 @@ fn build_host(
     }
     if host.is(Role::LyncFrontEnd) {
         setup::place_lync(&mut state, site.lync.version, installed);
-        let names = vec![site.lync.pool.to_string(), host.name.to_string()];
+        let mut names = vec![site.lync.pool.to_string(), host.name.to_string()];
+        names.dedup();
         let own = Request::good(site.lync.pool.as_str(), names, now);
         state.certificates.push(authority.issue(&own)?);
     }
@@ -641,6 +526,7 @@ fn apply_defects(
             DefectKind::WebConfigReadOnly => {
                 state.files.set_read_only(&file, true);
             }
+            DefectKind::RootMissing => state.root_missing = true,
             DefectKind::RefusedByLync => state.refused_by_lync = true,
             DefectKind::ThumbprintHiddenMark => {
                 if let Some(text) = marked(state, site, &file) {

@@ -16,7 +16,7 @@ use super::cmdlets::{self, Cx, native};
 use super::errors::{Category, Failure, class};
 use super::prompt::{agrees, confirmation};
 use super::record::{CallRecord, shown};
-use super::visibility::{is_full, module, shows};
+use super::visibility::{granted, is_full, module, shows};
 use super::{Caller, Execution, World, lock, signon};
 
 /// A pipeline under way.
@@ -366,7 +366,10 @@ impl Machine {
             || lock(&self.world.inner.sessions)
                 .get(&self.caller.session)
                 .is_some_and(|session| session.modules.contains(module(host, cmdlet)));
-        (named && loaded && shows(host, self.caller.endpoint, cmdlet)).then_some((cmdlet, platform))
+        let rights = self.world.inner.overlay.rights(&self.caller.user);
+        let visible = granted(rights, self.caller.endpoint, cmdlet)
+            && shows(host, self.caller.endpoint, cmdlet);
+        (named && loaded && visible).then_some((cmdlet, platform))
     }
 
     /// Whether the cmdlet asks for confirmation of what it was given: a computer that the

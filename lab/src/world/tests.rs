@@ -9,9 +9,10 @@ use owaim_proto::psrp::{Command, ErrorRecord, Pipeline, PipelineOutput, Pipeline
 use uuid::Uuid;
 
 use super::record::CallRecord;
-use super::{Caller, Execution, Recorder, World};
+use super::{Caller, Execution, Recorder, World, lock};
 use crate::overlay::Overlay;
 
+mod examples;
 mod exchange;
 mod lync;
 mod lync_topology;

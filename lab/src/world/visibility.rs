@@ -3,6 +3,7 @@
 use owaim_inventory::catalogue::{Cmdlet, LYNC_MODULE, Product};
 use owaim_inventory::{EndpointKind, LyncVersion};
 
+use crate::overlay::Right;
 use crate::state::HostState;
 
 /// What restricted endpoints show besides the product's own cmdlets.
@@ -31,6 +32,20 @@ pub(super) fn module(host: &HostState, cmdlet: &Cmdlet) -> &'static str {
         }
         _ => cmdlet.module,
     }
+}
+
+/// Whether roles that give `rights` (`None`: everything) let an account see `cmdlet` at the
+/// endpoint `kind`. On full endpoints it is the directory's groups that limit, which the lab does
+/// not have.
+pub(super) fn granted(rights: Option<&[Right]>, kind: EndpointKind, cmdlet: &Cmdlet) -> bool {
+    let needed = match (kind, cmdlet.product, cmdlet.changes) {
+        (EndpointKind::Exchange, Product::Exchange, false) => Right::ExchangeRead,
+        (EndpointKind::Exchange, Product::Exchange, true) => Right::ExchangeChange,
+        (EndpointKind::Lync, Product::Lync, false) => Right::LyncRead,
+        (EndpointKind::Lync, Product::Lync, true) => Right::LyncChange,
+        _ => return true,
+    };
+    rights.is_none_or(|all| all.contains(&needed))
 }
 
 /// Whether the endpoint `kind` of `host` shows `cmdlet`: the host's versions have it, and the

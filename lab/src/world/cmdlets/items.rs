@@ -103,6 +103,7 @@ fn certificates(cx: &Cx<'_>, store: &str) -> Option<Vec<(String, Object)>> {
     };
     match store.to_ascii_lowercase().as_str() {
         "my" => Some(cx.host.certificates.iter().map(|c| show(c, "My")).collect()),
+        "root" if cx.host.root_missing => Some(Vec::new()),
         "root" => {
             let mut root = cx.state.authority.certificate.clone();
             root.key = None;

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use owaim_inventory::{HostName, Role, Site};
 
-use super::topology::{Application, Topology, TrustedPool, bare_id};
+use super::topology::{Application, Topology, TopologyError, TrustedPool, bare_id};
 use super::{CsSite, FrontEndPool, Lync, LyncUser, Replica, Replication, entry_version, known};
-use crate::overlay::{DefectKind, LyncUserOverlay, Overlay, ReplicaOverlay, TrustedPoolOverlay};
+use crate::overlay::{
+    DefectKind, LyncOverlay, LyncUserOverlay, Overlay, ReplicaOverlay, TrustedPoolOverlay,
+};
 use crate::state::State;
 
 /// Seconds until an enabled topology has reached a server, unless the overlay says otherwise.
@@ -26,90 +28,21 @@ pub(crate) fn set_up(
         .map(|host| host.name.clone())
         .collect();
     if front_ends.is_empty() {
-        return Ok(());
+        if overlay.lync == LyncOverlay::default() {
+            return Ok(());
+        }
+        return Err("no host has the role \"lync-front-end\"".into());
     }
     let over = &overlay.lync;
     let sites = sites(site, overlay);
-    let home = sites[0].identity.clone();
-    let mut pools = vec![FrontEndPool {
-        fqdn: site.lync.pool.clone(),
-        site: home.clone(),
-        computers: front_ends.clone(),
-        version: site.lync.version,
-    }];
-    for pool in &over.pools {
-        let of = |id: &str| sites.iter().find(|s| s.site_id.eq_ignore_ascii_case(id));
-        let place = match pool.site_id.as_deref() {
-            None => home.clone(),
-            Some(id) => of(id).ok_or_else(|| id.to_owned())?.identity.clone(),
-        };
-        pools.push(FrontEndPool {
-            fqdn: pool.fqdn.clone(),
-            site: place,
-            computers: vec![pool.fqdn.clone()],
-            version: pool.version.unwrap_or(site.lync.version),
-        });
-    }
-    let (mut published, mut enabled) = (Topology::default(), Topology::default());
-    let doubled = overlay
-        .defects
-        .iter()
-        .any(|d| d.defect == DefectKind::DoubleEntry);
-    let mut trusted = over.trusted_pools.clone();
-    if doubled && trusted.is_empty() {
-        trusted.push(TrustedPoolOverlay::default());
-    }
-    for wanted in &trusted {
-        let place = match wanted.site_id.as_deref() {
-            None => home.clone(),
-            Some(id) => sites
-                .iter()
-                .find(|s| s.site_id.eq_ignore_ascii_case(id))
-                .ok_or_else(|| id.to_owned())?
-                .identity
-                .clone(),
-        };
-        let pool = trusted_pool(site, wanted, place);
-        let refused = |error: super::TopologyError| error.to_string();
-        if !wanted.pending {
-            enabled.add_pool(pool.clone()).map_err(refused)?;
-        }
-        published.add_pool(pool).map_err(refused)?;
-    }
-    // What is made is counted in one place.
-    for pool in &mut enabled.pools {
-        pool.number = published.pool(&pool.fqdn).map_or(0, |p| p.number);
-    }
-    enabled.made = published.made;
-    let names: BTreeSet<HostName> = front_ends
-        .iter()
-        .chain(over.replicas.keys())
-        .cloned()
-        .collect();
-    let usual = over.replication_delay_s.unwrap_or(REPLICATION_S);
-    let replica = |fqdn: HostName| {
-        let behaviour = match over.replicas.get(&fqdn) {
-            Some(ReplicaOverlay::Never) => Replication::Never,
-            Some(ReplicaOverlay::WhenInvoked) => Replication::WhenInvoked,
-            Some(ReplicaOverlay::AfterS(delay_s)) => Replication::After { delay_s: *delay_s },
-            None => Replication::After { delay_s: usual },
-        };
-        Replica {
-            front_end: front_ends.contains(&fqdn),
-            fqdn,
-            behaviour,
-            in_force: enabled.clone(),
-            pending: (behaviour == Replication::Never).then_some(Timestamp::MAX),
-            updated: installed,
-            known: Vec::new(),
-        }
-    };
+    let pools = pools(site, overlay, &sites, &front_ends)?;
+    let (published, enabled) = topologies(site, overlay, &sites)?;
     let accounts = site.hosts.iter().map(|h| h.name.to_string());
     let mut lync = Lync {
         version: site.lync.version,
         sites,
         pools,
-        replicas: names.into_iter().map(replica).collect(),
+        replicas: replicas(over, &front_ends, &enabled, installed),
         published,
         enabled,
         enabled_at: installed,
@@ -126,6 +59,101 @@ pub(crate) fn set_up(
     }
     state.lync = Some(lync);
     Ok(())
+}
+
+/// Identity of the site of that `SiteId`; of the first one if none is asked for.
+fn place(sites: &[CsSite], id: Option<&str>) -> Result<String, String> {
+    let found = match id {
+        None => sites.first(),
+        Some(id) => sites.iter().find(|s| s.site_id.eq_ignore_ascii_case(id)),
+    };
+    found
+        .map(|site| site.identity.clone())
+        .ok_or_else(|| format!("there is no site {:?}", id.unwrap_or_default()))
+}
+
+/// The site file's pool, and those that the overlay adds.
+fn pools(
+    site: &Site,
+    overlay: &Overlay,
+    sites: &[CsSite],
+    front_ends: &[HostName],
+) -> Result<Vec<FrontEndPool>, String> {
+    let mut pools = vec![FrontEndPool {
+        fqdn: site.lync.pool.clone(),
+        site: place(sites, None)?,
+        computers: front_ends.to_vec(),
+        version: site.lync.version,
+    }];
+    for pool in &overlay.lync.pools {
+        pools.push(FrontEndPool {
+            fqdn: pool.fqdn.clone(),
+            site: place(sites, pool.site_id.as_deref())?,
+            computers: vec![pool.fqdn.clone()],
+            version: pool.version.unwrap_or(site.lync.version),
+        });
+    }
+    Ok(pools)
+}
+
+/// What is published, and what is enabled of it.
+fn topologies(
+    site: &Site,
+    overlay: &Overlay,
+    sites: &[CsSite],
+) -> Result<(Topology, Topology), String> {
+    let (mut published, mut enabled) = (Topology::default(), Topology::default());
+    let doubled = overlay
+        .defects
+        .iter()
+        .any(|d| d.defect == DefectKind::DoubleEntry);
+    let mut trusted = overlay.lync.trusted_pools.clone();
+    if doubled && trusted.is_empty() {
+        trusted.push(TrustedPoolOverlay::default());
+    }
+    for wanted in &trusted {
+        let pool = trusted_pool(site, wanted, place(sites, wanted.site_id.as_deref())?);
+        let refused = |error: TopologyError| error.to_string();
+        if !wanted.pending {
+            enabled.add_pool(pool.clone()).map_err(refused)?;
+        }
+        published.add_pool(pool).map_err(refused)?;
+    }
+    // What is made is counted in one place.
+    for pool in &mut enabled.pools {
+        pool.number = published.pool(&pool.fqdn).map_or(0, |p| p.number);
+    }
+    enabled.made = published.made;
+    Ok((published, enabled))
+}
+
+/// Every Front End, and whatever else the overlay says has a replica.
+fn replicas(
+    over: &LyncOverlay,
+    front_ends: &[HostName],
+    enabled: &Topology,
+    installed: Timestamp,
+) -> Vec<Replica> {
+    let names: BTreeSet<&HostName> = front_ends.iter().chain(over.replicas.keys()).collect();
+    let usual = over.replication_delay_s.unwrap_or(REPLICATION_S);
+    let replica = |fqdn: &HostName| {
+        let behaviour = match over.replicas.get(fqdn) {
+            Some(ReplicaOverlay::Never) => Replication::Never,
+            Some(ReplicaOverlay::WhenInvoked) => Replication::WhenInvoked,
+            Some(ReplicaOverlay::AfterS(delay_s)) => Replication::After { delay_s: *delay_s },
+            None => Replication::After { delay_s: usual },
+        };
+        Replica {
+            front_end: front_ends.contains(fqdn),
+            fqdn: fqdn.clone(),
+            behaviour,
+            in_force: enabled.clone(),
+            pending: (behaviour == Replication::Never).then_some(Timestamp::MAX),
+            updated: installed,
+            known: Vec::new(),
+        }
+    };
+    names.into_iter().map(replica).collect()
 }
 
 /// The sites: SiteId, identity and display name all differ unless the overlay says otherwise.

@@ -4,7 +4,6 @@
 use owaim_inventory::EndpointKind::{Lync, LyncLocal, Windows};
 
 use super::*;
-use crate::world::lock;
 
 fn ask(name: &str) -> Command {
     Command::new(name)
@@ -81,6 +80,38 @@ fn each_endpoint_shows_what_it_has() {
                 command.name
             );
         }
+    }
+}
+
+#[test]
+fn roles_hide_what_they_do_not_give() {
+    for (rights, expected) in [
+        ("", [true, true, true, true]),
+        ("rights = []", [false; 4]),
+        ("rights = [\"exchange-read\"]", [true, false, false, false]),
+        (
+            "rights = [\"exchange-read\", \"exchange-change\", \"lync-read\"]",
+            [true, true, true, false],
+        ),
+    ] {
+        let lab = Lab::with_lync(&format!(
+            "[[accounts]]\nusername = 'fabrikam\\lab'\npassword = \"x\"\n{rights}\n"
+        ));
+        let set = ask("Set-OwaMailboxPolicy").with("Identity", "Default");
+        let remove = ask("Remove-CsTrustedApplicationPool").with("Identity", "x.y");
+        let seen = [
+            lab.exchange(ask("Get-OwaMailboxPolicy")),
+            lab.exchange(set),
+            lab.lync(Lync, ask("Get-CsSite")),
+            lab.lync(Lync, remove),
+        ]
+        .map(|output| result(&output) != "CommandNotFoundException");
+        assert_eq!(seen, expected, "{rights}");
+        assert_eq!(
+            result(&lab.lync(Windows, ask("Get-CsWindowsService"))),
+            "ok",
+            "roles limit restricted endpoints only"
+        );
     }
 }
 

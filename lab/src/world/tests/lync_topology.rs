@@ -348,6 +348,16 @@ fn defects_of_the_topology_are_felt_or_not() {
             pool("") + "[[defects]]\nhost = \"box-a.fabrikam.test\"\ndefect = \"refused-by-lync\"",
             88,
         ),
+        (
+            pool("") + "[[defects]]\nhost = \"box-a.fabrikam.test\"\ndefect = \"root-missing\"",
+            88,
+        ),
+        (
+            pool("")
+                + "[[defects]]\nhost = \"fe1.fabrikam.test\"\ndefect = \"root-missing\"\n\
+                   [[defects]]\nhost = \"fe2.fabrikam.test\"\ndefect = \"root-missing\"",
+            88,
+        ),
     ] {
         let lab = Lab::with_lync(&overlay);
         lab.configure();

@@ -1,0 +1,89 @@
+//! The example overlays: each parses, and makes a state of the example site.
+
+use std::path::Path;
+
+use owaim_inventory::Role;
+
+use super::*;
+
+/// The example site, with a Front End in any case.
+fn site() -> String {
+    let text = include_str!("../../../../examples/litware.toml");
+    let site = owaim_inventory::parse("litware.toml", text).expect("the example is valid");
+    if site.hosts_with(Role::LyncFrontEnd).next().is_some() {
+        return text.into();
+    }
+    format!(
+        "{text}\n[[hosts]]\nname = \"{}\"\nroles = [\"lync-front-end\"]\n",
+        site.lync.pool
+    )
+}
+
+#[test]
+fn every_example_makes_a_state() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/lab");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        let name = path.to_str().expect("a name of letters");
+        let parsed = Overlay::parse(name, &text);
+        assert!(parsed.is_ok(), "{parsed:?}");
+        let lab = Lab::of(&site(), &text, None);
+        let state = lock(&lab.world.inner.state);
+        assert!(state.lync.is_some() && state.hosts.len() > 5, "{name}");
+        count += 1;
+    }
+    assert!(count >= 10, "only {count}");
+}
+
+#[test]
+fn what_the_site_does_not_have_is_named() {
+    let first = |site: &str, overlay: &str| {
+        let site = owaim_inventory::parse("site.toml", site).expect("a site");
+        let overlay = Overlay::parse("lab.toml", overlay).expect("an overlay");
+        let clock = Arc::new(|| START.parse().expect("a time"));
+        World::by_clock(&site, &overlay, None, Arc::new(Tape::default()), clock)
+            .map(|_| ())
+            .expect_err("it names what is not there")
+            .to_string()
+    };
+    let with = format!("{SITE}{FRONT_ENDS}");
+    for (site, overlay, expected) in [
+        (SITE, "[[lync.trusted_pools]]", "lync-front-end"),
+        (
+            SITE,
+            "[[actions]]\naction = \"add-trusted-pool\"",
+            "lync-front-end",
+        ),
+        (
+            &with,
+            "[[lync.trusted_pools]]\nsite_id = \"EU\"",
+            "no site \"EU\"",
+        ),
+        (
+            &with,
+            "[[lync.pools]]\nfqdn = \"a.b\"\nsite_id = \"EU\"",
+            "no site \"EU\"",
+        ),
+        (&with, "[lync]\ndiscovered = [\"a.b\"]", "\"a.b\""),
+        (
+            &with,
+            "[[dial_plans]]\nname = \"x\"\nservers = [\"a.b\"]",
+            "\"a.b\"",
+        ),
+        (
+            &with,
+            "[[actions]]\naction = \"cumulative-update\"\nhost = \"fe1.fabrikam.test\"",
+            "Exchange server",
+        ),
+        (
+            &with,
+            "[[lync.trusted_pools]]\n[[lync.trusted_pools]]",
+            "already exists",
+        ),
+    ] {
+        let message = first(site, overlay);
+        assert!(message.contains(expected), "{overlay}: {message}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 
-use owaim_inventory::{Credential, EndpointKind, SecretSource, Site};
+use owaim_inventory::{Credential, EndpointKind, ExchangeVersion, Host, Role, SecretSource, Site};
 use owaim_lab::EndpointsFile;
 use owaim_steps::{Place, Problem};
 use owaim_transport::{Authentication, Endpoint, Secret};
@@ -25,12 +25,21 @@ pub struct SecretError {
     pub detail: String,
 }
 
-const KINDS: [EndpointKind; 4] = [
-    EndpointKind::Windows,
-    EndpointKind::Exchange,
-    EndpointKind::Lync,
-    EndpointKind::LyncLocal,
-];
+/// The endpoints that `host` offers, by its roles and by what the site file says of it.
+fn kinds<'a>(site: &Site, host: &'a Host) -> impl Iterator<Item = EndpointKind> + 'a {
+    let version = site.exchange_version(host);
+    let exchange =
+        host.is(Role::Cas) || host.is(Role::Backend) && version >= ExchangeVersion::E2016;
+    EndpointKind::ALL.into_iter().filter(move |kind| {
+        host.endpoints.contains_key(kind)
+            || match kind {
+                EndpointKind::Windows => true,
+                EndpointKind::Exchange => exchange,
+                EndpointKind::Lync => host.is(Role::LyncFrontEnd),
+                EndpointKind::LyncLocal => false,
+            }
+    })
+}
 
 impl EndpointBook {
     /// The endpoints that the site file names; every password it refers to is read now, once.
@@ -38,7 +47,7 @@ impl EndpointBook {
         let mut passwords: Vec<(Credential, Secret)> = Vec::new();
         let mut endpoints = BTreeMap::new();
         for host in &site.hosts {
-            for kind in KINDS {
+            for kind in kinds(site, host) {
                 let credential = site.credentials.for_endpoint(&host.name, kind);
                 let known = passwords.iter().find(|(known, _)| known == credential);
                 let password = if let Some((_, secret)) = known {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
@@ -46,8 +47,12 @@ pub(crate) struct Executor<'a> {
     node: &'a Node,
     priority: usize,
     attempt: u32,
-    /// Time at work and between attempts, without waiting for a place.
+    /// Time of its pipelines and between attempts, without waiting for a place.
     worked: Duration,
+    /// What is left of the time for the pipelines of this attempt.
+    left: Duration,
+    /// Whether a change was begun: from then on a wish to stop waits until it is finished.
+    changing: Arc<AtomicBool>,
     /// What this step learnt at its own assessments, oldest first.
     earlier: Vec<Fact>,
     /// What differed when a change was first sent.
@@ -80,6 +85,8 @@ impl<'a> Executor<'a> {
             priority,
             attempt: 0,
             worked: Duration::ZERO,
+            left: Duration::ZERO,
+            changing: Arc::default(),
             earlier: Vec::new(),
             before: None,
             settled: false,
@@ -121,8 +128,10 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// One attempt. `limit` holds for the work; waiting for a place is not work.
+    /// One attempt. What it may take is counted in pipelines: neither waiting for a place nor the
+    /// first logon of another step is its work.
     async fn attempt(&mut self, limit: Duration) -> Result<Outcome, Failure> {
+        self.left = limit;
         let mut place: Option<OwnedSemaphorePermit> = None;
         loop {
             let pass = self
@@ -139,25 +148,20 @@ impl<'a> Executor<'a> {
                     attempt: self.attempt,
                 });
             }
-            let begun = Instant::now();
-            let ended = timeout(limit, self.look_and_act(&mut place)).await;
-            self.worked += begun.elapsed();
+            let drained = drained_while_reading(self.run, Arc::clone(&self.changing));
+            let ended = tokio::select! {
+                biased;
+                ended = self.look_and_act(&mut place) => ended,
+                () = drained => return Ok(interrupted()),
+            };
             drop(pass);
-            match ended {
-                Ok(Ok(Ended::Outcome(outcome))) => return Ok(outcome),
+            match ended? {
+                Ended::Outcome(outcome) => return Ok(outcome),
                 // Whoever has the place may change what was seen: with it, look again.
-                Ok(Ok(Ended::Wait(group))) => tokio::select! {
+                Ended::Wait(group) => tokio::select! {
                     permit = group.acquire_owned() => place = permit.ok(),
                     () = self.run.stop.reached(Level::Drain) => return Ok(interrupted()),
                 },
-                Ok(Err(failure)) => return Err(failure),
-                Err(_) => {
-                    return Err(Failure::timed_out(
-                        &self.subject(),
-                        limit,
-                        self.in_flight.as_ref().map(|action| action.name),
-                    ));
-                }
             }
         }
     }
@@ -191,11 +195,15 @@ impl<'a> Executor<'a> {
                 Err(_) => return Ok(Ended::Wait(group)),
             }
         }
-        if self.run.stop.level() > Level::Run {
-            return Ok(Ended::Outcome(interrupted()));
-        }
         self.before.get_or_insert(differences);
-        for action in remedy {
+        self.changing.store(true, Ordering::Relaxed);
+        let all = remedy.len();
+        for (done, action) in remedy.into_iter().enumerate() {
+            if action.changes && self.run.stop.level() > Level::Run {
+                let reason =
+                    format!("interrupted after {done} of {all} actions; the rest was not begun");
+                return Ok(Ended::Outcome(Outcome::Unknown { reason }));
+            }
             self.act(action).await?;
         }
         self.settled = true;
@@ -387,7 +395,27 @@ impl<'a> Executor<'a> {
             return Err(Failure::unrecorded(name, &error));
         }
         let started = Instant::now();
-        match self.run.sessions.run(place, pipeline).await {
+        let returned = match self.run.sessions.lease(place).await {
+            Ok(lease) => {
+                let begun = Instant::now();
+                let ran = timeout(self.left, lease.run(pipeline)).await;
+                self.worked += begun.elapsed();
+                self.left = self.left.saturating_sub(begun.elapsed());
+                ran
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        let Ok(returned) = returned else {
+            let failure = Failure::timed_out(self.node.step.id(), name, place, changes);
+            self.record(EventKind::PipelineLost {
+                pipeline: reference,
+                changes,
+                error: failure.problem.found.clone(),
+                may_have_run: true,
+            });
+            return Err(failure);
+        };
+        match returned {
             Ok(output) => {
                 self.record(EventKind::PipelineReturned {
                     pipeline: reference,
@@ -480,6 +508,14 @@ fn planned(action: &Action) -> PlannedAction {
         host: action.place.host.clone(),
         endpoint: action.place.kind,
         powershell: render::powershell(&action.pipeline),
+    }
+}
+
+/// Returns once the user wishes to stop, unless a change was begun by then.
+async fn drained_while_reading(run: &Run, changing: Arc<AtomicBool>) {
+    run.stop.reached(Level::Drain).await;
+    if changing.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

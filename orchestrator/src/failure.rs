@@ -1,7 +1,6 @@
 //! [`Failure`]: why an attempt ended without an outcome, in words that say what to do.
 
 use std::io;
-use std::time::Duration;
 
 use owaim_steps::{Difference, Place, Problem};
 use owaim_transport::RetryClass;
@@ -72,22 +71,21 @@ impl Failure {
         }
     }
 
-    /// Nothing came within `limit`; `change` is the changing action that was on its way.
-    pub(crate) fn timed_out(subject: &str, limit: Duration, change: Option<&str>) -> Self {
-        let found = match change {
-            Some(action) => {
-                format!("no answer within {limit:?}; the change {action:?} may have been made")
-            }
-            None => format!("no answer within {limit:?}"),
+    /// No answer to a pipeline named `name` of `step` came from `place` in the time of the attempt.
+    pub(crate) fn timed_out(step: &str, name: &str, place: &Place, changes: bool) -> Self {
+        let fate = if changes {
+            "; the change may have been made"
+        } else {
+            ""
         };
         let problem = Problem {
-            action: subject.into(),
+            action: format!("{step} {name} on the {} endpoint of {}", place.kind.name(), place.host),
             expected: None,
-            found,
+            found: format!("no answer within the time of the attempt{fate}"),
             advice: "see whether the server is overloaded; a longer attempt_timeout can be set in the site file".into(),
             retry: true,
         };
-        let cause = if change.is_some() {
+        let cause = if changes {
             FailureCause::Step
         } else {
             FailureCause::Unreachable

@@ -174,7 +174,7 @@ pub fn show(
 /// Writes the report of `run` as one JSON document from its journal, as [`show`] finds it.
 pub fn show_json(out: &mut dyn Write, root: &Path, run: Option<&str>) -> Result<(), HistoryError> {
     let dir = find(root, run)?;
-    json::write(out, &view(&dir)?, dir.path())?;
+    json::write(out, &view(&dir)?, dir.path(), None)?;
     Ok(())
 }
 

@@ -137,16 +137,27 @@ impl RunDir {
             })
     }
 
-    /// The run named `run`, whatever its site.
+    /// The run named `run`, or the only one whose name begins so, whatever its site.
     pub fn find(root: &Path, run: &str) -> Result<Self, RunDirError> {
         component(run)?;
-        Self::list(root, None)?
+        let mut found: Vec<_> = Self::list(root, None)?
             .into_iter()
-            .find(|dir| dir.run == run)
-            .ok_or_else(|| RunDirError::NoRun {
+            .filter(|dir| dir.run.starts_with(run))
+            .collect();
+        if let Some(exact) = found.iter().position(|dir| dir.run == run) {
+            return Ok(found.swap_remove(exact));
+        }
+        match found.len() {
+            1 => Ok(found.swap_remove(0)),
+            0 => Err(RunDirError::NoRun {
                 what: format!("run {run}"),
                 root: root.join(PROGRAM),
-            })
+            }),
+            _ => Err(RunDirError::NoRun {
+                what: format!("single run that begins with {run} ({} do)", found.len()),
+                root: root.join(PROGRAM),
+            }),
+        }
     }
 
     /// The folder.

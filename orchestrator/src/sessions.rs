@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{Place, Problem};
-use owaim_transport::{Connect, Endpoint, Session, TransportError};
-use tokio::sync::{Mutex, OnceCell};
+use owaim_transport::{Connect, Credential, Endpoint, Secret, Session, TransportError};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
 
 use crate::bus::Bus;
@@ -22,16 +22,70 @@ pub struct Sessions {
     book: EndpointBook,
     bus: Bus,
     open: StdMutex<HashMap<Place, Slot>>,
-    accounts: StdMutex<HashMap<String, Arc<Account>>>,
+    accounts: StdMutex<HashMap<AccountKey, Arc<Account>>>,
     closing: Arc<StdMutex<JoinSet<()>>>,
 }
 
-/// What is known about an account: its first attempt goes alone, and after a refusal there is
-/// no second one. Guessing again would lock the account.
+/// An account as servers know it: a name without a domain is another account on every host, and
+/// another password is another guess.
+#[derive(PartialEq, Eq, Hash)]
+struct AccountKey {
+    username: String,
+    password: Secret,
+    host: Option<String>,
+}
+
+impl AccountKey {
+    fn of(endpoint: &Endpoint) -> Self {
+        let Credential { username, password } = &endpoint.credential;
+        let local = !username.contains(['\\', '@']);
+        Self {
+            username: username.to_lowercase(),
+            password: password.clone(),
+            host: local.then(|| endpoint.host.to_lowercase()),
+        }
+    }
+}
+
+/// What is known about an account. Guessing would lock it, so whoever does not know goes alone.
 #[derive(Default)]
 struct Account {
-    first: Mutex<()>,
-    verdict: OnceCell<Result<(), (String, TransportError)>>,
+    alone: Mutex<()>,
+    standing: StdMutex<Standing>,
+}
+
+/// How servers have answered an account so far.
+#[derive(Clone, Default)]
+enum Standing {
+    /// Nobody has asked.
+    #[default]
+    Unproven,
+    /// The last answer was a yes.
+    Proven,
+    /// It was let in before, but refused at that URL since: it may have no right there, or have
+    /// been locked meanwhile.
+    Doubted(String),
+    /// It was refused at that URL, and nobody has let it in since: it is not tried again.
+    Refused(String),
+}
+
+impl Account {
+    fn standing(&self) -> Standing {
+        self.standing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn answered(&self, refused_at: Option<&str>) {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        *standing = match (&*standing, refused_at) {
+            (Standing::Refused(url), _) => Standing::Refused(url.clone()),
+            (_, None) => Standing::Proven,
+            (Standing::Proven, Some(url)) => Standing::Doubted(url.into()),
+            (Standing::Unproven | Standing::Doubted(_), Some(url)) => Standing::Refused(url.into()),
+        };
+    }
 }
 
 /// Why a pipeline gave no output.
@@ -70,13 +124,9 @@ impl Sessions {
         }
     }
 
-    /// Runs `pipeline` at `place`, opening the session first where there is none. A session that
-    /// failed is closed in the background, and so is one whose caller went away in the middle.
-    pub async fn run(
-        &self,
-        place: &Place,
-        pipeline: &Pipeline,
-    ) -> Result<PipelineOutput, SessionError> {
+    /// The session at `place`, for one pipeline: opened first where there is none, and waited for
+    /// while another pipeline is on it.
+    pub async fn lease(&self, place: &Place) -> Result<Lease, SessionError> {
         let endpoint = self.book.get(place).map_err(SessionError::NoEndpoint)?;
         let slot = Arc::clone(
             self.open
@@ -85,21 +135,16 @@ impl Sessions {
                 .entry(place.clone())
                 .or_default(),
         );
-        let mut slot = slot.lock().await;
+        let mut slot = slot.lock_owned().await;
         let session = match slot.take() {
             Some(session) => session,
             None => self.connect(place, endpoint).await?,
         };
-        let mut lease = Lease {
+        Ok(Lease {
             session: Some(session),
+            slot,
             closing: Arc::clone(&self.closing),
-        };
-        let output = match lease.session.as_mut() {
-            Some(session) => session.run(pipeline).await?,
-            None => unreachable!("a lease is made with its session"),
-        };
-        *slot = lease.session.take();
-        Ok(output)
+        })
     }
 
     /// Closes every session; waits for those that are being closed in the background.
@@ -131,42 +176,37 @@ impl Sessions {
             self.accounts
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .entry(username.to_lowercase())
+                .entry(AccountKey::of(endpoint))
                 .or_default(),
         );
-        let refused = |verdict: &Result<(), (String, TransportError)>| match verdict {
-            Ok(()) => Ok(()),
-            Err((refused_at, _)) => Err(SessionError::AccountRefused {
-                url: endpoint.url.clone(),
-                username: username.clone(),
-                refused_at: refused_at.clone(),
-            }),
-        };
-        // Whoever finds no verdict waits for the one that goes alone, and looks again.
+        // Whoever does not know waits for the one that goes alone, and then looks again.
         let mut alone = None;
-        if account.verdict.get().is_none() {
-            let guard = account.first.lock().await;
-            if account.verdict.get().is_none() {
+        if matches!(
+            account.standing(),
+            Standing::Unproven | Standing::Doubted(_)
+        ) {
+            let guard = account.alone.lock().await;
+            if matches!(
+                account.standing(),
+                Standing::Unproven | Standing::Doubted(_)
+            ) {
                 alone = Some(guard);
             }
         }
-        if let Some(verdict) = account.verdict.get() {
-            refused(verdict)?;
+        if let Standing::Refused(refused_at) = account.standing() {
+            let (url, username) = (endpoint.url.clone(), username.clone());
+            return Err(SessionError::AccountRefused {
+                url,
+                username,
+                refused_at,
+            });
         }
         let connected = self.connect.connect(endpoint).await;
-        if alone.is_some() {
-            // A failure that is no refusal says nothing about the account: the next one goes
-            // alone too.
-            let verdict = match &connected {
-                Ok(_) => Some(Ok(())),
-                Err(error) if error.is_refused_logon() => {
-                    Some(Err((endpoint.url.clone(), error.clone())))
-                }
-                Err(_) => None,
-            };
-            if let Some(verdict) = verdict {
-                let _ = account.verdict.set(verdict);
-            }
+        match &connected {
+            Ok(_) => account.answered(None),
+            Err(error) if error.is_refused_logon() => account.answered(Some(&endpoint.url)),
+            // A failure that is no refusal says nothing about the account.
+            Err(_) => {}
         }
         drop(alone);
         let session = connected?;
@@ -181,10 +221,25 @@ impl Sessions {
     }
 }
 
-/// A session at work. Dropped with it still inside, it closes it in the background.
-struct Lease {
+/// A session that carries one pipeline. Dropped before the pipeline has come to its end, it is
+/// closed in the background.
+pub struct Lease {
     session: Option<Box<dyn Session>>,
+    slot: OwnedMutexGuard<Option<Box<dyn Session>>>,
     closing: Arc<StdMutex<JoinSet<()>>>,
+}
+
+impl Lease {
+    /// Runs `pipeline`; the session is then free for the next one. A session that failed is
+    /// closed.
+    pub async fn run(mut self, pipeline: &Pipeline) -> Result<PipelineOutput, SessionError> {
+        let Some(session) = self.session.as_mut() else {
+            unreachable!("a lease is made with its session")
+        };
+        let output = session.run(pipeline).await?;
+        *self.slot = self.session.take();
+        Ok(output)
+    }
 }
 
 impl Drop for Lease {

@@ -46,7 +46,10 @@ struct Servers {
     fates: Mutex<BTreeMap<(String, &'static str), VecDeque<Fate>>>,
     calls: Mutex<Vec<(String, String)>>,
     connects: AtomicUsize,
-    wrong_password: bool,
+    /// A host whose logon takes longer than an attempt may.
+    slow: Mutex<Option<String>>,
+    /// Hosts that refuse the account.
+    refusing: Mutex<Vec<String>>,
     changing: AtomicUsize,
     most_changing: AtomicUsize,
 }
@@ -77,8 +80,14 @@ struct Door(Arc<Servers>);
 impl Connect for Door {
     async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, TransportError> {
         self.0.connects.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        if self.0.wrong_password {
+        let slow = self.0.slow.lock().unwrap().as_deref() == Some(&endpoint.host);
+        tokio::time::sleep(if slow {
+            Duration::from_secs(60)
+        } else {
+            Duration::from_millis(5)
+        })
+        .await;
+        if self.0.refusing.lock().unwrap().contains(&endpoint.host) {
             return Err(TransportError::RefusedLogon {
                 action: "open session",
                 url: endpoint.url.clone(),
@@ -314,6 +323,15 @@ roles = ["cas", "backend"]
 [[hosts]]
 name = "b.example.com"
 roles = ["backend"]
+[[hosts]]
+name = "c.example.com"
+roles = ["backend"]
+[[hosts]]
+name = "d.example.com"
+roles = ["backend"]
+[[hosts]]
+name = "e.example.com"
+roles = ["backend"]
 [credentials.default]
 username = "EXAMPLE\\admin"
 password = { file = "PASSWORD_FILE" }
@@ -536,17 +554,63 @@ async fn a_failed_step_blocks_only_what_requires_it() {
 
 #[tokio::test]
 async fn a_wrong_password_is_tried_once_in_the_whole_run() {
-    let mut case = Case::of(vec![
+    let case = Case::of(vec![
         flag("s.one", "a.example.com"),
         flag("s.two", "b.example.com"),
     ]);
-    case.servers.wrong_password = true;
+    *case.servers.refusing.lock().unwrap() = vec!["a.example.com".into(), "b.example.com".into()];
     let ran = case.run().await;
     assert_eq!(
         (ran.words(), ran.exit),
         (vec!["failed", "failed"], ExitCode::Unreachable)
     );
     assert_eq!(ran.servers.connects.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_was_let_in_and_is_then_refused_twice_is_not_used_any_more() {
+    let hosts = ["a", "b", "c", "d", "e"].map(|name| format!("{name}.example.com"));
+    let steps: Vec<_> = hosts
+        .iter()
+        .zip(["s.one", "s.two", "s.three", "s.four", "s.five"])
+        .map(|(host, id)| flag(id, host))
+        .collect();
+    let chained: Vec<_> = steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| match index.checked_sub(1) {
+            Some(before) => step.clone().depends(steps[before].id, Strength::After),
+            None => step.clone(),
+        })
+        .collect();
+    let case = Case::of(chained);
+    *case.servers.refusing.lock().unwrap() = hosts[1..].to_vec();
+    let ran = case.run().await;
+    assert_eq!(
+        ran.words(),
+        ["changed", "failed", "failed", "failed", "failed"]
+    );
+    assert_eq!(
+        ran.servers.connects.load(Ordering::SeqCst),
+        3,
+        "one yes, two refusals, then never again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_first_logon_is_not_an_attempt() {
+    let case = Case::of(vec![
+        flag("s.one", "a.example.com"),
+        flag("s.two", "b.example.com"),
+    ]);
+    *case.servers.slow.lock().unwrap() = Some("a.example.com".into());
+    let ran = case.run().await;
+    assert_eq!(ran.words(), ["changed", "changed"]);
+    let retried = ran
+        .events
+        .iter()
+        .any(|event| matches!(event.kind, EventKind::RetryScheduled { .. }));
+    assert!(!retried, "the other host lost an attempt to waiting");
 }
 
 #[tokio::test]
@@ -590,6 +654,23 @@ async fn an_attempt_ends_at_its_time_limit() {
         ran.servers.connects.load(Ordering::SeqCst),
         2,
         "the session that hung is not used again"
+    );
+}
+
+#[tokio::test]
+async fn a_wish_to_stop_cuts_a_read_short() {
+    let case = Case::of(vec![flag("s.one", "a.example.com")]);
+    case.servers
+        .fate("a.example.com", "Get-Flag", &[Fate::Hangs]);
+    let stop = case.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stop.press();
+    });
+    let ran = case.run().await;
+    assert_eq!(
+        (ran.words(), ran.exit),
+        (vec!["unknown"], ExitCode::Interrupted)
     );
 }
 

@@ -175,3 +175,43 @@ fn ctrl_c_finishes_what_is_changing_and_starts_nothing_new() {
         "no change is left half way"
     );
 }
+
+#[test]
+fn ctrl_c_at_the_question_is_a_no() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), "", &[]);
+    terminal.waits_for("[y/N]");
+    terminal.types("\u{3}");
+    assert_eq!(terminal.ends(), 130, "{}", terminal.seen);
+    assert!(
+        terminal.seen.contains("nothing was changed"),
+        "{}",
+        terminal.seen
+    );
+}
+
+#[test]
+fn ctrl_c_twice_abandons_what_is_changing_and_says_so_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = "[[faults]]\nhost = \"atl-mbx-001.litwareinc.com\"\ncmdlet = \"Set-Content\"\nkind = \"delay:20000\"\n";
+    let mut terminal = Terminal::start(folder.path(), overlay, &["--yes", "--no-progress"]);
+    // The other backends are done, so this one is at its write.
+    terminal.waits_for("backend.web-config on atl-mbx-002");
+    terminal.waits_for("backend.web-config on atl-mbx-003");
+    std::thread::sleep(Duration::from_secs(1));
+    terminal.types("\u{3}");
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.types("\u{3}");
+    assert_eq!(terminal.ends(), 130, "{}", terminal.seen);
+    assert_eq!(
+        terminal.seen.matches("exit code 130").count(),
+        1,
+        "{}",
+        terminal.seen
+    );
+    assert!(
+        terminal.seen.contains("left without an answer"),
+        "{}",
+        terminal.seen
+    );
+}

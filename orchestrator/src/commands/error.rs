@@ -75,7 +75,10 @@ impl CommandError {
         match self {
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Session { .. } => ExitCode::Unreachable,
-            Self::Lab(_) | Self::Record(_) | Self::Output(_) => ExitCode::StepFailed,
+            Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
+            | Self::Record(_)
+            | Self::Output(_)
+            | Self::History(HistoryError::Write(_)) => ExitCode::StepFailed,
             _ => ExitCode::Invalid,
         }
     }
@@ -93,12 +96,21 @@ impl CommandError {
                     Look::Plain
                 };
                 format!(
-                    "{}{self}: {} mistakes; nothing was contacted\n",
+                    "{}{self}: {}; nothing was contacted
+",
                     mistakes.render(look),
-                    mistakes.len()
+                    count(mistakes.len())
                 )
             }
             _ => format!("owaim: {self}\n"),
         }
+    }
+}
+
+fn count(mistakes: usize) -> String {
+    if mistakes == 1 {
+        "1 mistake".into()
+    } else {
+        format!("{mistakes} mistakes")
     }
 }

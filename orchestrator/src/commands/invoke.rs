@@ -55,8 +55,17 @@ async fn invoke(
         reach.book.clone(),
         Bus::new(Vec::new()),
     );
-    let output = sessions.run(&place, &Pipeline::new(command)).await;
+    let pipeline = Pipeline::new(command);
+    let running = async { sessions.lease(&place).await?.run(&pipeline).await };
+    // At Ctrl-C the command is stopped and the shell closed, so that neither stays on the server.
+    let output = tokio::select! {
+        output = running => Some(output),
+        _ = tokio::signal::ctrl_c() => None,
+    };
     sessions.close().await;
+    let Some(output) = output else {
+        return Ok(ExitCode::Interrupted);
+    };
     let output = output.map_err(|error| {
         let advice = match &error {
             SessionError::Transport(error) => error.advice().to_owned(),

@@ -95,7 +95,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
             format,
         } => records::show(run.as_deref(), &history, format),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "owaim", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "owaim", &mut script);
+            std::io::stdout()
+                .write_all(&script)
+                .map_err(CommandError::Output)?;
             Ok(ExitCode::Success)
         }
     }

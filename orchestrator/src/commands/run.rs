@@ -1,5 +1,6 @@
 //! `owaim plan`, `apply`, `verify`, `drift`: a run over the site.
 
+use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::cli::RunArgs;
 use crate::engine::{self, RunOptions};
 use crate::event::Mode;
 use crate::graph::Plan;
-use crate::history;
+use crate::history::{self, Known};
 use crate::journal::Journal;
 use crate::lock::SiteLock;
 use crate::outcome::ExitCode;
@@ -39,6 +40,7 @@ pub(super) fn plan(
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, Mode::Plan)?;
+    let out = out.map(create).transpose()?;
     let exit = runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
         let result = execute(
@@ -102,11 +104,14 @@ pub(super) fn apply(
                     also: None,
                 };
                 let exit = execute(&site, preview, Mode::Plan, args, &reach, shown).await?;
-                if exit == ExitCode::Interrupted {
+                // Nothing to change, nothing to ask.
+                if matches!(exit, ExitCode::Interrupted | ExitCode::Success) {
                     return Ok(exit);
                 }
-                if !agreed(&site, &plan).map_err(CommandError::Output)? {
-                    return Ok(ExitCode::Success);
+                match agreed(&site, &plan).await.map_err(CommandError::Output)? {
+                    Some(true) => {}
+                    Some(false) => return Ok(ExitCode::Success),
+                    None => return Ok(ExitCode::Interrupted),
                 }
             }
             execute(
@@ -125,43 +130,65 @@ pub(super) fn apply(
     })
 }
 
+/// A file for a plan, for its owner only: a plan shows how a site is built.
+fn create(path: &Path) -> Result<File, CommandError> {
+    run_dir::private_file()
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .map_err(|source| CommandError::Read {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 fn prepared(args: &RunArgs) -> Result<Site, CommandError> {
     let mut site = site::read(&args.site)?;
     site::override_limits(&mut site, args.parallel, args.timeout);
     Ok(site)
 }
 
-/// Asks whether to apply. Anything but a yes is a no.
-fn agreed(site: &Site, plan: &Plan) -> std::io::Result<bool> {
+/// Asks whether to apply. Anything but a yes is a no; `None` at Ctrl-C.
+async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
     let hosts: std::collections::BTreeSet<&HostName> =
         plan.nodes().map(|(_, node)| &node.target.host).collect();
-    let mut err = std::io::stderr().lock();
+    let (name, steps, hosts) = (&site.name, plan.len(), hosts.len());
     write!(
-        err,
-        "Apply to site {} ({} steps on {} hosts)? [y/N] ",
-        site.name,
-        plan.len(),
-        hosts.len()
+        std::io::stderr(),
+        "Apply to site {name} ({steps} steps on {hosts} hosts)? [y/N] "
     )?;
-    err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    let yes = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    // A thread of its own: nothing has to wait for it if the answer is Ctrl-C.
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line).map(|_| line);
+        // Nobody listens any more after Ctrl-C.
+        let _ = sender.send(read);
+    });
+    let line = tokio::select! {
+        line = answer => line.unwrap_or_else(|_| Ok(String::new()))?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            writeln!(std::io::stderr(), "\nnothing was changed")?;
+            return Ok(None);
+        }
+    };
+    let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
     if !yes {
-        writeln!(err, "nothing was changed")?;
+        writeln!(std::io::stderr(), "nothing was changed")?;
     }
-    Ok(yes)
+    Ok(Some(yes))
 }
 
 /// Where the report of a run goes, and how.
-struct Shown<'a> {
+struct Shown {
     format: ReportFormat,
     to_stderr: bool,
-    also: Option<&'a Path>,
+    also: Option<File>,
 }
 
-impl<'a> Shown<'a> {
-    fn of(format: ReportFormat, also: Option<&'a Path>) -> Self {
+impl Shown {
+    fn of(format: ReportFormat, also: Option<File>) -> Self {
         Self {
             format,
             to_stderr: false,
@@ -177,13 +204,17 @@ async fn execute(
     mode: Mode,
     args: &RunArgs,
     reach: &Reach,
-    shown: Shown<'_>,
+    shown: Shown,
 ) -> Result<ExitCode, CommandError> {
     let root = records::root(&args.history)?;
     let run_id = run_dir::new_run_id(Timestamp::now(), mode);
     let _lock = SiteLock::acquire(&root, &site.name, &run_id)?;
     let dir = RunDir::create(&root, &site.name, &run_id)?;
-    let bus = bus(args, &dir, reach, &shown)?;
+    let before = match mode {
+        Mode::Drift => Some(history::known_before(&root, &site.name, &run_id)?),
+        Mode::Plan | Mode::Apply | Mode::Verify => None,
+    };
+    let bus = bus(args, &dir, reach, &shown, before)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),
         reach.book.clone(),
@@ -206,9 +237,6 @@ async fn execute(
     };
     let (_, exit) = engine::execute(&Arc::new(run), &options).await;
     listening.abort();
-    if mode == Mode::Drift && !matches!(shown.format, ReportFormat::Json) {
-        compare(&root, site, &dir)?;
-    }
     Ok(exit)
 }
 
@@ -217,7 +245,8 @@ fn bus(
     args: &RunArgs,
     dir: &RunDir,
     reach: &Reach,
-    shown: &Shown<'_>,
+    shown: &Shown,
+    before: Option<Known>,
 ) -> Result<Bus, CommandError> {
     let secrets = reach.book.secrets();
     let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
@@ -227,19 +256,20 @@ fn bus(
     } else {
         Box::new(std::io::stdout())
     };
+    let mut reporter = Reporter::new(shown.format, out, dir.path().to_owned());
+    if let Some(before) = before {
+        reporter = reporter.compared_with(before);
+    }
     let bars = !args.no_progress && std::io::stderr().is_terminal();
     let mut consumers: Vec<Box<dyn Consumer>> = vec![
         Box::new(Journal::create(&dir.journal()).map_err(CommandError::Record)?),
         Box::new(Transcript::create(dir, TimeZone::system()).map_err(CommandError::Record)?),
         Box::new(Recovery::new(dir)),
         Box::new(Progress::new(bars)),
-        Box::new(Reporter::new(shown.format, out, dir.path().to_owned())),
+        Box::new(reporter),
     ];
-    if let Some(path) = shown.also {
-        let file = std::fs::File::create(path).map_err(|source| CommandError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+    if let Some(file) = &shown.also {
+        let file = file.try_clone().map_err(CommandError::Record)?;
         consumers.push(Box::new(Reporter::new(
             ReportFormat::Json,
             Box::new(file),
@@ -254,20 +284,12 @@ fn bus(
 /// Once: finish what is changing, start nothing new. Twice: stop.
 async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
     while tokio::signal::ctrl_c().await.is_ok() {
-        let level = stop.press();
-        // The wish is carried out even where it cannot be recorded.
-        let _ = bus.emit(crate::event::EventKind::Interrupted {
-            now: level == Level::Abort,
-        });
+        // Recorded first: the engine may end the record as soon as it knows. The wish is carried
+        // out even where it cannot be recorded.
+        let now = stop.level() > Level::Run;
+        let _ = bus.emit(crate::event::EventKind::Interrupted { now });
+        stop.press();
     }
-}
-
-/// Says what is new since the last drift check.
-fn compare(root: &Path, site: &Site, dir: &RunDir) -> Result<(), CommandError> {
-    let before = history::known_before(root, &site.name, dir.run())?;
-    let view = history::view(dir).map_err(history::HistoryError::from)?;
-    let comparison = history::compare(&before, &history::known(&view));
-    history::write_comparison(&mut std::io::stdout(), &comparison).map_err(CommandError::Output)
 }
 
 /// Keeps files in the run directory's `before` folder.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{Counts, NodeView, RunView};
 use crate::event::{Mode, PlannedAction, Treatment};
+use crate::history::Comparison;
 use crate::outcome::{ExitCode, FailureCause, Outcome};
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ struct Document<'a> {
     interrupted: bool,
     exit_code: Option<Exit>,
     counts: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
     nodes: Vec<Node<'a>>,
     run_dir: String,
 }
@@ -93,7 +96,12 @@ impl<'a> From<&'a NodeView> for Node<'a> {
 }
 
 /// Writes `view` as one document with a line end after it.
-pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    view: &RunView,
+    run_dir: &Path,
+    comparison: Option<&Comparison>,
+) -> io::Result<()> {
     let document = Document {
         run: &view.run,
         site: &view.site,
@@ -104,6 +112,7 @@ pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path) -> io::Result<
         interrupted: view.interrupted,
         exit_code: view.exit.map(Exit::from),
         counts: view.counts(),
+        comparison,
         nodes: view.nodes.iter().map(Node::from).collect(),
         run_dir: run_dir.display().to_string(),
     };
@@ -123,6 +132,7 @@ mod tests {
             &mut out,
             &canned::view(&canned::events()),
             Path::new("/state/run"),
+            None,
         )
         .unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap());

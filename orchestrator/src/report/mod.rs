@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::bus::Consumer;
 use crate::event::{AssessedState, Event, EventKind, Mode, NodeId, NodeInfo, PlannedAction};
+use crate::history::{self, Comparison, Known};
 use crate::outcome::{ExitCode, Outcome};
 
 /// What is known of a run from its events so far.
@@ -57,7 +58,7 @@ pub struct NodeView {
     pub found: Vec<Difference>,
     /// What was learnt at the latest assessment.
     pub facts: Vec<Fact>,
-    /// Warnings of all assessments, each once.
+    /// Warnings of the latest assessment.
     pub warnings: Vec<String>,
     /// The remedy shown first.
     pub remedy: Vec<PlannedAction>,
@@ -274,11 +275,7 @@ impl NodeView {
                     self.found.clone_from(differences);
                 }
                 self.facts.clone_from(facts);
-                for warning in warnings {
-                    if !self.warnings.contains(warning) {
-                        self.warnings.push(warning.clone());
-                    }
-                }
+                self.warnings.clone_from(warnings);
                 if self.remedy.is_empty() {
                     self.remedy.clone_from(remedy);
                 }
@@ -393,6 +390,7 @@ pub struct Reporter {
     format: ReportFormat,
     out: Box<dyn Write + Send>,
     run_dir: PathBuf,
+    before: Option<Known>,
 }
 
 impl Reporter {
@@ -403,35 +401,59 @@ impl Reporter {
             format,
             out,
             run_dir,
+            before: None,
         }
+    }
+
+    /// Also says what is new since what was known `before`.
+    #[must_use]
+    pub fn compared_with(mut self, before: Known) -> Self {
+        self.before = Some(before);
+        self
     }
 }
 
 impl Consumer for Reporter {
     fn consume(&mut self, event: &Event) -> io::Result<()> {
         self.view.note(event);
-        if self.view.exit.is_none() {
+        if !matches!(event.kind, EventKind::RunFinished { .. }) {
             return Ok(());
         }
-        render(&mut self.out, &self.view, self.format, &self.run_dir)?;
+        let comparison = self
+            .before
+            .as_ref()
+            .map(|before| history::compare(before, &history::known(&self.view)));
+        render(
+            &mut self.out,
+            &self.view,
+            self.format,
+            &self.run_dir,
+            comparison.as_ref(),
+        )?;
         self.out.flush()
     }
 }
 
-/// Renders `view` to `out` in `format`.
+/// Renders `view` to `out` in `format`, with what is new in it where that is asked for.
 pub fn render(
     out: &mut dyn Write,
     view: &RunView,
     format: ReportFormat,
     run_dir: &std::path::Path,
+    comparison: Option<&Comparison>,
 ) -> io::Result<()> {
     match (format, view.mode) {
-        (ReportFormat::Json, _) => json::write(out, view, run_dir),
+        (ReportFormat::Json, _) => json::write(out, view, run_dir, comparison),
         (ReportFormat::PowerShell, _) => plan::write_powershell(out, view),
         (ReportFormat::Text { colour }, Some(Mode::Plan)) => {
             plan::write(out, view, run_dir, colour)
         }
-        (ReportFormat::Text { colour }, _) => text::write(out, view, run_dir, colour),
+        (ReportFormat::Text { colour }, _) => {
+            text::write(out, view, run_dir, colour)?;
+            comparison.map_or(Ok(()), |comparison| {
+                history::write_comparison(out, comparison)
+            })
+        }
     }
 }
 

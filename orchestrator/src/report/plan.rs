@@ -44,10 +44,18 @@ pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path, colour: bool) 
         .filter(|node| is_drifted(node) && !would_change(node))
         .count();
     writeln!(out)?;
+    let unseen = unseen(view);
     match pending {
+        0 if unseen > 0 => {}
         0 => writeln!(out, "nothing would change")?,
         1 => writeln!(out, "1 step would change something")?,
         _ => writeln!(out, "{pending} steps would change something")?,
+    }
+    if unseen > 0 {
+        writeln!(
+            out,
+            "{unseen} steps could not be looked at: what they would change is not known"
+        )?;
     }
     if manual > 0 {
         writeln!(
@@ -56,6 +64,17 @@ pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path, colour: bool) 
         )?;
     }
     write_end(out, view, run_dir, paint)
+}
+
+/// Nodes that nobody could look at.
+fn unseen(view: &RunView) -> usize {
+    let hidden = |node: &&NodeView| {
+        matches!(
+            node.outcome,
+            Some(Outcome::Failed { .. } | Outcome::Blocked { .. }) | None
+        )
+    };
+    view.nodes.iter().filter(hidden).count()
 }
 
 fn is_settled(node: &NodeView) -> bool {
@@ -167,8 +186,19 @@ pub fn write_powershell(out: &mut dyn Write, view: &RunView) -> io::Result<()> {
         out,
         "# what each server needs, in order; servers are independent unless a step says otherwise"
     )?;
+    let unseen = unseen(view);
+    if unseen > 0 {
+        writeln!(
+            out,
+            "# {unseen} steps could not be looked at: what they would change is not known"
+        )?;
+    }
     if !view.nodes.iter().any(would_change) {
-        return writeln!(out, "# nothing would change");
+        return if unseen > 0 {
+            Ok(())
+        } else {
+            writeln!(out, "# nothing would change")
+        };
     }
     for host in hosts(view) {
         let nodes: Vec<_> = view

@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 use owaim_inventory::HostName;
 use owaim_steps::{Difference, Problem};
 
-use super::{NodeView, RunView, duration, indented, one_line, printable, value};
+use super::{ChangeEnd, NodeView, RunView, duration, indented, one_line, printable, value};
 use crate::event::Treatment;
 use crate::outcome::{ExitCode, FailureCause, Outcome};
 
@@ -251,6 +251,19 @@ pub(crate) fn write_end(
             run_dir.join("recovery.md").display()
         )?;
     }
+    let open = view.nodes.iter().filter(|node| {
+        node.changes
+            .iter()
+            .any(|change| change.end == ChangeEnd::Open)
+    });
+    let open: Vec<_> = open.map(NodeView::label).collect();
+    if !open.is_empty() {
+        writeln!(
+            out,
+            "begun, and left without an answer: {}; see recovery.md",
+            open.join(", ")
+        )?;
+    }
     match view.exit {
         Some(exit) => writeln!(out, "exit code {}: {}", exit.number(), meaning(exit)),
         None => writeln!(out, "the run did not come to its end"),
@@ -261,12 +274,12 @@ pub(crate) fn write_end(
 pub fn meaning(exit: ExitCode) -> &'static str {
     match exit {
         ExitCode::Success => "nothing failed",
-        ExitCode::StepFailed => "a step failed, or is blocked by one that failed",
+        ExitCode::StepFailed => "a step failed or is blocked",
         ExitCode::Drift => "something is not in desired state",
         ExitCode::Invalid => "the site file or the arguments are not valid; nothing was contacted",
         ExitCode::Unreachable => "a server could not be reached or would not let us in",
         ExitCode::Locked => "the site is locked by another run",
-        ExitCode::Interrupted => "interrupted; what was begun was finished and written down",
+        ExitCode::Interrupted => "interrupted; what was done is written down",
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Lab`]: a simulated site at work, from its start to its stop.
 
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -70,6 +71,14 @@ pub enum LabError {
         /// Why.
         source: io::Error,
     },
+    /// Another lab is at work on the same state.
+    #[error(
+        "the lab cannot use {folder}: another simulated site that is running keeps its state there"
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A user name is of no form that Windows knows.
     #[error("account {username:?}: expected DOMAIN\\user, user@domain or user")]
     Account {
@@ -95,6 +104,8 @@ pub struct Lab {
     /// Ports of hosts that are down: taken, so that nobody else listens there.
     _reserved: Vec<TcpSocket>,
     records: Vec<(PathBuf, Arc<Recorder>)>,
+    /// Locked as long as this lab lives: its state has one writer.
+    _lock: Option<File>,
 }
 
 impl Lab {
@@ -106,6 +117,7 @@ impl Lab {
             overlay,
             latency,
         } = options;
+        let lock = state_dir.as_deref().map(take).transpose()?;
         let mut records = Vec::new();
         let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
         let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
@@ -171,6 +183,7 @@ impl Lab {
             listeners,
             _reserved: reserved,
             records,
+            _lock: lock,
         })
     }
 
@@ -300,6 +313,31 @@ fn nth_port(listen: SocketAddr, number: usize) -> SocketAddr {
     SocketAddr::new(listen.ip(), port)
 }
 
+/// Takes `folder` for this lab, until the file is closed.
+fn take(folder: &Path) -> Result<File, LabError> {
+    let path = folder.join("lock");
+    let open = || {
+        fs::create_dir_all(folder)?;
+        File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+    };
+    let failed = |source| LabError::Record {
+        path: path.clone(),
+        source,
+    };
+    let file = open().map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LabError::InUse {
+            folder: folder.into(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 fn recorder(
     folder: Option<&Path>,
     name: &str,
@@ -327,4 +365,45 @@ fn add(accounts: &mut Accounts, username: &str, password: &str) -> Result<String
         .map_err(|_| LabError::Account {
             username: username.into(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str = include_str!("../../examples/litware.toml");
+
+    #[tokio::test]
+    async fn a_front_end_has_the_endpoints_of_its_role() {
+        let text = format!(
+            "{SITE}\n[[hosts]]\nname = \"fe1.litwareinc.com\"\nroles = [\"lync-front-end\"]\n\
+             endpoints.lync-local.configuration = \"own\"\n\
+             [[hosts]]\nname = \"fe2.litwareinc.com\"\nroles = [\"lync-front-end\"]\n"
+        );
+        let site = owaim_inventory::parse("site.toml", &text).expect("a site");
+        let lab = Lab::start(&site, LabOptions::default())
+            .await
+            .expect("a lab");
+        let found: Vec<(String, &str, String, String)> = lab
+            .endpoints()
+            .endpoints
+            .iter()
+            .filter(|e| e.host.as_str().starts_with("fe"))
+            .map(|e| {
+                let path = e.url.parse::<Uri>().expect("a URL").path().to_owned();
+                let host = e.host.short().to_owned();
+                (host, e.kind.name(), path, e.configuration.clone())
+            })
+            .collect();
+        let expected = [
+            ("fe1", "windows", "/wsman", "Microsoft.PowerShell"),
+            ("fe1", "lync", "/OcsPowershell", "Microsoft.PowerShell"),
+            ("fe1", "lync-local", "/wsman", "own"),
+            ("fe2", "windows", "/wsman", "Microsoft.PowerShell"),
+            ("fe2", "lync", "/OcsPowershell", "Microsoft.PowerShell"),
+        ]
+        .map(|(host, kind, path, own)| (host.to_owned(), kind, path.to_owned(), own.to_owned()));
+        assert_eq!(found, expected);
+        lab.stop().await.expect("complete records");
+    }
 }

@@ -15,3 +15,4 @@ pub use endpoints::{AuthScheme, EndpointEntry, EndpointsError, EndpointsFile, Pa
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
 pub use server::FaultError;
+pub use world::WorldError;

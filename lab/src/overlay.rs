@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use owaim_inventory::{HostName, PowerShellVersion, WindowsVersion};
+use owaim_inventory::{HostName, PowerShellVersion, WindowsPath, WindowsVersion};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use lync::{
@@ -408,14 +408,27 @@ impl Overlay {
             .parent()
             .map(PathBuf::from)
             .unwrap_or_default();
+        for (host, root) in overlay
+            .hosts
+            .iter()
+            .filter_map(|(host, over)| Some((host, over.install_root.as_deref()?)))
+        {
+            WindowsPath::new(root)
+                .map_err(|error| fail(format!("install_root of {host}: {error}")))?;
+        }
         for (index, fault) in overlay.faults.iter().enumerate() {
+            let number = index + 1;
+            if fault.nth == Some(0) {
+                return Err(fail(format!(
+                    "fault {number}: expected nth of at least 1, the first call that matches, found 0"
+                )));
+            }
             let fine = match (fault.is_wire(), fault.kind.split_once(':')) {
                 (_, Some(("fault" | "http" | "delay", number))) => number.parse::<u32>().is_ok(),
                 (true, _) => ["drop-before", "drop-after", "hang"].contains(&fault.kind.as_str()),
                 (false, _) => !fault.kind.is_empty(),
             };
             if !fine {
-                let number = index + 1;
                 return Err(fail(format!(
                     "fault {number}: {:?} is no kind of fault",
                     fault.kind
@@ -478,6 +491,14 @@ mod tests {
                 "unknown variant `gremlins`",
             ),
             ("[[faults]]\nkind = \"http:x\"", "fault 1"),
+            (
+                "[[faults]]\nkind = \"hang\"\nnth = 0",
+                "fault 1: expected nth of at least 1",
+            ),
+            (
+                "[hosts.\"a.b\"]\ninstall_root = 'Exchange\\V15'",
+                "install_root of a.b",
+            ),
             ("[hosts.nodots]\n", "fully qualified host name"),
             ("[hosts.\"a.b\"]\npowershell = \"four\"", "such as \"4.0\""),
         ] {

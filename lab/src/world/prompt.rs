@@ -1,10 +1,7 @@
 //! The question that a cmdlet asks before it changes something, as a call of the client's host.
 
-use owaim_proto::clixml::{Base, Object, Value};
+use owaim_proto::clixml::Value;
 use owaim_proto::psrp::HostCall;
-
-/// Method number of `PromptForChoice` ([MS-PSRP] 2.2.3.17).
-const PROMPT_FOR_CHOICE: i32 = 26;
 
 /// Label and help of the answers, in the order of their numbers.
 const CHOICES: [(&str, &str); 5] = [
@@ -20,35 +17,12 @@ const DEFAULT: i32 = 0;
 
 /// "Are you sure?", with the call id `call_id`.
 pub(super) fn confirmation(call_id: i64, cmdlet: &str, target: &str) -> HostCall {
-    let choice = |(label, help): &(&str, &str)| -> Value {
-        Object::new()
-            .with_types([
-                "System.Management.Automation.Host.ChoiceDescription",
-                "System.Object",
-            ])
-            .with("Label", *label)
-            .with("HelpMessage", *help)
-            .into()
-    };
-    let choices = Object::new()
-        .with_types([
-            "System.Collections.ObjectModel.Collection`1[[System.Management.Automation.Host.ChoiceDescription]]",
-            "System.Object",
-        ])
-        .with_base(Base::List(CHOICES.iter().map(choice).collect()));
     let question = format!(
         "Are you sure you want to perform this action?\nPerforming the operation \"{cmdlet}\" on target \"{target}\"."
     );
     HostCall {
         call_id,
-        method: PROMPT_FOR_CHOICE,
-        method_name: "PromptForChoice".into(),
-        arguments: vec![
-            "Confirm".into(),
-            question.into(),
-            choices.into(),
-            DEFAULT.into(),
-        ],
+        ..HostCall::prompt_for_choice("Confirm", &question, &CHOICES, DEFAULT)
     }
 }
 

@@ -134,8 +134,8 @@ impl<R: Runner> Shells<R> {
         self.remove_idle();
         let header = &request.header;
         if let RequestBody::Create(create) = &request.body {
-            self.check_configuration(origin, &header.resource_uri)?;
-            return self.create(origin, &header.resource_uri, create);
+            let acts_as = self.configuration(origin, &header.resource_uri)?;
+            return self.create(origin, acts_as, &header.resource_uri, create);
         }
         let shell = self.find(origin, header.shell())?;
         let _use = shell.in_use();
@@ -182,9 +182,10 @@ impl<R: Runner> Shells<R> {
         }
     }
 
-    /// Whether the endpoint has the session configuration that a resource URI names. That of
-    /// Windows itself is on every `/wsman`.
-    fn check_configuration(&self, origin: &RequestOrigin, uri: &str) -> Result<(), Box<Fault>> {
+    /// The kind of session that the configuration which a resource URI names makes, if the
+    /// endpoint has it. That of Windows itself is on every `/wsman`, and makes there what it
+    /// makes everywhere.
+    fn configuration(&self, origin: &RequestOrigin, uri: &str) -> Result<EndpointKind, Box<Fault>> {
         let own = self
             .configurations
             .get(&(origin.host.clone(), origin.endpoint));
@@ -193,20 +194,19 @@ impl<R: Runner> Shells<R> {
             EndpointKind::Windows | EndpointKind::LyncLocal => Some("Microsoft.PowerShell"),
             EndpointKind::Exchange | EndpointKind::Lync => None,
         };
-        let found = wsman::configuration_name(uri).is_some_and(|name| {
-            name.eq_ignore_ascii_case(own)
-                || windows.is_some_and(|windows| name.eq_ignore_ascii_case(windows))
-        });
-        if found {
-            Ok(())
-        } else {
-            Err(fault::unknown_configuration(uri))
+        match wsman::configuration_name(uri) {
+            Some(name) if name.eq_ignore_ascii_case(own) => Ok(origin.endpoint),
+            Some(name) if windows.is_some_and(|w| name.eq_ignore_ascii_case(w)) => {
+                Ok(EndpointKind::Windows)
+            }
+            _ => Err(fault::unknown_configuration(uri)),
         }
     }
 
     fn create(
         &self,
         origin: &RequestOrigin,
+        acts_as: EndpointKind,
         uri: &str,
         create: &CreateShell,
     ) -> Result<ResponseBody, Box<Fault>> {
@@ -230,7 +230,7 @@ impl<R: Runner> Shells<R> {
         if table.values().filter(|shell| shell.serves(origin)).count() >= limit {
             return Err(fault::too_many_shells(limit));
         }
-        let shell = Runspace::new(id, origin.clone(), version, idle);
+        let shell = Runspace::new(id, origin.clone(), acts_as, version, idle);
         shell.open(creation)?;
         let description = shell.describe(uri);
         table.insert(id, Arc::new(shell));

@@ -164,6 +164,13 @@ fn version_text(exchange: ExchangeVersion) -> String {
     build_of(exchange).map(|n| n.to_string()).join(".")
 }
 
+/// Whether it is the one backend that runs an older Windows.
+fn is_older(site: &Site, host: &Host) -> bool {
+    site.hosts_with(Role::Backend)
+        .position(|h| h.name == host.name)
+        == Some(2)
+}
+
 fn build_host(
     site: &Site,
     overlay: &Overlay,
@@ -176,11 +183,7 @@ fn build_host(
     let over = overlay.hosts.get(&host.name).unwrap_or(&default);
     let backend = host.is(Role::Backend);
     let exchange = (backend || host.is(Role::Cas)).then(|| site.exchange_version(host));
-    let older = backend
-        && site
-            .hosts_with(Role::Backend)
-            .position(|h| h.name == host.name)
-            == Some(2);
+    let older = is_older(site, host);
     let (windows, powershell) = platform(exchange.unwrap_or(ExchangeVersion::E2013), older);
     let clock_skew_s = over.clock_skew_s.unwrap_or(0);
     let there = now
@@ -240,12 +243,11 @@ fn build_host(
         let bytes = read(&host.name, &local)?;
         state.files.place(path, bytes, installed);
     }
-    if host.is(Role::LyncFrontEnd) {
-        setup::place_lync(&mut state, site.lync.version, installed);
-        let mut names = vec![site.lync.pool.to_string(), host.name.to_string()];
-        names.dedup();
-        let own = Request::good(site.lync.pool.as_str(), names, now);
-        state.certificates.push(authority.issue(&own)?);
+    if let Some(version) = state.lync {
+        setup::place_lync(&mut state, version, installed);
+        state
+            .certificates
+            .push(front_end_certificate(site, authority, host, now)?);
     }
     if backend {
         let mail = certificates(site, overlay, authority, host, index, now)?;
@@ -371,6 +373,18 @@ fn install_exchange(
             .registry
             .set(PROGRAM_KEY, "DisplayVersion", RUNTIME_VERSION);
     }
+}
+
+/// What a Front End shows: the name of its pool.
+fn front_end_certificate(
+    site: &Site,
+    authority: &SigningKey,
+    host: &Host,
+    now: Timestamp,
+) -> Result<Certificate, IssueError> {
+    let mut names = vec![site.lync.pool.to_string(), host.name.to_string()];
+    names.dedup();
+    authority.issue(&Request::good(site.lync.pool.as_str(), names, now))
 }
 
 fn certificates(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use owaim_inventory::PowerShellVersion;
+use owaim_inventory::{EndpointKind, PowerShellVersion};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{
     CreatePipeline, ErrorRecord, FragmentLimits, HostCall, HostResponse, PipelineState, PsrpError,
@@ -27,6 +27,8 @@ const MARKUP: usize = 200;
 pub(super) struct Runspace {
     id: Uuid,
     origin: RequestOrigin,
+    /// What its session configuration makes of it.
+    acts_as: EndpointKind,
     idle: Duration,
     state: Mutex<State>,
     /// Rung when output waits or the shell ends.
@@ -114,6 +116,7 @@ impl Runspace {
     pub(super) fn new(
         id: Uuid,
         origin: RequestOrigin,
+        acts_as: EndpointKind,
         version: PowerShellVersion,
         idle: Duration,
     ) -> Self {
@@ -132,6 +135,7 @@ impl Runspace {
         Self {
             id,
             origin,
+            acts_as,
             idle,
             state: Mutex::new(state),
             changed: Notify::new(),
@@ -273,7 +277,7 @@ impl Runspace {
         };
         let caller = Caller {
             host: self.origin.host.clone(),
-            endpoint: self.origin.endpoint,
+            endpoint: self.acts_as,
             user: self.origin.user.clone(),
             session: self.id,
         };

@@ -429,6 +429,24 @@ async fn endpoints_have_their_configurations() {
         let found = client.create().await.err().map(|fault| fault.code);
         assert_eq!(found.flatten(), expected, "{endpoint:?} {configuration}");
     }
+    // The configuration decides who a session runs as, not the way to it.
+    for (endpoint, configuration, expected) in [
+        (EndpointKind::LyncLocal, "Site.Own", EndpointKind::LyncLocal),
+        (
+            EndpointKind::LyncLocal,
+            "Microsoft.PowerShell",
+            EndpointKind::Windows,
+        ),
+        (
+            EndpointKind::Lync,
+            "Microsoft.PowerShell",
+            EndpointKind::Lync,
+        ),
+    ] {
+        let client = Client::new(endpoint, configuration);
+        let found = client.shells.configuration(&client.origin, &client.uri);
+        assert_eq!(found.ok(), Some(expected), "{endpoint:?} {configuration}");
+    }
 }
 
 #[tokio::test]

@@ -48,6 +48,18 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Turn instant messaging off in the OWA virtual directories of the front ends; asks first
+    #[command(after_help = "Everything else stays as it is; apply turns it on again.")]
+    Disable {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        /// How to report
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Probe everything, change nothing; the same as apply --only verify
     Verify {
         #[command(flatten)]

@@ -402,6 +402,58 @@ fn a_server_that_is_down_holds_up_nobody_else() {
 }
 
 #[test]
+fn messaging_is_turned_off_the_vendors_way_and_on_again() {
+    let bench = Bench::new();
+    bench.run("apply", &["--yes"]).ends(0);
+
+    let calls = bench.calls();
+    bench.run("disable", &[]).ends(3);
+    assert_eq!(bench.calls(), calls, "it asks first");
+    let off = bench.run("disable", &["--yes"]).ends(0).out;
+    assert!(off.contains("cas.owa-virtual-directory-off"), "{off}");
+    let sent = bench.changing_calls(calls);
+    let changed: BTreeSet<_> = sent
+        .iter()
+        .map(|call| {
+            assert_eq!(call["cmdlet"], "Set-OwaVirtualDirectory");
+            let parameters = &call["parameters"];
+            assert!(
+                !parameters.to_string().contains("InstantMessagingType"),
+                "{parameters}"
+            );
+            parameters["Identity"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let expected = ["001", "002"].map(|number| format!(r"ATL-CAS-{number}\owa (Default Web Site)"));
+    assert_eq!((sent.len(), changed), (2, BTreeSet::from(expected)));
+
+    let calls = bench.calls();
+    bench.run("disable", &["--yes"]).ends(0);
+    assert_eq!(bench.changing_calls(calls), Vec::<Value>::new());
+    let verified = bench.run("verify", &[]).ends(2).out;
+    assert!(verified.contains("InstantMessagingEnabled"), "{verified}");
+
+    bench.run("apply", &["--yes"]).ends(0);
+    assert_eq!(
+        bench.changing_calls(calls).len(),
+        2,
+        "nothing but the two directories"
+    );
+    bench.run("verify", &[]).ends(0);
+
+    let calls = bench.calls();
+    let one = ["--yes", "--host", "atl-cas-002*"];
+    bench.run("disable", &one).ends(0);
+    assert_eq!(
+        hosts(&bench.changing_calls(calls)),
+        BTreeSet::from(["atl-cas-002.litwareinc.com".to_owned()])
+    );
+    bench
+        .run("disable", &["--yes", "--only", "backend.web-config"])
+        .ends(3);
+}
+
+#[test]
 fn what_stands_in_the_wrong_place_is_reported_and_left() {
     let bench = Bench::new();
     let overlay = bench.overlay(

@@ -5,8 +5,8 @@ use owaim_inventory::{PolicyScope, Role, Site};
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
-    cas_web_config_clean, mailbox_policy, mailbox_users, preflight_host, verify_event_112,
-    verify_log_folder,
+    cas_owa_virtual_directory_off, cas_web_config_clean, mailbox_policy, mailbox_users,
+    preflight_host, verify_event_112, verify_log_folder,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
@@ -28,7 +28,10 @@ pub const STEP_IDS: [StepId; 12] = [
     verify_log_folder::ID,
 ];
 
-/// The ids of every step that there is, in the order of the procedure.
+/// The ids of the steps that take instant messaging out of service.
+pub const DISABLE_STEP_IDS: [StepId; 1] = [cas_owa_virtual_directory_off::ID];
+
+/// The ids of every step of the procedure, in its order.
 pub fn step_ids() -> &'static [StepId] {
     &STEP_IDS
 }
@@ -96,4 +99,15 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(verify_log_folder::VerifyLogFolder { host }));
     }
     steps
+}
+
+/// The steps that take instant messaging out of service at `site`: its front-end directories no
+/// longer offer it, and everything else stays as it is. In the order of the site file.
+pub fn disable_steps(site: &Site) -> Vec<Box<dyn Step>> {
+    let off = |host: &owaim_inventory::Host| -> Box<dyn Step> {
+        Box::new(cas_owa_virtual_directory_off::OwaVirtualDirectoryOff {
+            host: host.name.clone(),
+        })
+    };
+    site.hosts_with(Role::Cas).map(off).collect()
 }

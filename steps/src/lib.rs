@@ -12,6 +12,7 @@ mod backend_ucma;
 mod backend_virtual_directory_off;
 mod backend_web_config;
 mod cas_owa_virtual_directory;
+mod cas_owa_virtual_directory_off;
 mod cas_web_config_clean;
 mod catalog;
 mod facts;
@@ -34,7 +35,9 @@ mod verify_log_folder;
 pub mod web_config;
 mod x509;
 
-pub use catalog::{PHASES, STEP_IDS, phase_of, step_ids, steps_for};
+pub use catalog::{
+    DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
+};
 pub use facts::{Certificate, Fact, Facts, WebConfigState};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{

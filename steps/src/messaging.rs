@@ -56,6 +56,32 @@ pub(crate) fn provider(object: &Value) -> Option<String> {
     (!is_none).then_some(text)
 }
 
+/// Whether messaging is switched off at `object`, whichever provider would serve it.
+pub(crate) fn is_off(object: &Value) -> bool {
+    object.get(ENABLED).and_then(read::flag) == Some(false)
+}
+
+/// How `object`, shown to people as `identity`, differs from "off".
+pub(crate) fn still_on(identity: &str, object: &Value) -> Difference {
+    Difference {
+        what: format!("{identity}: {ENABLED}"),
+        actual: object.get(ENABLED).and_then(Value::text),
+        desired: Some("False".into()),
+        diff: None,
+    }
+}
+
+/// `cmdlet` that switches messaging off at exactly `identity` and leaves the provider.
+pub(crate) fn turn_off(cmdlet: &str, identity: &str, domain_controller: Option<&str>) -> Command {
+    let command = Command::new(cmdlet)
+        .with("Identity", identity)
+        .with(ENABLED, false);
+    match domain_controller {
+        Some(name) => command.with("DomainController", name),
+        None => command,
+    }
+}
+
 /// `cmdlet` for exactly `identity`, at the domain controller that the read went to.
 pub(crate) fn set(cmdlet: &str, identity: &str, domain_controller: Option<&str>) -> Command {
     let command = Command::new(cmdlet)

@@ -234,7 +234,7 @@ fn unique(
             cx.mistake(
                 &item.place,
                 format!("{kind} {name:?} is listed twice"),
-                &format!("each {kind} once"),
+                format!("each {kind} once"),
             );
         }
         names.push(name);

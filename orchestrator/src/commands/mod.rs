@@ -14,6 +14,7 @@ use std::io::Write as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::error::CommandError;
+use self::site::Purpose;
 use crate::cli::{Cli, Command, Format, PlanFormat};
 use crate::event::Mode;
 use crate::outcome::ExitCode;
@@ -63,7 +64,12 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
             };
             run::plan(&run, format, detailed_exitcode, out.as_deref())
         }
-        Command::Apply { run, yes, format } => run::apply(&run, yes, report(format)),
+        Command::Apply { run, yes, format } => {
+            run::apply(Purpose::Offered, &run, yes, report(format))
+        }
+        Command::Disable { run, yes, format } => {
+            run::apply(Purpose::Off, &run, yes, report(format))
+        }
         Command::Verify { run, format } => run::look(Mode::Verify, &run, report(format)),
         Command::Drift { run, format } => run::look(Mode::Drift, &run, report(format)),
         Command::Graph {

@@ -1,4 +1,4 @@
-//! `owaim plan`, `apply`, `verify`, `drift`: a run over the site.
+//! `owaim plan`, `apply`, `disable`, `verify`, `drift`: a run over the site.
 
 use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Write};
@@ -11,6 +11,7 @@ use owaim_inventory::{HostName, Site};
 
 use super::error::CommandError;
 use super::reach::Reach;
+use super::site::Purpose;
 use super::{records, runtime, site};
 use crate::bus::{Bus, Consumer};
 use crate::cli::RunArgs;
@@ -78,14 +79,15 @@ pub(super) fn look(
     })
 }
 
-/// `owaim apply`: unless told not to ask, first a plan, then the question.
+/// `owaim apply` and `owaim disable`: unless told not to ask, first a plan, then the question.
 pub(super) fn apply(
+    purpose: Purpose,
     args: &RunArgs,
     yes: bool,
     format: ReportFormat,
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
-    let plan = site::plan(&site, &args.selection, Mode::Apply)?;
+    let plan = site::plan_for(purpose, &site, &args.selection, Mode::Apply)?;
     let reads_only = plan
         .nodes()
         .all(|(_, node)| node.treatment != crate::event::Treatment::Change);
@@ -97,7 +99,7 @@ pub(super) fn apply(
         let reach = Reach::open(&site, &args.reach).await?;
         let result = async {
             if asks {
-                let preview = site::plan(&site, &args.selection, Mode::Plan)?;
+                let preview = site::plan_for(purpose, &site, &args.selection, Mode::Plan)?;
                 let shown = Shown {
                     format: super::text(),
                     to_stderr: true,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use owaim_inventory::{Site, parse_with};
-use owaim_steps::{PHASES, step_ids, steps_for};
+use owaim_steps::{DISABLE_STEP_IDS, PHASES, Step, StepId, disable_steps, step_ids, steps_for};
 
 use super::error::CommandError;
 use crate::cli::{SelectionArgs, SiteArgs};
@@ -50,17 +50,52 @@ pub(super) fn override_limits(site: &mut Site, parallel: Option<u16>, timeout: O
     }
 }
 
-/// The plan of a run of `mode` over what `args` choose.
+/// What a run is to bring about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Outlook Web App offers instant messaging, and it works.
+    Offered,
+    /// Outlook Web App no longer offers it.
+    Off,
+}
+
+impl Purpose {
+    fn step_ids(self) -> &'static [StepId] {
+        match self {
+            Self::Offered => step_ids(),
+            Self::Off => &DISABLE_STEP_IDS,
+        }
+    }
+
+    fn steps(self, site: &Site) -> Vec<Box<dyn Step>> {
+        match self {
+            Self::Offered => steps_for(site),
+            Self::Off => disable_steps(site),
+        }
+    }
+}
+
+/// The plan of a run of `mode` over what `args` choose of the procedure.
 pub(super) fn plan(site: &Site, args: &SelectionArgs, mode: Mode) -> Result<Plan, CommandError> {
+    plan_for(Purpose::Offered, site, args, mode)
+}
+
+/// The plan of a run of `mode` over what `args` choose of the steps to `purpose`.
+pub(super) fn plan_for(
+    purpose: Purpose,
+    site: &Site,
+    args: &SelectionArgs,
+    mode: Mode,
+) -> Result<Plan, CommandError> {
     let mut selection = Selection::new(
         args.only.as_deref(),
         &args.skip,
         args.host.as_deref(),
         &PHASES,
-        step_ids(),
+        purpose.step_ids(),
     )?;
     selection.with_dependencies = args.with_dependencies;
-    let steps = steps_for(site).into_iter().map(Arc::from).collect();
+    let steps = purpose.steps(site).into_iter().map(Arc::from).collect();
     let plan = Plan::new(steps, &selection, mode)?;
     if plan.is_empty() {
         Err(CommandError::NothingChosen)

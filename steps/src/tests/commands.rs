@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use owaim_inventory::{PolicyScope, Role};
 
 use super::bench::{host, site};
-use crate::{Dependency, PHASES, Scope, Strength, phase_of, step_ids, steps_for};
+use crate::{
+    DISABLE_STEP_IDS, Dependency, PHASES, Scope, Strength, disable_steps, phase_of, step_ids,
+    steps_for,
+};
 
 #[test]
 fn a_site_gets_a_step_for_each_target() {
@@ -91,4 +94,22 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
             .any(|d| *d == Dependency::requires("preflight.host"));
         assert_eq!(on_host, step.id() != "preflight.host", "{}", step.id());
     }
+}
+
+#[test]
+fn messaging_is_turned_off_at_the_front_ends_alone() {
+    let steps = disable_steps(&site());
+    let shown: Vec<String> = steps
+        .iter()
+        .map(|step| format!("{} {}", step.id(), step.target()))
+        .collect();
+    let expected = ["atl-cas-001", "atl-cas-002"]
+        .map(|short| format!("{} {}", DISABLE_STEP_IDS[0], host(short)));
+    assert_eq!(shown, expected);
+    assert!(
+        steps.iter().all(|step| step.dependencies().is_empty()),
+        "it works where the rest is broken"
+    );
+    let is_other = |id: &&str| !step_ids().contains(id) && PHASES.contains(&phase_of(id));
+    assert!(DISABLE_STEP_IDS.iter().all(is_other));
 }

@@ -1,4 +1,4 @@
-//! `cas.owa-virtual-directory` and `mailbox.policy`
+//! `cas.owa-virtual-directory`, its opposite, and `mailbox.policy`
 
 use owaim_inventory::{HostName, PowerShellVersion};
 use owaim_proto::clixml::{Limits, Object, Value, decode_document};
@@ -6,6 +6,7 @@ use owaim_proto::psrp::PipelineOutput;
 
 use super::bench::{Bench, check, fails, gives, host, no_such_command, object, said};
 use crate::cas_owa_virtual_directory::OwaVirtualDirectory;
+use crate::cas_owa_virtual_directory_off::OwaVirtualDirectoryOff;
 use crate::mailbox_policy::MailboxPolicy;
 use crate::{Fact, Step};
 
@@ -166,6 +167,69 @@ fn directories_are_set_one_by_one_at_the_controller_that_was_read() {
     assert!(
         said(&bench.remedy(&step(), &seen)[0].pipeline)
             .ends_with("-DomainController atl-dc-009.litwareinc.com")
+    );
+}
+
+#[test]
+fn directories_are_switched_off_and_keep_their_type() {
+    let step = OwaVirtualDirectoryOff {
+        host: host("atl-cas-001"),
+    };
+    let listed = || {
+        gives([
+            directory(FRONT, true, ocs()),
+            directory("owa (A)", false, ocs()),
+            directory("owa (B)", true, none()),
+            directory("owa (Exchange Back End)", true, none()),
+        ])
+    };
+    let off = || {
+        gives([
+            directory(FRONT, false, ocs()),
+            directory("owa (Exchange Back End)", true, none()),
+        ])
+    };
+    let not_shown = || {
+        gives([object([
+            ("Name", FRONT.into()),
+            ("Identity", format!(r"ATL-CAS-001\{FRONT}").into()),
+        ])])
+    };
+    let drifted = r"drifted: ATL-CAS-001\owa (Default Web Site): InstantMessagingEnabled: ";
+    for (name, output, expected) in [
+        ("on", listed(), format!("{drifted}True -> False")),
+        (
+            "not shown",
+            not_shown(),
+            format!("{drifted}nothing -> False"),
+        ),
+        ("off", off(), "in place".to_owned()),
+        ("nothing", gives([]), "broken: none but".to_owned()),
+        ("refused", no_such_command(), "broken: Meldung".to_owned()),
+    ] {
+        let (_, found) = Bench::new().look(&step, |_| output.clone());
+        check(name, &found, &expected);
+    }
+    let mut bench = Bench::new();
+    let (seen, _) = bench.look(&step, |_| listed());
+    let actions = bench.remedy(&step, &seen);
+    let sent: Vec<_> = actions
+        .iter()
+        .map(|action| said(&action.pipeline))
+        .collect();
+    assert_eq!(
+        sent,
+        ["Default Web Site", "B"].map(|name| format!(
+            r"Set-OwaVirtualDirectory -Identity ATL-CAS-001\owa ({name}) -InstantMessagingEnabled False -DomainController atl-dc-001.litwareinc.com"
+        ))
+    );
+    assert_eq!(actions[0].saves.len(), 1);
+    let again = step
+        .probe(bench.context(), &crate::Observations::default())
+        .unwrap();
+    assert!(
+        said(&again[0].pipeline).ends_with("-DomainController atl-dc-001.litwareinc.com"),
+        "read back where it was written"
     );
 }
 

@@ -7,6 +7,7 @@ mod directories;
 mod misplaced;
 mod preflight;
 mod recycle;
+mod reference;
 mod ucma;
 mod users;
 mod verify;

@@ -9,14 +9,16 @@ mod names;
 mod parse;
 mod schema;
 mod site;
+mod steps;
 mod versions;
 
 pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
-pub use parse::{Diagnostics, Look, Mistake, PHASES, parse, parse_with};
+pub use parse::{Diagnostics, Look, Mistake, parse, parse_with};
 pub use schema::schema;
 pub use site::{
     CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
     Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
     TrustedApplication, Warning,
 };
+pub use steps::{PHASES, STEP_IDS};
 pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, Support, WindowsVersion};

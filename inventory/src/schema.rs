@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role};
+use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role, STEP_IDS};
 
 /// JSON Schema (draft 2020-12) of the site file.
 pub fn schema() -> Value {
@@ -100,7 +100,7 @@ fn host() -> Value {
             ),
             &[],
             json!({
-                "url": text("Whole URL, without user name and password", "^https?://[^@]+$"),
+                "url": text("Whole URL, http only, without user name and password", "^http://[^@]+$"),
                 "configuration": text(
                     &format!("Session configuration; default: {}", kind.default_configuration()),
                     "^[A-Za-z0-9._-]+$",
@@ -168,11 +168,16 @@ fn retry() -> Value {
             "deadline": duration("How long all attempts together may take"),
         }),
     );
+    let names: Vec<String> = PHASES
+        .iter()
+        .chain(&STEP_IDS)
+        .map(|name| name.replace('.', r"\."))
+        .collect();
     json!({
         "description": "Retry policies: a step's own, else its phase's, else the default",
         "type": "object",
         "properties": { "default": policy },
-        "patternProperties": { format!("^({})(\\.[a-z0-9-]+)?$", PHASES.join("|")): policy },
+        "patternProperties": { format!("^({})$", names.join("|")): policy },
         "additionalProperties": false,
     })
 }

@@ -65,6 +65,16 @@ impl ExchangeVersion {
         }
     }
 
+    /// Where backends of this generation keep the values of messaging, if that is where this
+    /// version of the program does not set them; `None`: it does.
+    pub fn unmanaged_values(self) -> Option<&'static str> {
+        match self {
+            Self::E2010 => Some("the OWA virtual directory"),
+            Self::E2013 => None,
+            Self::E2016 | Self::E2019 | Self::Se => Some("a setting override"),
+        }
+    }
+
     /// Whether Outlook Web App of this generation may use `lync` for instant messaging. From
     /// Exchange 2016 on that takes Skype for Business Server (vendor's support statement).
     pub fn support_with(self, lync: LyncVersion) -> Support {

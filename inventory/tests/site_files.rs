@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use owaim_inventory::{
     Diagnostics, EndpointKind, ExchangeVersion, HostName, Look, PHASES, PolicyScope, Role,
-    SecretSource, Site, parse, parse_with,
+    STEP_IDS, SecretSource, Site, parse, parse_with,
 };
 use proptest::prelude::*;
 
@@ -272,8 +272,11 @@ fn doubtful_sites_are_accepted_with_warnings() {
                 "atl-cas-001",
                 "atl-cas-002",
                 "atl-mbx-001",
+                "Exchange 2016 backends (a setting override): atl-mbx-001",
                 "atl-mbx-002",
+                "Exchange 2016 backends (a setting override): atl-mbx-002",
                 "atl-mbx-003",
+                "Exchange 2016 backends (a setting override): atl-mbx-003",
             ],
         ),
         (
@@ -303,10 +306,12 @@ fn doubtful_sites_are_accepted_with_warnings() {
 }
 
 #[test]
-fn every_phase_may_have_a_retry_rule() {
+fn every_phase_and_every_step_may_have_a_retry_rule() {
     for phase in PHASES {
         assert!(set(&[(&format!("retry.{phase}.attempts"), "5")]).is_ok());
-        assert!(set(&[(&format!("retry.\"{phase}.some-step\".attempts"), "5")]).is_ok());
+    }
+    for step in STEP_IDS {
+        assert!(set(&[(&format!("retry.\"{step}\".attempts"), "5")]).is_ok());
     }
 }
 

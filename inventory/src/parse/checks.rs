@@ -114,6 +114,18 @@ pub(super) fn versions(
                 ),
             );
         }
+        if let (Some(roles), Some(values)) = (&host.roles, version.0.unmanaged_values())
+            && roles.contains(&Role::Backend)
+        {
+            cx.warn(
+                &host.roles_place,
+                format!(
+                    "this version does not yet set the messaging values of {} backends ({values}): {} must get them by hand",
+                    version.0,
+                    host.label()
+                ),
+            );
+        }
         if !in_use.contains(&version) {
             in_use.push(version);
         }

@@ -227,19 +227,21 @@ fn read_endpoints(
 }
 
 fn read_url(cx: &mut Checker, node: &Node) -> Option<String> {
-    cx.parsed(
-        node,
-        "a URL such as http://srv.example.com:5985/wsman",
-        |text| {
-            let url = Url::parse(text).ok()?;
-            let whole = matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.port() != Some(0)
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none();
-            whole.then(|| text.to_owned())
-        },
-    )
+    const EXPECTED: &str = "a URL such as http://srv.example.com:5985/wsman";
+    let (text, url) = cx.parsed(node, EXPECTED, |text| {
+        let url = Url::parse(text).ok()?;
+        let whole = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.port() != Some(0)
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        whole.then(|| (text.to_owned(), url))
+    })?;
+    if url.scheme() != "http" {
+        cx.unfit(node, "a URL with http: TLS is not supported yet");
+        return None;
+    }
+    Some(text)
 }

@@ -22,7 +22,6 @@ mod values;
 use toml::de::DeTable;
 
 pub use mistake::{Diagnostics, Look, Mistake};
-pub use retry::PHASES;
 
 use self::checker::Checker;
 use self::section::Section;

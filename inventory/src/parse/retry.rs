@@ -9,18 +9,7 @@ use super::section::{Section, open};
 use super::source::Place;
 use super::tree::{Entry, Node};
 use super::values::{nearest, one_of};
-use crate::{RetryPolicy, RetryRules};
-
-/// Phases of a run, in their order.
-pub const PHASES: [&str; 7] = [
-    "preflight",
-    "lync",
-    "um",
-    "cas",
-    "backend",
-    "mailbox",
-    "verify",
-];
+use crate::{PHASES, RetryPolicy, RetryRules, STEP_IDS};
 
 /// Nothing in a run is worth waiting longer for.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -61,9 +50,13 @@ pub(super) fn read(cx: &mut Checker, root: &mut Section<'_>) -> Option<RetryRule
 
 /// Whether the key names a phase, or a step of one: `backend`, `backend.web-config`.
 fn check_name(cx: &mut Checker, entry: &Entry) -> bool {
-    let (phase, step) = match entry.key.split_once('.') {
+    let name = entry.key.as_str();
+    if PHASES.contains(&name) || STEP_IDS.contains(&name) {
+        return true;
+    }
+    let (phase, step) = match name.split_once('.') {
         Some((phase, step)) => (phase, Some(step)),
-        None => (entry.key.as_str(), None),
+        None => (name, None),
     };
     let expected = || {
         format!(
@@ -74,25 +67,40 @@ fn check_name(cx: &mut Checker, entry: &Entry) -> bool {
     if !PHASES.contains(&phase) {
         cx.mistake(
             &entry.key_place,
-            format!("{:?} names no phase and no step", entry.key),
+            format!("{name:?} names no phase and no step"),
             expected(),
         );
-        if let Some(nearest) = nearest(phase, PHASES.into_iter().chain(["default"])) {
-            let full = step.map_or_else(|| nearest.to_owned(), |step| format!("{nearest}.{step}"));
-            cx.help(format!("did you mean {full:?}?"));
+        let meant = match step {
+            None => nearest(phase, PHASES.into_iter().chain(["default"])),
+            Some(_) => nearest(name, STEP_IDS.into_iter()),
+        };
+        if let Some(meant) = meant {
+            cx.help(format!("did you mean {meant:?}?"));
         }
         return false;
     }
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if step.is_some_and(|step| step.is_empty() || !step.chars().all(fits)) {
-        cx.mistake(
-            &entry.key_place,
-            format!("{:?} names no step", entry.key),
-            "a step such as \"backend.web-config\"",
-        );
-        return false;
+    let of_phase = || {
+        STEP_IDS
+            .into_iter()
+            .filter(|id| id.split_once('.').is_some_and(|(of, _)| of == phase))
+    };
+    let known: Vec<&str> = of_phase().collect();
+    let expected = if known.is_empty() {
+        format!("the phase itself, {phase:?}: it has no step yet")
+    } else {
+        one_of(&known)
+    };
+    cx.mistake(
+        &entry.key_place,
+        format!("{name:?} names no step"),
+        expected,
+    );
+    // A step is compared with its phase's by its own part: they all begin alike.
+    let own = |id: &'static str| id.split_once('.').map_or(id, |(_, step)| step);
+    if let Some(meant) = nearest(step.unwrap_or_default(), of_phase().map(own)) {
+        cx.help(format!("did you mean \"{phase}.{meant}\"?"));
     }
-    true
+    false
 }
 
 fn read_policy(

@@ -119,12 +119,12 @@ fn missing(cx: Context<'_>, action: String, asked: &[&Candidate], store: &[Candi
         ),
     };
     let described = |c: &Candidate| {
-        format!(
-            "{} ({}): {}",
-            c.x509.thumbprint,
-            c.x509.subject,
+        let judged = if c.defects.is_empty() {
+            "good, but not the one that is asked for".into()
+        } else {
             c.defects.join(", ")
-        )
+        };
+        format!("{} ({}): {judged}", c.x509.thumbprint, c.x509.subject)
     };
     let found = if !asked.is_empty() {
         asked
@@ -140,8 +140,13 @@ fn missing(cx: Context<'_>, action: String, asked: &[&Candidate], store: &[Candi
             store.iter().map(described).collect::<Vec<_>>().join("; ")
         )
     };
-    let advice = "issue a certificate with that common name and alternative name, with its private key, into \
-                  LocalMachine\\My; or correct [certificate] in the site file";
+    let advice = if rule.thumbprint.is_some() {
+        "correct thumbprint of [certificate] in the site file, or leave it out: then the good certificate that \
+         expires last is taken; or import the one it names, with its private key, into LocalMachine\\My"
+    } else {
+        "issue a certificate with that common name and alternative name, with its private key, into \
+         LocalMachine\\My; or correct [certificate] in the site file"
+    };
     Problem::new(action, found, advice).expecting(wanted)
 }
 

@@ -4,6 +4,11 @@
 //! are compared with server times. An overlapped recycle leaves the old process draining for a
 //! while, so the newest process of the pool counts. A recycle is never sent without need and
 //! never sent twice.
+//!
+//! Decided: a change of a virtual directory or a policy alone does not lead to a recycle. Those
+//! values are in the directory and not in the file; whether OWA takes them up only with a new
+//! worker process is not certain, and the vendor asks for the recycle after the edit of the file
+//! only. Where the icon does not show although all is in place, recycle by hand.
 
 use jiff::Timestamp;
 use owaim_inventory::{ExchangeVersion, HostName, Site};

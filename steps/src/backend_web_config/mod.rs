@@ -1,6 +1,7 @@
 //! `backend.web-config`: OWA on the back end knows the Lync pool and its own certificate.
 //!
-//! Exchange 2013 only: other generations keep these values elsewhere. The file is edited as
+//! Exchange 2013 only: other generations keep these values elsewhere, where this version does
+//! not look; so nothing is known of them, which is not the same as nothing to do. The file is edited as
 //! bytes ([`web_config`](crate::web_config)), copied first, and written only if it still has
 //! the content that was read. Losing it would take OWA down on the server, so a second attempt
 //! recognises by hash what the first one left: old, new, or short of the new; the latter is
@@ -9,7 +10,7 @@
 mod sight;
 
 use jiff::Timestamp;
-use owaim_inventory::{ExchangeVersion, HostName, WindowsPath};
+use owaim_inventory::{HostName, WindowsPath};
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 
 use self::sight::{Sight, content, intended, stranger_to};
@@ -54,16 +55,14 @@ pub(crate) struct BackendWebConfig {
 }
 
 impl BackendWebConfig {
-    fn not_applicable(&self, cx: Context<'_>) -> Option<String> {
-        match cx.exchange_version(&self.host) {
-            ExchangeVersion::E2013 => None,
-            version @ ExchangeVersion::E2010 => Some(format!(
-                "{version} keeps these values in the OWA virtual directory"
-            )),
-            version => Some(format!(
-                "{version} ignores Web.config here: it takes these values from a setting override"
-            )),
-        }
+    /// Why nothing is known of this server: its generation keeps the values elsewhere.
+    fn not_looked_at(&self, cx: Context<'_>) -> Option<String> {
+        let version = cx.exchange_version(&self.host);
+        version.unmanaged_values().map(|place| {
+            format!(
+                "{version} takes these values from {place}, which this version does not look at: see to it by hand"
+            )
+        })
     }
 
     fn read_query(&self, cx: Context<'_>, name: &'static str, path: &WindowsPath) -> Query {
@@ -205,7 +204,7 @@ impl Step for BackendWebConfig {
     }
 
     fn probe(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Query>, Problem> {
-        if self.not_applicable(cx).is_some() {
+        if self.not_looked_at(cx).is_some() {
             return Ok(Vec::new());
         }
         self.wanted(cx)?;
@@ -230,8 +229,8 @@ impl Step for BackendWebConfig {
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
-        if let Some(reason) = self.not_applicable(cx) {
-            return Assessment::of(Verdict::NotApplicable(reason));
+        if let Some(reason) = self.not_looked_at(cx) {
+            return Assessment::of(Verdict::Unknown(reason));
         }
         match self.look(cx, seen) {
             Err(problem) => Assessment::of(Verdict::Broken(problem)),

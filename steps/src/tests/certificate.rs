@@ -5,9 +5,9 @@ use owaim_proto::clixml::{Object, Value};
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 
 use super::bench::{Bench, check, gives, host, object};
-use crate::Fact;
 use crate::backend_certificate::BackendCertificate;
 use crate::x509::X509;
+use crate::{Fact, Verdict};
 
 const NAME: &str = "atl-owa-001.litwareinc.com";
 
@@ -180,6 +180,28 @@ fn of_several_the_one_that_expires_last_is_taken_unless_one_is_pinned() {
     assert_eq!(taken(&mut pinned), None);
     pinned.site.certificate.thumbprint = Some(Thumbprint::new(&"0".repeat(40)).unwrap());
     assert_eq!(taken(&mut pinned), None);
+}
+
+#[test]
+fn a_pinned_certificate_that_is_not_there_is_told_from_a_good_one() {
+    let mut pinned = Bench::new();
+    pinned.site.certificate.thumbprint = Some(Thumbprint::new(&"0".repeat(40)).unwrap());
+    let found = look(&mut pinned, vec![stored(&good(2028), true)]);
+    let Verdict::Broken(problem) = found.verdict else {
+        panic!("{:?}", found.verdict)
+    };
+    assert!(
+        problem
+            .found
+            .ends_with("): good, but not the one that is asked for"),
+        "{}",
+        problem.found
+    );
+    assert!(
+        problem.advice.starts_with("correct thumbprint"),
+        "{}",
+        problem.advice
+    );
 }
 
 #[test]

@@ -113,3 +113,13 @@ fn messaging_is_turned_off_at_the_front_ends_alone() {
     let is_other = |id: &&str| !step_ids().contains(id) && PHASES.contains(&phase_of(id));
     assert!(DISABLE_STEP_IDS.iter().all(is_other));
 }
+
+#[test]
+fn site_files_may_name_exactly_these_steps() {
+    let ids: Vec<&str> = step_ids()
+        .iter()
+        .chain(&DISABLE_STEP_IDS)
+        .copied()
+        .collect();
+    assert_eq!(ids, owaim_inventory::STEP_IDS);
+}

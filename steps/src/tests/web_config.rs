@@ -215,7 +215,7 @@ fn other_generations_keep_the_values_elsewhere() {
         check(
             "other generation",
             &found,
-            &format!("not applicable: {version}"),
+            &format!("unknown: {version}"),
         );
     }
 }

@@ -28,8 +28,9 @@ pub struct ClientOptions {
     pub operation_timeout: Duration,
     /// How long a runspace pool may take to open; module loading on old servers is slow.
     pub open_timeout: Duration,
-    /// How long a server keeps a shell that nobody asks for.
-    pub idle_timeout: Duration,
+    /// How long a server keeps a shell that nobody asks for; `None`: as long as it likes. A server
+    /// refuses a shell that asks for more than `MaxIdleTimeoutMs` of its configuration.
+    pub idle_timeout: Option<Duration>,
     /// Largest envelope sent, in bytes: what every server takes is 150 KiB, the default of Windows
     /// Server 2008 R2 ([MS-WSMV] 3.1.4.1.13).
     pub send_limit: u32,
@@ -43,7 +44,7 @@ impl Default for ClientOptions {
             timeouts: Timeouts::default(),
             operation_timeout: Duration::from_mins(1),
             open_timeout: Duration::from_mins(3),
-            idle_timeout: Duration::from_mins(30),
+            idle_timeout: None,
             send_limit: 150 << 10,
             receive_limit: 500 << 10,
         }

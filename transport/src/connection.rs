@@ -94,23 +94,23 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// A connection to `endpoint`. Nothing is sent before the first [`exchange`](Self::exchange).
     pub fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, TransportError> {
-        let unusable = |detail: String| TransportError::Unsendable {
-            action: "Connect",
-            url: endpoint.url.clone(),
-            detail,
-        };
-        let url = reqwest::Url::parse(&endpoint.url)
-            .map_err(|error| unusable(format!("the URL is none: {error}")))?;
-        if url.scheme() != "http" {
-            let scheme = url.scheme();
-            return Err(unusable(format!(
-                "expected the scheme http, found {scheme}"
-            )));
-        }
+        let unusable = |url: String, detail: String| TransportError::UnusableUrl { url, detail };
+        let mut url = reqwest::Url::parse(&endpoint.url).map_err(|error| {
+            // What is no URL may hold a password at any place: it is not repeated.
+            unusable(
+                format!("the endpoint of {}", endpoint.host),
+                format!("its URL is none: {error}"),
+            )
+        })?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(unusable(
-                "expected a URL without user name and password".into(),
-            ));
+            // Both fail only for URLs that cannot have them.
+            let _ = (url.set_password(None), url.set_username(""));
+            let detail = "expected a URL without user name and password".into();
+            return Err(unusable(url.into(), detail));
+        }
+        if url.scheme() != "http" {
+            let detail = format!("expected the scheme http, found {}", url.scheme());
+            return Err(unusable(url.into(), detail));
         }
         let http = reqwest::Client::builder()
             .connector_layer(OneConnect::default())
@@ -123,7 +123,11 @@ impl Connection {
             .retry(reqwest::retry::never())
             .user_agent(concat!("owaim/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| unusable(chain(&error)))?;
+            .map_err(|error| TransportError::Unsendable {
+                action: "Connect",
+                url: endpoint.url.clone(),
+                detail: chain(&error),
+            })?;
         Ok(Self {
             http,
             endpoint: endpoint.clone(),

@@ -157,6 +157,14 @@ pub enum TransportError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The endpoint's URL is none that this client can go to.
+    #[error("cannot go to {url}: {detail}")]
+    UnusableUrl {
+        /// The URL, without a password that may stand in it; whose, where it is no URL at all.
+        url: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
     /// The runspace pool closed or broke by itself.
     #[error("{action} at {url}: the runspace pool is {state}: {detail}")]
     PoolClosed {
@@ -193,7 +201,7 @@ impl TransportError {
     /// What was attempted, if the failure belongs to a request.
     pub fn action(&self) -> Option<&'static str> {
         match self {
-            Self::NoCommonAuthentication { .. } => None,
+            Self::NoCommonAuthentication { .. } | Self::UnusableUrl { .. } => None,
             Self::Connect { action, .. }
             | Self::Closed { action, .. }
             | Self::RefusedLogon { action, .. }
@@ -226,7 +234,8 @@ impl TransportError {
             | Self::NoCommonAuthentication { .. }
             | Self::Sealing { .. }
             | Self::Protocol { .. }
-            | Self::Unsendable { .. } => RetryClass::Never,
+            | Self::Unsendable { .. }
+            | Self::UnusableUrl { .. } => RetryClass::Never,
         }
     }
 
@@ -249,6 +258,7 @@ impl TransportError {
                 | Self::RefusedLogon { .. }
                 | Self::NoCommonAuthentication { .. }
                 | Self::Unsendable { .. }
+                | Self::UnusableUrl { .. }
                 | Self::SessionUnusable { .. } => false,
             },
             Some(_) => !matches!(self, Self::SessionUnusable { .. }),
@@ -287,6 +297,9 @@ impl TransportError {
             Self::Fault { fault, .. } => fault.advice(),
             Self::Protocol { .. } => {
                 "check that the URL is that of a WinRM endpoint; if it is, report it with a recording"
+            }
+            Self::UnusableUrl { .. } => {
+                "give the endpoint a URL with http, without user name and password; TLS is not supported yet"
             }
             Self::Unsendable { .. } => "make the command smaller or correct its values",
             Self::PoolClosed { .. } => {

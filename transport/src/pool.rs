@@ -162,7 +162,7 @@ impl Shell {
             name: Some("owaim".into()),
             input_streams: "stdin pr".into(),
             output_streams: "stdout".into(),
-            idle_timeout: Some(self.options.idle_timeout),
+            idle_timeout: self.options.idle_timeout,
             creation,
         });
         // If this is cancelled or its answer lost, there may be a shell under the id proposed.

@@ -428,9 +428,11 @@ async fn what_cannot_be_reached_is_said() {
     ] {
         let error = Connection::open(&endpoint(bad, "admin", PASSWORD), TIMEOUTS).unwrap_err();
         assert!(
-            matches!(error, TransportError::Unsendable { .. }),
+            matches!(error, TransportError::UnusableUrl { .. }),
             "{bad}: {error:?}"
         );
+        assert!(!format!("{error} {error:?}").contains("word@"), "{error:?}");
+        assert!(error.advice().contains("TLS"), "{error:?}");
     }
     let odd = endpoint(&url, "A\\B\\c", PASSWORD);
     let error = Connection::open(&odd, TIMEOUTS)

@@ -75,6 +75,8 @@ fn typed(word: &str, kind: Option<Kind>) -> Value {
             .collect::<Vec<_>>()
             .into(),
         Some(Kind::String | Kind::Strings | Kind::Enum(_)) => word.into(),
+        Some(Kind::Bool | Kind::Switch) if word.eq_ignore_ascii_case("true") => true.into(),
+        Some(Kind::Bool | Kind::Switch) if word.eq_ignore_ascii_case("false") => false.into(),
         _ => guess(word),
     }
 }
@@ -95,6 +97,22 @@ fn guess(word: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_boolean_needs_no_dollar_sign() {
+        let words = [
+            "Set-OwaMailboxPolicy",
+            "-Identity",
+            "a",
+            "-InstantMessagingEnabled",
+            "False",
+        ];
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        let expected = Command::new("Set-OwaMailboxPolicy")
+            .with("Identity", "a")
+            .with("InstantMessagingEnabled", false);
+        assert_eq!(command(&words), Ok(expected));
+    }
 
     #[test]
     fn words_become_typed_arguments() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use owaim_inventory::{EndpointKind, Site};
-use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
+use owaim_lab::{EndpointEntry, Lab, LabError, LabOptions, Overlay};
 use owaim_proto::wsman::{Request, RequestBody, RequestHeader};
 use owaim_transport::{
     Authentication, Connection, Credential, Endpoint, Secret, Timeouts, TransportError,
@@ -234,6 +234,20 @@ async fn nobody_gets_in_without_a_logon() {
         .exchange("Delete", delete(entry))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn one_state_has_one_lab_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = start("", Some(folder.path())).await;
+    let options = LabOptions {
+        state_dir: Some(folder.path().into()),
+        ..Default::default()
+    };
+    let error = Lab::start(&site(), options).await.unwrap_err();
+    assert!(matches!(error, LabError::InUse { .. }), "{error:?}");
+    first.stop().await.unwrap();
+    start("", Some(folder.path())).await;
 }
 
 #[tokio::test]

@@ -102,7 +102,14 @@ async fn sent(overlay: &str) -> Vec<Pipeline> {
             Box::new(InMemory),
             Stop::default(),
         );
-        let (_, exit) = engine::execute(&Arc::new(run), &RunOptions { run: "r".into(), strict: false }).await;
+        let (_, exit) = engine::execute(
+            &Arc::new(run),
+            &RunOptions {
+                run: "r".into(),
+                strict: false,
+            },
+        )
+        .await;
         assert!(
             matches!(exit, ExitCode::Success | ExitCode::Drift),
             "{mode:?}: {exit:?}"

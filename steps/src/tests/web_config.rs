@@ -212,11 +212,7 @@ fn other_generations_keep_the_values_elsewhere() {
     ] {
         let mut bench = bench().knows("atl-mbx-001", Fact::Exchange(version));
         let (_, found) = bench.look(&step(), |query| panic!("{}", query.name));
-        check(
-            "other generation",
-            &found,
-            &format!("unknown: {version}"),
-        );
+        check("other generation", &found, &format!("unknown: {version}"));
     }
 }
 

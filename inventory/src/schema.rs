@@ -182,6 +182,10 @@ fn retry() -> Value {
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes it on the spot"
+)]
 fn section(description: &str, required: &[&str], properties: Value) -> Value {
     json!({
         "description": description,

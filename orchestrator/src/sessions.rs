@@ -62,9 +62,9 @@ enum Standing {
     Unproven,
     /// The last answer was a yes.
     Proven,
-    /// It was let in before, but refused at that URL since: it may have no right there, or have
-    /// been locked meanwhile.
-    Doubted(String),
+    /// It was let in before, but refused since: it may have no right there, or have been locked
+    /// meanwhile.
+    Doubted,
     /// It was refused at that URL, and nobody has let it in since: it is not tried again.
     Refused(String),
 }
@@ -82,8 +82,8 @@ impl Account {
         *standing = match (&*standing, refused_at) {
             (Standing::Refused(url), _) => Standing::Refused(url.clone()),
             (_, None) => Standing::Proven,
-            (Standing::Proven, Some(url)) => Standing::Doubted(url.into()),
-            (Standing::Unproven | Standing::Doubted(_), Some(url)) => Standing::Refused(url.into()),
+            (Standing::Proven, Some(_)) => Standing::Doubted,
+            (Standing::Unproven | Standing::Doubted, Some(url)) => Standing::Refused(url.into()),
         };
     }
 }
@@ -181,15 +181,9 @@ impl Sessions {
         );
         // Whoever does not know waits for the one that goes alone, and then looks again.
         let mut alone = None;
-        if matches!(
-            account.standing(),
-            Standing::Unproven | Standing::Doubted(_)
-        ) {
+        if matches!(account.standing(), Standing::Unproven | Standing::Doubted) {
             let guard = account.alone.lock().await;
-            if matches!(
-                account.standing(),
-                Standing::Unproven | Standing::Doubted(_)
-            ) {
+            if matches!(account.standing(), Standing::Unproven | Standing::Doubted) {
                 alone = Some(guard);
             }
         }

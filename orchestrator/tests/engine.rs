@@ -82,7 +82,7 @@ impl Connect for Door {
         self.0.connects.fetch_add(1, Ordering::SeqCst);
         let slow = self.0.slow.lock().unwrap().as_deref() == Some(&endpoint.host);
         tokio::time::sleep(if slow {
-            Duration::from_secs(60)
+            Duration::from_mins(1)
         } else {
             Duration::from_millis(5)
         })

@@ -167,6 +167,10 @@ fn warns(text: &'static str) -> Expected {
 }
 
 /// A pipeline of one command.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes it on the spot"
+)]
 fn one(cmdlet: &str, parameters: Value) -> Value {
     json!([{ "cmdlet": cmdlet, "parameters": parameters }])
 }

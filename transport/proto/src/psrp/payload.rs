@@ -177,16 +177,21 @@ impl Payload {
         Ok(clixml::encode(&value))
     }
 
+    /// What a message of type `kind` says that carries no data.
+    fn without_data(kind: MessageType) -> Self {
+        match kind {
+            MessageType::EndOfPipelineInput => Self::EndOfPipelineInput,
+            // A null value may travel as no data at all.
+            MessageType::PipelineInput => Self::PipelineInput(Value::Null),
+            MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
+            kind => Self::Other(kind, None),
+        }
+    }
+
     /// Reads the data of a message of type `kind`.
     pub fn decode(kind: MessageType, data: &str) -> Result<Self, PsrpError> {
         if data.trim().is_empty() {
-            return Ok(match kind {
-                MessageType::EndOfPipelineInput => Self::EndOfPipelineInput,
-                // A null value may travel as no data at all.
-                MessageType::PipelineInput => Self::PipelineInput(Value::Null),
-                MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
-                kind => Self::Other(kind, None),
-            });
+            return Ok(Self::without_data(kind));
         }
         let decoded = clixml::decode(data, &clixml::Limits::default());
         let value = decoded.map_err(|source| PsrpError::Clixml { kind, source })?;

@@ -1,6 +1,6 @@
 //! The engine: runs the nodes of a plan, in parallel where the graph allows.
 //!
-//! The dispatcher here decides what starts and when; an [`Executor`] works on one node. Neither
+//! The dispatcher here decides what starts and when; an executor works on one node. Neither
 //! prints: what happens is told to the bus of the run.
 
 use std::sync::Arc;

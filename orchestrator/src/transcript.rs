@@ -1,6 +1,6 @@
 //! [`Transcript`]: the account of a run for people.
 //!
-//! [`render`] turns one event into text; the transcript writes it as the run goes, and
+//! [`render()`] turns one event into text; the transcript writes it as the run goes, and
 //! `owaim show` writes the same from a journal. Every entry has the local and the UTC time, the
 //! server, its endpoint, the step and the attempt.
 

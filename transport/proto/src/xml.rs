@@ -1,7 +1,7 @@
 //! A small namespace-aware XML tree over a real parser and writer, with limits.
 //!
 //! Key type: [`Element`]. [`parse`] refuses document types, undeclared prefixes and whatever goes
-//! beyond [`Limits`]; [`write`] declares the prefixes it is given at the root and escapes what
+//! beyond [`Limits`]; [`write()`] declares the prefixes it is given at the root and escapes what
 //! needs it. Comments and processing instructions are dropped; nothing here validates.
 
 use std::sync::Arc;

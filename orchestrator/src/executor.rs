@@ -40,6 +40,9 @@ const SETTLING: [Duration; 6] = [
     Duration::from_secs(8),
 ];
 
+/// The wait after those, for a step that says that its change may take longer.
+const LONG_SETTLING: Duration = Duration::from_secs(10);
+
 /// One node at work.
 pub(crate) struct Executor<'a> {
     run: &'a Run,
@@ -177,7 +180,7 @@ impl<'a> Executor<'a> {
             Ok(outcome) => return Ok(Ended::Outcome(outcome)),
             Err(differences) => differences,
         };
-        if self.node.treatment != Treatment::Change || self.run.mode != Mode::Apply {
+        if !self.may_change() {
             return Ok(Ended::Outcome(Outcome::Drifted { differences }));
         }
         let lost = self.in_flight.as_ref().is_some_and(|lost| !lost.repeatable);
@@ -217,8 +220,27 @@ impl<'a> Executor<'a> {
 
     /// Looks again and again whether a change that was sent shows, and sends nothing.
     async fn watch(&mut self, mut differences: Vec<Difference>) -> Result<Outcome, Failure> {
-        for wait in SETTLING {
-            sleep(wait).await;
+        let patience = self.node.step.settles_within(&self.run.site);
+        let mut waits = SETTLING.into_iter();
+        let mut waited = Duration::ZERO;
+        loop {
+            let wait = match waits.next() {
+                Some(wait) => wait,
+                None if waited < patience => LONG_SETTLING.min(patience - waited),
+                None => break,
+            };
+            // What takes long is not waited for by somebody who wants to stop.
+            if patience > SETTLING.iter().sum() {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = self.run.stop.reached(Level::Drain) => return Ok(Outcome::Unknown {
+                        reason: "interrupted before a change that was made showed".into(),
+                    }),
+                }
+            } else {
+                sleep(wait).await;
+            }
+            waited += wait;
             let seen = self.probe().await?;
             let assessment = self.assess(&seen)?;
             match self.verdict(&assessment)? {
@@ -248,11 +270,26 @@ impl<'a> Executor<'a> {
             Verdict::Unknown(reason) => Outcome::Unknown {
                 reason: reason.clone(),
             },
+            Verdict::Doubtful { .. } if self.settled => match self.before.take() {
+                Some(differences) => Outcome::Changed { differences },
+                None => Outcome::InPlace,
+            },
+            Verdict::Doubtful { differences, .. } if self.may_change() => {
+                return Ok(Err(differences.clone()));
+            }
+            Verdict::Doubtful { reason, .. } => Outcome::Unknown {
+                reason: reason.clone(),
+            },
             Verdict::Broken(problem) => {
                 return Err(Failure::of_step(self.located(problem.clone())));
             }
             Verdict::Drifted(differences) => return Ok(Err(differences.clone())),
         }))
+    }
+
+    /// Whether this run may change what this node is about.
+    fn may_change(&self) -> bool {
+        self.node.treatment == Treatment::Change && self.run.mode == Mode::Apply
     }
 
     /// Runs queries until the step asks for no more.
@@ -298,6 +335,10 @@ impl<'a> Executor<'a> {
             Verdict::Broken(problem) => (AssessedState::Broken(problem.clone()), Vec::new()),
             Verdict::Drifted(differences) => (
                 AssessedState::Drifted(differences.clone()),
+                self.remedy(seen)?.iter().map(planned).collect(),
+            ),
+            Verdict::Doubtful { reason, .. } => (
+                AssessedState::Unknown(reason.clone()),
                 self.remedy(seen)?.iter().map(planned).collect(),
             ),
         };
@@ -495,6 +536,7 @@ impl<'a> Executor<'a> {
                 site: &self.run.site,
                 facts: &facts,
                 earlier: &self.earlier,
+                remedied: self.settled,
             },
         )
     }

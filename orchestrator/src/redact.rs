@@ -176,7 +176,10 @@ impl Redactor {
             | Fact::ServerTime(_)
             | Fact::WebConfig(_)
             | Fact::WorkerStarted(_)
-            | Fact::SignOn(_) => {}
+            | Fact::SignOn(_)
+            | Fact::UnifiedMessaging(_)
+            | Fact::TrustedPool(_)
+            | Fact::TopologyChanged => {}
         }
     }
 

@@ -57,7 +57,10 @@ impl Step for OwaVirtualDirectory {
     }
 
     fn dependencies(&self) -> Vec<Dependency> {
-        vec![Dependency::requires(crate::preflight_host::ID)]
+        vec![
+            Dependency::requires(crate::preflight_host::ID),
+            Dependency::after_all(crate::lync_replication::ID),
+        ]
     }
 
     fn probe(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {

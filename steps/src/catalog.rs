@@ -2,19 +2,27 @@
 
 use owaim_inventory::{PolicyScope, Role, Site};
 
+use crate::front_end::FrontEnd;
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
-    cas_owa_virtual_directory_off, cas_web_config_clean, mailbox_policy, mailbox_users,
-    preflight_host, verify_event_112, verify_log_folder,
+    cas_owa_virtual_directory_off, cas_web_config_clean, lync_replication, lync_site,
+    lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_policy, mailbox_users,
+    preflight_host, um_dial_plans, verify_event_112, verify_log_folder, verify_lync_events,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 12] = [
+pub const STEP_IDS: [StepId; 19] = [
     preflight_host::ID,
+    um_dial_plans::ID,
+    lync_site::ID,
+    lync_trusted_pool::ID,
+    lync_trusted_application::ID,
+    lync_topology::ID,
+    lync_replication::ID,
     cas_owa_virtual_directory::ID,
     cas_web_config_clean::ID,
     mailbox_policy::ID,
@@ -26,6 +34,7 @@ pub const STEP_IDS: [StepId; 12] = [
     mailbox_users::ID,
     verify_event_112::ID,
     verify_log_folder::ID,
+    verify_lync_events::ID,
 ];
 
 /// The ids of the steps that take instant messaging out of service.
@@ -54,6 +63,10 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(preflight_host::PreflightHost {
             host: host.name.clone(),
         }));
+    }
+    let front_end = FrontEnd::admin(site);
+    if let Some(front_end) = &front_end {
+        steps.extend(lync_side(site, front_end));
     }
     for host in cas() {
         steps.push(Box::new(cas_owa_virtual_directory::OwaVirtualDirectory {
@@ -98,6 +111,46 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
     for host in backends() {
         steps.push(Box::new(verify_log_folder::VerifyLogFolder { host }));
     }
+    if let Some(admin) = &front_end {
+        for host in site.hosts_with(Role::LyncFrontEnd) {
+            let (host, admin) = (host.name.clone(), admin.clone());
+            steps.push(Box::new(verify_lync_events::VerifyLyncEvents {
+                host,
+                admin,
+            }));
+        }
+    }
+    steps
+}
+
+/// The steps that make Lync know Outlook Web App; a site file without a Front End has none.
+fn lync_side(site: &Site, front_end: &FrontEnd) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let exchange = site
+        .hosts
+        .iter()
+        .filter(|host| host.is(Role::Cas) || host.is(Role::Backend))
+        .filter(|host| um_dial_plans::concerns(site.exchange_version(host)));
+    for host in exchange {
+        let host = host.name.clone();
+        steps.push(Box::new(um_dial_plans::DialPlans { host }));
+    }
+    let front_end = || front_end.clone();
+    steps.push(Box::new(lync_site::LyncSite {
+        front_end: front_end(),
+    }));
+    steps.push(Box::new(lync_trusted_pool::TrustedPool {
+        front_end: front_end(),
+    }));
+    steps.push(Box::new(lync_trusted_application::TrustedApplication {
+        front_end: front_end(),
+    }));
+    steps.push(Box::new(lync_topology::LyncTopology {
+        front_end: front_end(),
+    }));
+    steps.push(Box::new(lync_replication::LyncReplication {
+        front_end: front_end(),
+    }));
     steps
 }
 

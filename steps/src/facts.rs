@@ -31,6 +31,12 @@ pub enum Fact {
     DomainController(String),
     /// SHA-256 of a configuration file that an interrupted write left short.
     Torn(String),
+    /// What Unified Messaging on an Exchange server means for Lync.
+    UnifiedMessaging(UnifiedMessaging),
+    /// Whether the trusted application pool has to exist; known of the Front End that is asked.
+    TrustedPool(PoolDecision),
+    /// The topology was found to need a change: it is not in force before it is enabled.
+    TopologyChanged,
     /// A change to this host's messaging configuration is still to come in this run, by the
     /// step named: values that depend on it are known after apply.
     Pending(String),
@@ -45,6 +51,41 @@ pub struct Certificate {
     pub subject: String,
     /// End of validity.
     pub not_after: Timestamp,
+}
+
+/// Unified Messaging on one server, as Lync's discovery sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnifiedMessaging {
+    /// Whether the Unified Messaging service is there.
+    pub service: bool,
+    /// Whether the call router is there.
+    pub call_router: bool,
+    /// Whether one of them is in a SIP URI dial plan, or will be after this run.
+    pub sip_dial_plan: bool,
+}
+
+impl UnifiedMessaging {
+    /// Whether Lync finds the server by itself: both services on one machine that hosts a SIP
+    /// URI dial plan.
+    pub fn is_discovered(self) -> bool {
+        self.service && self.call_router && self.sip_dial_plan
+    }
+}
+
+/// Whether the trusted application pool of the site file has to exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolDecision {
+    /// Backends that need it; it must not exist if there are none.
+    pub needed_by: Vec<HostName>,
+    /// Backends that Lync finds by itself and that must not be in the topology.
+    pub discovered: Vec<HostName>,
+}
+
+impl PoolDecision {
+    /// Whether the pool has to exist.
+    pub fn is_required(&self) -> bool {
+        !self.needed_by.is_empty()
+    }
 }
 
 /// The configuration file as a step found it and as it should become.
@@ -98,6 +139,11 @@ impl Facts {
             .any(|fact| matches!(fact, Fact::Pending(step) if step == id))
     }
 
+    /// Whether the topology was found to need a change in this run, at the Front End `host`.
+    pub fn topology_changed(&self, host: &HostName) -> bool {
+        self.of(host).contains(&Fact::TopologyChanged)
+    }
+
     /// All that is known about `host`.
     pub fn of(&self, host: &HostName) -> &[Fact] {
         self.0.get(host).map_or(&[], Vec::as_slice)
@@ -126,6 +172,14 @@ impl Facts {
     latest!(
         /// The configuration file on `host`.
         web_config, WebConfig, WebConfigState
+    );
+    latest!(
+        /// What Unified Messaging on `host` means for Lync.
+        unified_messaging, UnifiedMessaging, UnifiedMessaging
+    );
+    latest!(
+        /// The decision about the trusted pool, at the Front End `host`.
+        trusted_pool, TrustedPool, PoolDecision
     );
     latest!(
         /// When the worker process on `host` started.

@@ -15,10 +15,18 @@ mod cas_owa_virtual_directory;
 mod cas_owa_virtual_directory_off;
 mod cas_web_config_clean;
 mod catalog;
+mod double_hop;
 mod facts;
 mod file;
 mod filter;
+mod front_end;
 mod identity;
+mod known_servers;
+mod lync_replication;
+mod lync_site;
+mod lync_topology;
+mod lync_trusted_application;
+mod lync_trusted_pool;
 mod mailbox_policy;
 mod mailbox_users;
 mod messaging;
@@ -30,15 +38,17 @@ mod read;
 mod step;
 #[cfg(test)]
 mod tests;
+mod um_dial_plans;
 mod verify_event_112;
 mod verify_log_folder;
+mod verify_lync_events;
 pub mod web_config;
 mod x509;
 
 pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, WebConfigState};
+pub use facts::{Certificate, Fact, Facts, PoolDecision, UnifiedMessaging, WebConfigState};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

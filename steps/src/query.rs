@@ -30,6 +30,22 @@ impl Place {
             kind: EndpointKind::Exchange,
         }
     }
+
+    /// The restricted endpoint of the Front End `host`.
+    pub fn lync(host: &HostName) -> Self {
+        Self {
+            host: host.clone(),
+            kind: EndpointKind::Lync,
+        }
+    }
+
+    /// The session configuration of the Front End `host` that has an account of its own.
+    pub fn lync_local(host: &HostName) -> Self {
+        Self {
+            host: host.clone(),
+            kind: EndpointKind::LyncLocal,
+        }
+    }
 }
 
 /// A read-only pipeline.

@@ -12,7 +12,7 @@ use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{ErrorRecord, PipelineOutput};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Observations, Problem};
+use crate::{Observations, Problem, double_hop};
 
 /// What to do about an answer that makes no sense.
 pub(crate) const REPORT: &str =
@@ -73,7 +73,9 @@ pub(crate) fn single<'a>(
 pub(crate) fn refused(action: &str, error: &ErrorRecord) -> Problem {
     let mut problem = Problem::from_record(action, error);
     problem.retry = PASSING.contains(&error.category.code);
-    if is_missing_command(error) {
+    if double_hop::shows_in(error) {
+        problem.advice = double_hop::ADVICE.into();
+    } else if is_missing_command(error) {
         problem.advice = "the endpoint does not offer this command: a role is missing to the account, or a module to \
                           the server"
             .into();

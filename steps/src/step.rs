@@ -1,6 +1,7 @@
 //! [`Step`]: probe, assess, remedy.
 
 use std::fmt;
+use std::time::Duration;
 
 use owaim_inventory::{ExchangeVersion, HostName, Site};
 use owaim_proto::psrp::PipelineOutput;
@@ -39,6 +40,9 @@ pub struct Context<'a> {
     /// What this very step learnt at its assessments in this run, oldest first; the way by
     /// which a second attempt recognises what the first one left behind.
     pub earlier: &'a [Fact],
+    /// Whether this step's remedy was carried out and accepted to its end in this run. For what
+    /// cannot be read back: see [`Verdict::Doubtful`].
+    pub remedied: bool,
 }
 
 impl Context<'_> {
@@ -130,6 +134,15 @@ impl Dependency {
         }
     }
 
+    /// Requires all nodes of `on`.
+    pub const fn requires_all(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::Requires,
+            scope: Scope::All,
+        }
+    }
+
     /// Comes after `on` on the same host.
     pub const fn after(on: StepId) -> Self {
         Self {
@@ -197,6 +210,11 @@ pub trait Step: fmt::Debug + Send + Sync {
         true
     }
 
+    /// How long a change that was accepted may take to show, at least; looked for all that time.
+    fn settles_within(&self, _site: &Site) -> Duration {
+        Duration::from_secs(15)
+    }
+
     /// Whether `action` did what it should; by default, whether it gave no error record.
     fn accept(
         &self,
@@ -233,6 +251,14 @@ pub enum Verdict {
     NotApplicable(String),
     /// Cannot be told now, with the reason.
     Unknown(String),
+    /// Cannot be told from what can be read, and the remedy does no harm where it was not needed:
+    /// a run that may change things carries it out once, others say that it is unknown.
+    Doubtful {
+        /// Why it cannot be told.
+        reason: String,
+        /// What the remedy makes sure of.
+        differences: Vec<Difference>,
+    },
     /// Something is wrong that no action of this step repairs.
     Broken(Problem),
 }

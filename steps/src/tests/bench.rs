@@ -89,6 +89,7 @@ pub(super) struct Bench {
     pub(super) site: Site,
     pub(super) facts: Facts,
     pub(super) earlier: Vec<Fact>,
+    pub(super) remedied: bool,
 }
 
 impl Bench {
@@ -98,6 +99,7 @@ impl Bench {
             site: site(),
             facts: Facts::default(),
             earlier: Vec::new(),
+            remedied: false,
         };
         for server in bench.site.hosts.clone() {
             for fact in [
@@ -129,6 +131,7 @@ impl Bench {
             site: &self.site,
             facts: &self.facts,
             earlier: &self.earlier,
+            remedied: self.remedied,
         }
     }
 
@@ -357,6 +360,7 @@ pub(super) fn told(verdict: &Verdict) -> String {
         }
         Verdict::NotApplicable(reason) => format!("not applicable: {reason}"),
         Verdict::Unknown(reason) => format!("unknown: {reason}"),
+        Verdict::Doubtful { reason, .. } => format!("doubtful: {reason}"),
         Verdict::Broken(problem) => format!("broken: {}", problem.found),
     }
 }

@@ -1,0 +1,169 @@
+//! `lync.trusted-application`: the trusted pool has the application that OWA is, at its port.
+//!
+//! The port is bookkeeping of the topology, unique within the pool. Ids are compared without
+//! their prefix and without regard to case.
+
+use owaim_proto::psrp::{Command, Pipeline};
+
+use crate::front_end::{Application, FrontEnd, bare_id};
+use crate::{
+    Action, Assessment, Context, Dependency, Difference, Fact, Observations, Place, Problem, Query,
+    Saved, Step, StepId, Target, Verdict, lync_topology, lync_trusted_pool, messaging,
+};
+
+pub(crate) const ID: StepId = "lync.trusted-application";
+
+/// Name of the query.
+const APPLICATIONS: &str = "applications";
+
+/// The step, for the Front End that is asked.
+#[derive(Debug)]
+pub(crate) struct TrustedApplication {
+    pub(crate) front_end: FrontEnd,
+}
+
+/// What there is of the application.
+enum State<'a> {
+    Missing,
+    WrongPort(Application<'a>),
+    Right,
+}
+
+impl TrustedApplication {
+    fn state<'a>(&self, cx: Context<'_>, seen: &'a Observations) -> Result<State<'a>, Problem> {
+        let wanted = &cx.site.lync.trusted_application;
+        let port = i64::from(wanted.port);
+        let here: Vec<Application<'_>> = FrontEnd::applications(seen, APPLICATIONS)?
+            .into_iter()
+            .filter(|a| a.pool.eq_ignore_ascii_case(wanted.pool.as_str()))
+            .collect();
+        let id = bare_id(wanted.id.as_str());
+        let (own, others): (Vec<_>, Vec<_>) = here.into_iter().partition(|a| a.id == id);
+        let own = own.into_iter().next();
+        if own.as_ref().is_some_and(|a| a.port == Some(port)) {
+            return Ok(State::Right);
+        }
+        if let Some(other) = others.iter().find(|a| a.port == Some(port)) {
+            return Err(Problem::new(
+                format!(
+                    "give the application {} of {} the port {port}",
+                    wanted.id, wanted.pool
+                ),
+                format!("the application {} of that pool has it", other.id),
+                "choose another port in the site file: it need only be unique in the pool",
+            )
+            .expecting("a port that is free in the pool"));
+        }
+        Ok(own.map_or(State::Missing, State::WrongPort))
+    }
+
+    fn assessed(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
+        let wanted = &cx.site.lync.trusted_application;
+        let decision = self.front_end.decision(cx)?;
+        if !decision.is_required() {
+            return Ok(Assessment::of(Verdict::NotApplicable(
+                "the trusted application pool must not exist: Lync finds every backend by itself"
+                    .into(),
+            )));
+        }
+        let (actual, what) = match self.state(cx, seen)? {
+            State::Right => return Ok(Assessment::of(Verdict::InPlace)),
+            State::Missing => (None, format!("application {}", wanted.id)),
+            State::WrongPort(a) => (a.port, format!("port of the application {}", wanted.id)),
+        };
+        let difference = Difference {
+            what: format!("{what} of {}", wanted.pool),
+            actual: actual.map(|port| port.to_string()),
+            desired: Some(match actual {
+                Some(_) => wanted.port.to_string(),
+                None => format!("at port {}", wanted.port),
+            }),
+            diff: None,
+        };
+        Ok(Assessment::of(Verdict::Drifted(vec![difference])).with_fact(Fact::TopologyChanged))
+    }
+
+    fn action(&self, name: &'static str, command: Command, summary: String) -> Action {
+        Action {
+            name,
+            place: Place::lync(&self.front_end.host),
+            pipeline: Pipeline::new(command.with("Confirm", false)),
+            changes: true,
+            summary,
+            saves: Vec::new(),
+        }
+    }
+}
+
+impl Step for TrustedApplication {
+    fn id(&self) -> StepId {
+        ID
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            host: self.front_end.host.clone(),
+            object: None,
+        }
+    }
+
+    fn title(&self) -> String {
+        "the trusted pool has the application of Outlook Web App, at its port".into()
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        let mut dependencies = vec![Dependency::requires(lync_trusted_pool::ID)];
+        if !self.front_end.has_local {
+            dependencies.push(Dependency::requires(lync_topology::ID));
+        }
+        dependencies
+    }
+
+    fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
+        let list = Command::new("Get-CsTrustedApplication");
+        Ok(vec![self.front_end.lync(APPLICATIONS, list)])
+    }
+
+    fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
+        self.assessed(cx, seen)
+            .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+    }
+
+    fn remedy(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Action>, Problem> {
+        let wanted = &cx.site.lync.trusted_application;
+        let (id, pool, port) = (
+            wanted.id.as_str(),
+            wanted.pool.as_str(),
+            i32::from(wanted.port),
+        );
+        Ok(match self.state(cx, seen)? {
+            State::Right => Vec::new(),
+            State::Missing => vec![
+                self.action(
+                    "new-application",
+                    Command::new("New-CsTrustedApplication")
+                        .with("ApplicationId", id)
+                        .with("TrustedApplicationPoolFqdn", pool)
+                        .with("Port", port),
+                    format!("add the application {id} to the trusted pool {pool}, at port {port}"),
+                ),
+            ],
+            State::WrongPort(found) => {
+                let mut action = self.action(
+                    "set-application",
+                    Command::new("Set-CsTrustedApplication")
+                        .with("Identity", found.identity.as_str())
+                        .with("Port", port),
+                    format!("give the application {id} of {pool} the port {port}"),
+                );
+                let before = serde_json::json!({ "Identity": found.identity, "Port": found.port });
+                action.saves = vec![Saved {
+                    name: format!("trusted-application-{}.json", messaging::file_name(id)),
+                    origin: found.identity,
+                    content: format!("{before:#}\n").into_bytes(),
+                }];
+                vec![action]
+            }
+        })
+    }
+}

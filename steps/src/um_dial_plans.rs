@@ -1,0 +1,366 @@
+//! `um.dial-plans`: the Unified Messaging services of one server are in every SIP URI dial plan.
+//!
+//! Lync trusts Exchange servers that host such a plan. A plain list would replace what is there:
+//! plans are only ever added. Whether both services are on one machine, and in a plan, decides
+//! whether Lync finds the server by itself: the steps of the Lync side learn it here.
+
+use owaim_inventory::{ExchangeVersion, HostName};
+use owaim_proto::clixml::{Object, Value};
+use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
+
+use crate::front_end::query;
+use crate::{
+    Action, Assessment, Context, Dependency, Difference, Fact, Observations, Place, Problem, Query,
+    Saved, Step, StepId, Target, UnifiedMessaging, Verdict, messaging, read,
+};
+
+pub(crate) const ID: StepId = "um.dial-plans";
+
+/// Names of the queries.
+const SERVICES: &str = "services";
+const PLANS: &str = "dial-plans";
+
+/// `UMUriType` and `UMVoIPSecurityType`: the names and numbers that count here.
+const SIP_NAME: (&str, i64) = ("SipName", 2);
+const UNSECURED: &str = "Unsecured";
+/// `UMStartupMode` that answers no secured calls.
+const TCP: &str = "TCP";
+
+/// The two services: Windows service, query of the settings, cmdlets, and their parameter.
+const PARTS: [Part; 2] = [
+    Part {
+        service: "MSExchangeUM",
+        query: "um-service",
+        get: "Get-UMService",
+        set: "Set-UMService",
+        parameter: "Identity",
+    },
+    Part {
+        service: "MSExchangeUMCR",
+        query: "um-call-router",
+        get: "Get-UMCallRouterSettings",
+        set: "Set-UMCallRouterSettings",
+        parameter: "Server",
+    },
+];
+
+/// One of the services of Unified Messaging.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    service: &'static str,
+    query: &'static str,
+    get: &'static str,
+    set: &'static str,
+    parameter: &'static str,
+}
+
+/// The step, for one Exchange server.
+#[derive(Debug)]
+pub(crate) struct DialPlans {
+    pub(crate) host: HostName,
+}
+
+/// A SIP URI dial plan.
+struct Plan {
+    name: String,
+    /// Under which it may stand in a list.
+    names: Vec<String>,
+    is_secured: bool,
+}
+
+/// A service, and what it lacks.
+struct Found<'a> {
+    part: Part,
+    settings: &'a Value,
+    /// As they are now.
+    members: Vec<String>,
+    missing: Vec<String>,
+    /// Whether it is in a SIP URI dial plan already.
+    is_in_one: bool,
+    is_tcp: bool,
+}
+
+/// Whether Unified Messaging of that generation has these services.
+pub(crate) fn concerns(version: ExchangeVersion) -> bool {
+    matches!(version, ExchangeVersion::E2013 | ExchangeVersion::E2016)
+}
+
+/// The texts of a list, or of a single value.
+fn texts(value: &Value) -> Vec<String> {
+    let all: Vec<String> = match value.items() {
+        Some(items) => items.iter().filter_map(Value::text).collect(),
+        None => value.text().into_iter().collect(),
+    };
+    all.into_iter().filter(|text| !text.is_empty()).collect()
+}
+
+impl DialPlans {
+    /// The services that the server has.
+    fn services(&self, seen: &Observations) -> Result<Vec<Part>, Problem> {
+        let action = format!("list the Unified Messaging services of {}", self.host);
+        let output = read::observed(seen, SERVICES, &action)?;
+        if let Some(error) = output.errors().find(|error| !is_no_service(error)) {
+            return Err(read::refused(&action, error));
+        }
+        let names: Vec<String> = output
+            .objects()
+            .filter_map(|service| read::text(service, "Name"))
+            .collect();
+        let is_there = |part: &Part| names.iter().any(|n| n.eq_ignore_ascii_case(part.service));
+        Ok(PARTS.into_iter().filter(is_there).collect())
+    }
+
+    fn plans(&self, seen: &Observations) -> Result<Vec<Plan>, Problem> {
+        let action = format!("list the dial plans at {}", self.host);
+        let plan = |object: &Value| {
+            let kind = object.get("URIType")?;
+            let is_sip = kind
+                .text()
+                .is_some_and(|text| text.eq_ignore_ascii_case(SIP_NAME.0))
+                || kind.as_i64() == Some(SIP_NAME.1);
+            let name = read::text(object, "Name").filter(|_| is_sip)?;
+            let others = ["Identity", "DistinguishedName"];
+            Some(Plan {
+                names: others
+                    .iter()
+                    .filter_map(|property| read::text(object, property))
+                    .chain([name.clone()])
+                    .collect(),
+                is_secured: read::text(object, "VoIPSecurity")
+                    .is_some_and(|mode| !mode.eq_ignore_ascii_case(UNSECURED)),
+                name,
+            })
+        };
+        Ok(read::clean(seen, PLANS, &action)?
+            .objects()
+            .filter_map(plan)
+            .collect())
+    }
+
+    fn found<'a>(
+        &self,
+        seen: &'a Observations,
+        part: Part,
+        plans: &[Plan],
+    ) -> Result<Found<'a>, Problem> {
+        let action = format!("read the dial plans of {} on {}", part.service, self.host);
+        let settings = read::single(seen, part.query, &action)?;
+        let members = settings.get("DialPlans").map(texts).unwrap_or_default();
+        let is_in = |plan: &Plan| {
+            members
+                .iter()
+                .any(|member| plan.names.iter().any(|n| n.eq_ignore_ascii_case(member)))
+        };
+        Ok(Found {
+            part,
+            settings,
+            missing: plans
+                .iter()
+                .filter(|plan| !is_in(plan))
+                .map(|plan| plan.name.clone())
+                .collect(),
+            is_in_one: plans.iter().any(is_in),
+            is_tcp: read::text(settings, "UMStartupMode")
+                .is_some_and(|mode| mode.eq_ignore_ascii_case(TCP)),
+            members,
+        })
+    }
+
+    fn all<'a>(&self, seen: &'a Observations) -> Result<(Vec<Plan>, Vec<Found<'a>>), Problem> {
+        let parts = self.services(seen)?;
+        if parts.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let plans = self.plans(seen)?;
+        let found: Result<Vec<_>, _> = parts
+            .into_iter()
+            .map(|part| self.found(seen, part, &plans))
+            .collect();
+        Ok((plans, found?))
+    }
+
+    fn controller(cx: Context<'_>, found: &[Found<'_>]) -> Option<String> {
+        let answered = || {
+            found
+                .iter()
+                .find_map(|f| read::text(f.settings, "OriginatingServer"))
+        };
+        cx.domain_controller().or_else(answered)
+    }
+
+    fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
+        let (plans, found) = self.all(seen)?;
+        let has = |part: &Part| found.iter().any(|f| f.part.service == part.service);
+        // What will be after this run counts: a pool that is made now must not be wrong then.
+        let sip_dial_plan = found.iter().any(|f| f.is_in_one || !f.missing.is_empty());
+        let fact = Fact::UnifiedMessaging(UnifiedMessaging {
+            service: has(&PARTS[0]),
+            call_router: has(&PARTS[1]),
+            sip_dial_plan,
+        });
+        let verdict = if found.is_empty() {
+            Verdict::NotApplicable("the server has no Unified Messaging service".into())
+        } else if plans.is_empty() {
+            Verdict::NotApplicable("the organization has no SIP URI dial plan".into())
+        } else {
+            let lacking = found.iter().filter(|f| !f.missing.is_empty());
+            Verdict::from_differences(lacking.map(Found::difference).collect())
+        };
+        let secured: Vec<&str> = plans
+            .iter()
+            .filter(|plan| plan.is_secured)
+            .map(|plan| plan.name.as_str())
+            .collect();
+        let warnings = found
+            .iter()
+            .filter(|f| f.is_tcp && !secured.is_empty())
+            .map(|f| {
+                format!(
+                    "{} on {} starts in mode TCP and answers no calls of the secured dial plans {}: a change to Dual \
+                     needs a restart of the service, which ends calls, and is left to people",
+                    f.part.service,
+                    self.host,
+                    secured.join(", ")
+                )
+            })
+            .collect::<Vec<_>>();
+        let mut assessment = Assessment::of(verdict)
+            .with_fact(fact)
+            .with_warnings(warnings);
+        assessment
+            .facts
+            .extend(Self::controller(cx, &found).map(Fact::DomainController));
+        Ok(assessment)
+    }
+
+    fn not_applicable(&self, cx: Context<'_>) -> Option<String> {
+        let version = cx.exchange_version(&self.host);
+        (!concerns(version)).then(|| format!("{version} has no such services"))
+    }
+
+    fn command(&self, cx: Context<'_>, name: &str, parameter: Option<&str>) -> Command {
+        let mut command = Command::new(name);
+        if let Some(parameter) = parameter {
+            command = command.with(parameter, self.host.as_str());
+        }
+        match cx.domain_controller() {
+            Some(name) => command.with("DomainController", name),
+            None => command,
+        }
+    }
+}
+
+/// Whether `error` only says that a service of that name does not exist.
+fn is_no_service(error: &owaim_proto::psrp::ErrorRecord) -> bool {
+    error.id() == "NoServiceFoundForGivenName" || read::is_not_found(error)
+}
+
+fn is_none(output: &PipelineOutput) -> bool {
+    output.objects().next().is_none()
+}
+
+impl Found<'_> {
+    fn difference(&self) -> Difference {
+        let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(", "));
+        let wanted: Vec<String> = self.members.iter().chain(&self.missing).cloned().collect();
+        Difference {
+            what: format!("dial plans of {}", self.part.service),
+            actual: listed(&self.members),
+            desired: listed(&wanted),
+            diff: None,
+        }
+    }
+
+    fn saved(&self) -> Saved {
+        let before = serde_json::json!({ "DialPlans": self.members });
+        Saved {
+            name: format!("{}.json", messaging::file_name(self.part.query)),
+            origin: format!("dial plans of {}", self.part.service),
+            content: format!("{before:#}\n").into_bytes(),
+        }
+    }
+}
+
+impl Step for DialPlans {
+    fn id(&self) -> StepId {
+        ID
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            host: self.host.clone(),
+            object: None,
+        }
+    }
+
+    fn title(&self) -> String {
+        "Unified Messaging is in every SIP URI dial plan".into()
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        vec![Dependency::requires(crate::preflight_host::ID)]
+    }
+
+    fn probe(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Query>, Problem> {
+        if self.not_applicable(cx).is_some() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<Value> = PARTS.iter().map(|part| part.service.into()).collect();
+        let services = Command::new("Get-Service").with("Name", Value::from(names));
+        let mut queries = vec![query(SERVICES, Place::windows(&self.host), services)];
+        if seen.get(SERVICES).is_none_or(is_none) {
+            return Ok(queries);
+        }
+        let parts = self.services(seen)?;
+        let admin = Place::exchange(&cx.site.exchange.admin_host);
+        let plans = self.command(cx, "Get-UMDialPlan", None);
+        queries.push(query(PLANS, admin.clone(), plans));
+        for part in parts {
+            let command = self.command(cx, part.get, Some(part.parameter));
+            queries.push(query(part.query, admin.clone(), command));
+        }
+        Ok(queries)
+    }
+
+    fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
+        if let Some(reason) = self.not_applicable(cx) {
+            return Assessment::of(Verdict::NotApplicable(reason));
+        }
+        self.verdict(cx, seen)
+            .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+    }
+
+    fn remedy(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Action>, Problem> {
+        let (_, found) = self.all(seen)?;
+        let controller = Self::controller(cx, &found);
+        let action = |f: &Found<'_>| {
+            let plans: Vec<Value> = f.missing.iter().map(|name| name.as_str().into()).collect();
+            let change = Object::hashtable(vec![("Add".into(), Value::from(plans))]);
+            let mut command = Command::new(f.part.set)
+                .with(f.part.parameter, self.host.as_str())
+                .with("DialPlans", Value::from(change))
+                .with("Confirm", false);
+            if let Some(name) = &controller {
+                command = command.with("DomainController", name.as_str());
+            }
+            Action {
+                name: f.part.query,
+                place: Place::exchange(&cx.site.exchange.admin_host),
+                pipeline: Pipeline::new(command),
+                changes: true,
+                summary: format!(
+                    "add {} of {} to {}",
+                    f.part.service,
+                    self.host,
+                    f.missing.join(", ")
+                ),
+                saves: vec![f.saved()],
+            }
+        };
+        Ok(found
+            .iter()
+            .filter(|f| !f.missing.is_empty())
+            .map(action)
+            .collect())
+    }
+}

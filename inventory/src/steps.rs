@@ -16,8 +16,14 @@ pub const PHASES: [&str; 7] = [
 
 /// The ids of every step that there is, in the order of the procedure; last those that take
 /// instant messaging out of service.
-pub const STEP_IDS: [&str; 13] = [
+pub const STEP_IDS: [&str; 20] = [
     "preflight.host",
+    "um.dial-plans",
+    "lync.site",
+    "lync.trusted-pool",
+    "lync.trusted-application",
+    "lync.topology",
+    "lync.replication",
     "cas.owa-virtual-directory",
     "cas.web-config-clean",
     "mailbox.policy",
@@ -29,5 +35,6 @@ pub const STEP_IDS: [&str; 13] = [
     "mailbox.users",
     "verify.event-112",
     "verify.log-folder",
+    "verify.lync-events",
     "cas.owa-virtual-directory-off",
 ];

@@ -230,7 +230,7 @@ impl<'a> Executor<'a> {
                 None => break,
             };
             // What takes long is not waited for by somebody who wants to stop.
-            if patience > SETTLING.iter().sum() {
+            if patience > SETTLING.iter().sum::<Duration>() {
                 tokio::select! {
                     () = sleep(wait) => {}
                     () = self.run.stop.reached(Level::Drain) => return Ok(Outcome::Unknown {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use owaim_inventory::{
-    ApplicationId, CertificateRule, Credential, CredentialRules, Exchange, ExchangeVersion, Host,
-    HostName, Limits, Lync, LyncVersion, PolicyScope, PowerShellVersion, RetryRules, Role,
-    SecretSource, Site, TrustedApplication, WindowsPath, catalogue,
+    ApplicationId, CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule,
+    Exchange, ExchangeVersion, Host, HostName, Limits, Lync, LyncVersion, PolicyScope,
+    PowerShellVersion, RetryRules, Role, SecretSource, Site, TrustedApplication, WindowsPath,
+    catalogue,
 };
 use owaim_proto::clixml::{Base, Object, Value};
 use owaim_proto::psrp::{
@@ -40,6 +41,10 @@ pub(super) fn site() -> Site {
         install_root: None,
         endpoints: BTreeMap::new(),
     };
+    let mut front_end = server("atl-cs-001", Role::LyncFrontEnd);
+    front_end
+        .endpoints
+        .insert(EndpointKind::LyncLocal, EndpointRule::default());
     Site {
         name: "litware".into(),
         lync: Lync {
@@ -63,7 +68,7 @@ pub(super) fn site() -> Site {
             warn_days: 30,
         },
         hosts: vec![
-            server("atl-cs-001", Role::LyncFrontEnd),
+            front_end,
             server("atl-cas-001", Role::Cas),
             server("atl-cas-002", Role::Cas),
             server("atl-mbx-001", Role::Backend),

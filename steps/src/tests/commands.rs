@@ -21,6 +21,15 @@ fn a_site_gets_a_step_for_each_target() {
     preflight.host atl-cas-002.litwareinc.com
     preflight.host atl-mbx-001.litwareinc.com
     preflight.host atl-mbx-002.litwareinc.com
+    um.dial-plans atl-cas-001.litwareinc.com
+    um.dial-plans atl-cas-002.litwareinc.com
+    um.dial-plans atl-mbx-001.litwareinc.com
+    um.dial-plans atl-mbx-002.litwareinc.com
+    lync.site atl-cs-001.litwareinc.com
+    lync.trusted-pool atl-cs-001.litwareinc.com
+    lync.trusted-application atl-cs-001.litwareinc.com
+    lync.topology atl-cs-001.litwareinc.com
+    lync.replication atl-cs-001.litwareinc.com
     cas.owa-virtual-directory atl-cas-001.litwareinc.com
     cas.owa-virtual-directory atl-cas-002.litwareinc.com
     cas.web-config-clean atl-cas-001.litwareinc.com
@@ -42,6 +51,7 @@ fn a_site_gets_a_step_for_each_target() {
     verify.event-112 atl-mbx-002.litwareinc.com
     verify.log-folder atl-mbx-001.litwareinc.com
     verify.log-folder atl-mbx-002.litwareinc.com
+    verify.lync-events atl-cs-001.litwareinc.com
     ");
 }
 
@@ -50,9 +60,12 @@ fn roles_may_share_a_server_and_policies_a_node() {
     let mut site = site();
     site.policies = PolicyScope::All;
     site.hosts.truncate(2);
-    site.hosts[1].roles.insert(Role::Backend);
+    let front_end = site.hosts.remove(0);
+    site.hosts[0].roles.insert(Role::Backend);
+    site.hosts[0].roles.insert(Role::LyncFrontEnd);
+    site.hosts[0].endpoints = front_end.endpoints;
     let steps = steps_for(&site);
-    assert_eq!(steps.len(), 12, "one of each");
+    assert_eq!(steps.len(), 19, "one of each");
     assert_eq!(
         steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
         step_ids()
@@ -82,9 +95,11 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
                 "{} -> {on}",
                 step.id()
             );
+            let of_all = ["um.dial-plans", "lync.trusted-pool", "lync.topology"].contains(&on);
             assert_eq!(
                 strength == Strength::Requires,
-                scope == Scope::SameHost && !["verify.event-112", "backend.ucma"].contains(&on)
+                (scope == Scope::SameHost || of_all)
+                    && !["verify.event-112", "backend.ucma"].contains(&on)
             );
         }
         assert!(!step.title().is_empty() && !step.title().ends_with('.'));
@@ -92,7 +107,12 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
             .dependencies()
             .iter()
             .any(|d| *d == Dependency::requires("preflight.host"));
-        assert_eq!(on_host, step.id() != "preflight.host", "{}", step.id());
+        // A Front End runs no Exchange.
+        let is_lync = ["lync", "verify.lync-events"]
+            .iter()
+            .any(|start| step.id().starts_with(start));
+        let expected = step.id() != "preflight.host" && !is_lync;
+        assert_eq!(on_host, expected, "{}", step.id());
     }
 }
 
@@ -122,4 +142,32 @@ fn site_files_may_name_exactly_these_steps() {
         .copied()
         .collect();
     assert_eq!(ids, owaim_inventory::STEP_IDS);
+}
+
+#[test]
+fn without_a_way_to_enable_it_the_topology_comes_first_and_nothing_follows() {
+    let mut site = site();
+    site.hosts[0].endpoints.clear();
+    for step in steps_for(&site) {
+        let needs = step
+            .dependencies()
+            .contains(&Dependency::requires("lync.topology"));
+        let expected = [
+            "lync.trusted-pool",
+            "lync.trusted-application",
+            "lync.replication",
+        ];
+        assert_eq!(needs, expected.contains(&step.id()), "{}", step.id());
+        if step.id() == "lync.topology" {
+            assert_eq!(step.dependencies(), []);
+        }
+    }
+}
+
+#[test]
+fn a_site_without_front_end_has_no_lync_side() {
+    let mut site = site();
+    site.hosts.remove(0);
+    let lync = |id: &str| id.starts_with("lync.") || id.starts_with("um.") || id.contains("lync");
+    assert!(steps_for(&site).iter().all(|step| !lync(step.id())));
 }

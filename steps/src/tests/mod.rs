@@ -4,6 +4,7 @@ mod bench;
 mod certificate;
 mod commands;
 mod directories;
+mod lync;
 mod misplaced;
 mod preflight;
 mod recycle;

@@ -13,8 +13,8 @@ use owaim_proto::psrp::PipelineOutput;
 
 use super::bench::{Bench, at, date, gives, host, object, path, said};
 use crate::{
-    Action, Certificate, DISABLE_STEP_IDS, Fact, Query, Step, Strength, WebConfigState,
-    disable_steps, step_ids, steps_for,
+    Action, Certificate, DISABLE_STEP_IDS, Fact, PoolDecision, Query, Step, Strength,
+    WebConfigState, disable_steps, step_ids, steps_for,
 };
 
 /// What cannot be read off a step.
@@ -28,10 +28,15 @@ struct About {
 }
 
 /// The parts of the procedure that there are steps for, as far as they go.
-const PROCEDURE: [(&str, &str); 9] = [
+const PROCEDURE: [(&str, &str); 14] = [
     ("S0", "take stock"),
     ("S1", "UCMA runtime on every backend"),
     ("S2", "certificate on every backend"),
+    ("S3", "name of the Lync site"),
+    ("S4", "trusted application pool"),
+    ("S5", "trusted application"),
+    ("S6", "put the topology into force"),
+    ("S7", "SIP dial plans"),
     ("S8", "OWA virtual directories of the front ends"),
     ("S9", "Web.config of the backends"),
     ("S10", "recycle the application pool"),
@@ -47,9 +52,12 @@ const SERVERS: &str =
 const RECIPIENTS: &str =
     "Recipient Management or Organization Management; View-Only Organization Management to look";
 const VIEW: &str = "View-Only Organization Management";
+const TOPOLOGY: &str = "CsAdministrator at the endpoint; CsViewOnlyAdministrator to look; Event Log Readers on the server";
+const ENABLING: &str = "of the session configuration's own account: RTCUniversalServerAdmins with delegated setup, or domain administrator";
+const UNIFIED: &str = "UM Management or Organization Management; local administrator of the server to list its services";
 const REPORTS: &str = "nothing: it reports";
 
-const ABOUT: [About; 13] = [
+const ABOUT: [About; 20] = [
     About {
         id: "preflight.host",
         part: "S0",
@@ -57,6 +65,58 @@ const ABOUT: [About; 13] = [
                  root. Learns the version of PowerShell and the server's clock, which the steps after it go by.",
         changes: REPORTS,
         rights: ADMINISTRATOR,
+    },
+    About {
+        id: "um.dial-plans",
+        part: "S7",
+        checks: "The Unified Messaging services that the server has are in every SIP URI dial plan of the organization. \
+                 Their startup mode is reported where it does not do. Exchange 2013 and 2016 only. Decides with others \
+                 whether Lync finds the server by itself.",
+        changes: "adds the plans that are missing, and leaves those that are there; the startup mode is left to people",
+        rights: UNIFIED,
+    },
+    About {
+        id: "lync.site",
+        part: "S3",
+        checks: "The site file names the Lync site by its SiteId, not by its display name or identity. Where the Front \
+                 End has the endpoint lync-local, that it can read the topology there.",
+        changes: REPORTS,
+        rights: TOPOLOGY,
+    },
+    About {
+        id: "lync.trusted-pool",
+        part: "S4",
+        checks: "A backend with both services of Unified Messaging and a SIP URI dial plan is found by Lync itself and \
+                 must not be in the topology; every other one needs the trusted pool, with the registrar that the site \
+                 file gives and RequiresReplication false. A backend that Lync finds although the services are not both \
+                 on it is a conflict.",
+        changes: "makes the pool, sets RequiresReplication, or takes apart in order (applications, computers, pool) \
+                 what must not exist; never the registrar",
+        rights: TOPOLOGY,
+    },
+    About {
+        id: "lync.trusted-application",
+        part: "S5",
+        checks: "The trusted pool, where it has to exist, has the application of the site file at its port. A port that \
+                 another application of the pool has is an error.",
+        changes: "makes the application, or sets its port",
+        rights: TOPOLOGY,
+    },
+    About {
+        id: "lync.topology",
+        part: "S6",
+        checks: "The topology was not found to need a change in this run, and the events of the Front End (14492, 14493, \
+                 14495) show that what it says of OWA is in force. What they do not tell is unknown, and enabled once \
+                 more by apply. Fails without the endpoint lync-local, before anything of the Lync side is changed.",
+        changes: "Enable-CsTopology, once in a run",
+        rights: ENABLING,
+    },
+    About {
+        id: "lync.replication",
+        part: "S6",
+        checks: "Every replica of the configuration store is up to date. Computers of trusted pools are no replicas.",
+        changes: "invokes replication once, then waits for it as long as its `deadline` below `[retry]`",
+        rights: ENABLING,
     },
     About {
         id: "cas.owa-virtual-directory",
@@ -150,6 +210,15 @@ const ABOUT: [About; 13] = [
         rights: ADMINISTRATOR,
     },
     About {
+        id: "verify.lync-events",
+        part: "S13",
+        checks: "The events of each Front End leave the trusted pool among the servers that it knows, and a backend that \
+                 Lync finds by itself there once. On failure it says where tracing starts; what the log does not tell \
+                 is unknown.",
+        changes: REPORTS,
+        rights: "Event Log Readers on the Front End",
+    },
+    About {
         id: "cas.owa-virtual-directory-off",
         part: "S14",
         checks: "InstantMessagingEnabled is false in every front-end directory of the server.",
@@ -169,7 +238,12 @@ fn bench(powershell: u32) -> Bench {
         backup: path(r"D:\Exchange\ClientAccess\Owa\web.config.bak"),
         written: Some(at("2026-11-23T09:30:00Z")),
     };
+    let decision = PoolDecision {
+        needed_by: vec![host(BACKEND)],
+        discovered: Vec::new(),
+    };
     Bench::new()
+        .knows("atl-cs-001", Fact::TrustedPool(decision))
         .powershell(BACKEND, powershell)
         .powershell("atl-cas-001", powershell)
         .knows(
@@ -205,6 +279,20 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
             let name = "owa (Default Web Site)";
             gives([settings(name, &format!(r"ATL-CAS-001\{name}"))])
         }
+        "services" => {
+            gives(["MSExchangeUM", "MSExchangeUMCR"].map(|name| object([("Name", name.into())])))
+        }
+        "dial-plans" => gives([object([
+            ("Name", "Atlanta".into()),
+            ("URIType", "SipName".into()),
+        ])]),
+        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers" => {
+            gives([])
+        }
+        "status" => gives([object([
+            ("ReplicaFqdn", "atl-cs-001.litwareinc.com".into()),
+            ("UpToDate", false.into()),
+        ])]),
         "policies" => gives([settings("Default", "Default")]),
         "content" => gives([Value::Bytes(FILE.to_vec())]),
         "item" => gives([object([

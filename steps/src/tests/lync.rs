@@ -1,0 +1,757 @@
+//! The Lync side: dial plans, site, trusted pool and application, topology, replication, events.
+
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::PipelineOutput;
+
+use super::bench::{Bench, check, date, fails, gives, host, object, said, told};
+use crate::front_end::FrontEnd;
+use crate::lync_replication::LyncReplication;
+use crate::lync_site::LyncSite;
+use crate::lync_topology::LyncTopology;
+use crate::lync_trusted_application::TrustedApplication;
+use crate::lync_trusted_pool::TrustedPool;
+use crate::um_dial_plans::DialPlans;
+use crate::verify_lync_events::VerifyLyncEvents;
+use crate::{Fact, PoolDecision, Query, Step, UnifiedMessaging, Verdict};
+
+const FE: &str = "atl-cs-001";
+const POOL: &str = "atl-owa-001.litwareinc.com";
+const MBX: &str = "atl-mbx-001.litwareinc.com";
+
+fn front_end() -> FrontEnd {
+    FrontEnd {
+        host: host(FE),
+        has_local: true,
+    }
+}
+
+fn texts(items: &[&str]) -> Value {
+    Value::from(
+        items
+            .iter()
+            .map(|item| (*item).into())
+            .collect::<Vec<Value>>(),
+    )
+}
+
+/// Both backends as Unified Messaging is on them: service, call router, SIP URI dial plan.
+fn unified(states: [[bool; 3]; 2]) -> Bench {
+    let mut bench = Bench::new();
+    for (short, [service, call_router, sip_dial_plan]) in
+        ["atl-mbx-001", "atl-mbx-002"].into_iter().zip(states)
+    {
+        let state = UnifiedMessaging {
+            service,
+            call_router,
+            sip_dial_plan,
+        };
+        bench = bench.knows(short, Fact::UnifiedMessaging(state));
+    }
+    bench
+}
+
+const SPLIT: [bool; 3] = [true, false, true];
+const FOUND: [bool; 3] = [true, true, true];
+
+/// A topology: pools with registrar and `RequiresReplication`, applications with their ports,
+/// and the events of the Front End, newest first.
+#[derive(Clone, Default)]
+struct Topology {
+    pools: Vec<(&'static str, &'static str, bool)>,
+    applications: Vec<(&'static str, &'static str, i32)>,
+    events: Vec<(i32, &'static str)>,
+    discovered: &'static str,
+}
+
+impl Topology {
+    fn whole() -> Self {
+        Self {
+            pools: vec![(POOL, "Registrar:atl-cs-001.litwareinc.com", false)],
+            applications: vec![(POOL, "urn:application:outlookwebapp", 5199)],
+            events: vec![(14_493, POOL), (14_492, "atl-cs-001.litwareinc.com")],
+            discovered: "",
+        }
+    }
+
+    fn answer(&self, query: &Query) -> PipelineOutput {
+        match query.name {
+            "pools" => gives(self.pools.iter().map(|(fqdn, registrar, replicates)| {
+                object([
+                    ("PoolFqdn", (*fqdn).into()),
+                    ("Registrar", (*registrar).into()),
+                    ("RequiresReplication", (*replicates).into()),
+                ])
+            })),
+            "computers" => gives(
+                self.pools
+                    .iter()
+                    .map(|(fqdn, ..)| object([("Pool", (*fqdn).into()), ("Fqdn", (*fqdn).into())])),
+            ),
+            "applications" => gives(self.applications.iter().map(|(pool, id, port)| {
+                object([
+                    ("Identity", format!("{pool}/{id}").into()),
+                    ("TrustedApplicationPoolFqdn", (*pool).into()),
+                    ("ApplicationId", (*id).into()),
+                    ("Port", (*port).into()),
+                ])
+            })),
+            "known-servers" if self.events.is_empty() => fails("NoMatchingEventsFound", 13),
+            "known-servers" => gives(self.events.iter().map(|(id, message)| {
+                object([
+                    ("Id", (*id).into()),
+                    ("TimeCreated", date("2026-11-23T09:00:00Z")),
+                    ("Message", (*message).into()),
+                ])
+            })),
+            "discovered-servers" => gives([object([
+                ("Id", 44_024.into()),
+                ("Message", self.discovered.into()),
+            ])]),
+            other => panic!("{other} is asked for"),
+        }
+    }
+}
+
+/// Looks, checks, and gives what the remedy would send.
+fn checked(
+    name: &str,
+    bench: &mut Bench,
+    step: &dyn Step,
+    answer: impl Fn(&Query) -> PipelineOutput,
+    expected: &str,
+) -> Vec<String> {
+    let (seen, found) = bench.look(step, answer);
+    check(name, &found, expected);
+    if !matches!(
+        found.verdict,
+        Verdict::Drifted(_) | Verdict::Doubtful { .. }
+    ) {
+        return Vec::new();
+    }
+    let actions = bench.remedy(step, &seen);
+    actions
+        .iter()
+        .map(|action| said(&action.pipeline))
+        .collect()
+}
+
+#[test]
+fn dial_plans_are_added_and_never_replaced() {
+    let answer =
+        |services: &'static [&str], plans: &'static [(&str, &str)], members: &'static [&str]| {
+            move |query: &Query| match query.name {
+                "services" if services.is_empty() => fails("NoServiceFoundForGivenName", 13),
+                "services" => gives(
+                    services
+                        .iter()
+                        .map(|name| object([("Name", (*name).into())])),
+                ),
+                "dial-plans" => gives(plans.iter().map(|(name, kind)| {
+                    object([
+                        ("Name", (*name).into()),
+                        ("URIType", (*kind).into()),
+                        ("VoIPSecurity", "Secured".into()),
+                    ])
+                })),
+                _ => gives([object([
+                    ("DialPlans", texts(members)),
+                    ("UMStartupMode", "TCP".into()),
+                ])]),
+            }
+        };
+    const BOTH: &[&str] = &["MSExchangeUM", "MSExchangeUMCR"];
+    const TWO: &[(&str, &str)] = &[("Atlanta", "SipName"), ("Zug", "2"), ("Old", "TelExtn")];
+    let step = DialPlans {
+        host: host("atl-mbx-001"),
+    };
+    for (name, services, plans, members, expected, sent, state) in [
+        (
+            "no service",
+            &[] as &[&str],
+            TWO,
+            &[] as &[&str],
+            "not applicable: the server has no",
+            0,
+            [false; 3],
+        ),
+        (
+            "no plan",
+            BOTH,
+            &[("Old", "TelExtn")] as &[_],
+            &[],
+            "not applicable: the organization",
+            0,
+            [true, true, false],
+        ),
+        (
+            "in all",
+            BOTH,
+            &TWO[..1],
+            &["atlanta"],
+            "in place",
+            0,
+            FOUND,
+        ),
+        (
+            "in none",
+            BOTH,
+            &TWO[..1],
+            &[],
+            "drifted: dial plans of MSExchangeUM: nothing -> Atlanta",
+            2,
+            FOUND,
+        ),
+        (
+            "one kept",
+            &BOTH[..1],
+            &TWO[..1],
+            &["Kept"],
+            "drifted: dial plans of MSExchangeUM: Kept -> Kept, Atlanta",
+            1,
+            SPLIT,
+        ),
+    ] {
+        let mut bench = Bench::new();
+        let actions = checked(
+            name,
+            &mut bench,
+            &step,
+            answer(services, plans, members),
+            expected,
+        );
+        assert_eq!(actions.len(), sent, "{name}: {actions:?}");
+        let known = bench.facts.unified_messaging(&host("atl-mbx-001")).unwrap();
+        assert_eq!(
+            [known.service, known.call_router, known.sip_dial_plan],
+            state,
+            "{name}"
+        );
+    }
+    let bench = Bench::new();
+    let seen = bench
+        .probe(&step, answer(BOTH, &TWO[..1], &["Kept"]))
+        .unwrap();
+    let action = bench.remedy(&step, &seen).remove(0);
+    let change = action.pipeline.commands().next().unwrap();
+    let plans = change
+        .parameters
+        .iter()
+        .find(|p| p.name.as_deref() == Some("DialPlans"));
+    let entries = plans
+        .unwrap()
+        .value
+        .as_object()
+        .unwrap()
+        .entries()
+        .unwrap()
+        .to_vec();
+    assert_eq!(entries, [("Add".into(), texts(&["Atlanta"]))]);
+    let warnings = step.assess(bench.context(), &seen).warnings;
+    assert!(
+        warnings.iter().all(|w| w.contains("restart")) && warnings.len() == 2,
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_site_is_named_by_its_site_id() {
+    let step = LyncSite {
+        front_end: front_end(),
+    };
+    let sites = |query: &Query| {
+        assert!(["sites", "sites-local"].contains(&query.name));
+        gives([object([
+            ("Identity", "Site:Central".into()),
+            ("SiteId", "NA".into()),
+            ("DisplayName", "Redmond".into()),
+        ])])
+    };
+    for (given, expected) in [
+        ("NA", "in place"),
+        ("na", "in place"),
+        (
+            "Redmond",
+            "broken: it is a display name: of SiteId \"NA\" (display name \"Redmond\"",
+        ),
+        ("Central", "broken: it is an identity"),
+        ("Zug", "broken: no such site; there is SiteId \"NA\""),
+    ] {
+        let mut bench = Bench::new();
+        bench.site.lync.site_id = given.into();
+        checked(given, &mut bench, &step, sites, expected);
+    }
+    // An endpoint that is no session configuration of its own is found before anything is changed.
+    for (id, is_hop) in [
+        ("Microsoft.Rtc.Common.Data.SqlConnectionException,X", true),
+        (
+            "Microsoft.Rtc.Management.ADConnect.Core.ADOperationException,X",
+            true,
+        ),
+        (
+            "Microsoft.Exchange.Data.Directory.ADOperationException,X",
+            false,
+        ),
+        ("Other,X", false),
+    ] {
+        let (_, found) = Bench::new().look(&step, |query| match query.name {
+            "sites" => sites(query),
+            _ => fails(id, 7),
+        });
+        let Verdict::Broken(problem) = found.verdict else {
+            panic!("{id}: {:?}", found.verdict)
+        };
+        assert_eq!(problem.advice.contains("double hop"), is_hop, "{id}");
+    }
+}
+
+#[test]
+fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    let whole = Topology::whole();
+    let with = |pools: &[(&'static str, &'static str, bool)], discovered| Topology {
+        pools: pools.to_vec(),
+        applications: pools
+            .iter()
+            .map(|(name, ..)| (*name, "urn:application:x", 5000))
+            .collect(),
+        discovered,
+        ..Topology::whole()
+    };
+    let own = "Registrar:atl-cs-001.litwareinc.com";
+    let new = "New-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -Registrar \
+               atl-cs-001.litwareinc.com -Site Redmond -RequiresReplication false -Confirm false";
+    let away = |name: &str| {
+        vec![
+            format!(
+                "Remove-CsTrustedApplication -Identity {name}/urn:application:x -Confirm false"
+            ),
+            format!("Remove-CsTrustedApplicationComputer -Identity {name} -Confirm false"),
+            format!("Remove-CsTrustedApplicationPool -Identity {name} -Confirm false"),
+        ]
+    };
+    let set = "Set-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -RequiresReplication false \
+               -Confirm false";
+    for (name, states, topology, expected, sent) in [
+        (
+            "needed, there",
+            [SPLIT; 2],
+            whole.clone(),
+            "in place",
+            vec![],
+        ),
+        (
+            "needed, missing",
+            [SPLIT; 2],
+            with(&[], ""),
+            "drifted: trusted application pool",
+            vec![new.to_owned()],
+        ),
+        (
+            "no plan, missing",
+            [[true, true, false]; 2],
+            with(&[], ""),
+            "drifted",
+            vec![new.to_owned()],
+        ),
+        (
+            "no services, missing",
+            [[false; 3]; 2],
+            with(&[], ""),
+            "drifted",
+            vec![new.to_owned()],
+        ),
+        (
+            "waits for replicas",
+            [SPLIT; 2],
+            with(&[(POOL, own, true)], ""),
+            "drifted: atl-owa-001.litwareinc.com: RequiresReplication: True -> False",
+            vec![set.to_owned()],
+        ),
+        (
+            "other registrar",
+            [SPLIT; 2],
+            with(&[(POOL, "Registrar:old.litwareinc.com", true)], ""),
+            "broken: old.litwareinc.com",
+            vec![],
+        ),
+        (
+            "all found, none",
+            [FOUND; 2],
+            with(&[], MBX),
+            "in place",
+            vec![],
+        ),
+        (
+            "all found, there",
+            [FOUND; 2],
+            with(&[(POOL, own, false)], ""),
+            "drifted: trusted application pool",
+            away(POOL),
+        ),
+        (
+            "one found, pool needed",
+            [FOUND, SPLIT],
+            whole.clone(),
+            "in place",
+            vec![],
+        ),
+        (
+            "one found, twice",
+            [FOUND, SPLIT],
+            with(&[(POOL, own, false), (MBX, own, true)], ""),
+            "drifted: trusted application pool atl-mbx-001",
+            away(MBX),
+        ),
+        (
+            "no registrar, not wanted",
+            [FOUND; 2],
+            with(&[(POOL, "", false)], ""),
+            "broken: it has no registrar",
+            vec![],
+        ),
+        (
+            "split and found",
+            [SPLIT; 2],
+            with(&[(POOL, own, false)], MBX),
+            "broken: a conflict",
+            vec![],
+        ),
+    ] {
+        let mut bench = unified(states);
+        let actions = checked(
+            name,
+            &mut bench,
+            &step,
+            |query| topology.answer(query),
+            expected,
+        );
+        assert_eq!(actions, sent, "{name}");
+        assert_eq!(
+            bench.facts.topology_changed(&host(FE)),
+            !sent.is_empty(),
+            "{name}"
+        );
+    }
+}
+
+fn decided(needed_by: &[&str], discovered: &[&str]) -> Bench {
+    let hosts = |names: &[&str]| names.iter().map(|name| host(name)).collect();
+    Bench::new().knows(
+        FE,
+        Fact::TrustedPool(PoolDecision {
+            needed_by: hosts(needed_by),
+            discovered: hosts(discovered),
+        }),
+    )
+}
+
+fn needed() -> Bench {
+    decided(&["atl-mbx-001"], &[])
+}
+
+#[test]
+fn the_application_has_its_port_and_takes_nobody_elses() {
+    let step = TrustedApplication {
+        front_end: front_end(),
+    };
+    let create = "New-CsTrustedApplication -ApplicationId OutlookWebApp -TrustedApplicationPoolFqdn \
+                  atl-owa-001.litwareinc.com -Port 5199 -Confirm false";
+    let set = "Set-CsTrustedApplication -Identity atl-owa-001.litwareinc.com/OutlookWEBapp -Port 5199 -Confirm false";
+    for (name, applications, expected, sent) in [
+        (
+            "there",
+            vec![(POOL, "urn:application:outlookwebapp", 5199)],
+            "in place",
+            "",
+        ),
+        (
+            "without prefix",
+            vec![("ATL-owa-001.litwareinc.com", "OUTLOOKWEBAPP", 5199)],
+            "in place",
+            "",
+        ),
+        (
+            "missing",
+            vec![],
+            "drifted: application OutlookWebApp",
+            create,
+        ),
+        (
+            "in another pool",
+            vec![("x.y", "urn:application:outlookwebapp", 5199)],
+            "drifted",
+            create,
+        ),
+        (
+            "other port",
+            vec![(POOL, "OutlookWEBapp", 5999)],
+            "drifted: port of the application OutlookWebApp of atl-owa-001.litwareinc.com: 5999 -> 5199",
+            set,
+        ),
+        (
+            "port taken",
+            vec![(POOL, "urn:application:other", 5199)],
+            "broken: the application other",
+            "",
+        ),
+    ] {
+        let topology = Topology {
+            applications,
+            ..Topology::default()
+        };
+        let actions = checked(
+            name,
+            &mut needed(),
+            &step,
+            |query| topology.answer(query),
+            expected,
+        );
+        assert_eq!(actions.join("; "), sent, "{name}");
+    }
+    let none = Topology::default();
+    checked(
+        "not wanted",
+        &mut decided(&[], &["atl-mbx-001"]),
+        &step,
+        |q| none.answer(q),
+        "not applicable",
+    );
+    checked(
+        "not decided",
+        &mut Bench::new(),
+        &step,
+        |q| none.answer(q),
+        "broken: that is not known",
+    );
+}
+
+#[test]
+fn the_topology_is_enabled_after_changes_and_where_events_do_not_tell() {
+    let step = LyncTopology {
+        front_end: front_end(),
+    };
+    let enable = "Enable-CsTopology -Confirm false";
+    let start = (14_492, "atl-cs-001.litwareinc.com");
+    let found = || decided(&[], &["atl-mbx-001"]);
+    for (name, mut bench, events, expected, sent) in [
+        (
+            "added",
+            needed(),
+            vec![(14_493, POOL), start],
+            "in place",
+            "",
+        ),
+        (
+            "in the table",
+            needed(),
+            vec![(14_492, POOL)],
+            "in place",
+            "",
+        ),
+        (
+            "removed since",
+            needed(),
+            vec![(14_495, POOL), (14_493, POOL), start],
+            "doubtful",
+            enable,
+        ),
+        (
+            "never added",
+            needed(),
+            vec![start],
+            "doubtful: the events of",
+            enable,
+        ),
+        ("no events", needed(), vec![], "doubtful", enable),
+        (
+            "changed",
+            needed().knows(FE, Fact::TopologyChanged),
+            vec![(14_493, POOL), start],
+            "drifted",
+            enable,
+        ),
+        (
+            "not wanted, not there",
+            found(),
+            vec![start],
+            "in place",
+            "",
+        ),
+        (
+            "not wanted, there",
+            found(),
+            vec![(14_493, POOL), start],
+            "doubtful: by its events",
+            enable,
+        ),
+        (
+            "found once",
+            found(),
+            vec![(14_493, MBX), start],
+            "in place",
+            "",
+        ),
+        (
+            "known twice",
+            found(),
+            vec![(14_493, MBX), (14_492, MBX)],
+            "doubtful",
+            enable,
+        ),
+        ("not wanted, no events", found(), vec![], "doubtful", enable),
+    ] {
+        let topology = Topology {
+            events,
+            ..Topology::default()
+        };
+        let actions = checked(
+            name,
+            &mut bench,
+            &step,
+            |query| topology.answer(query),
+            expected,
+        );
+        assert_eq!(actions.join("; "), sent, "{name}");
+        bench.remedied = true;
+        checked(
+            name,
+            &mut bench,
+            &step,
+            |query| topology.answer(query),
+            "in place",
+        );
+    }
+    let mut without = step;
+    without.front_end.has_local = false;
+    let problem = without
+        .probe(needed().context(), &crate::Observations::default())
+        .unwrap_err();
+    for part in [
+        "double hop",
+        "OcsPowershell",
+        "account of its own",
+        "CredSSP",
+    ] {
+        assert!(
+            format!("{problem} {}", problem.advice).contains(part),
+            "{part}"
+        );
+    }
+}
+
+#[test]
+fn machines_without_replica_are_not_waited_for() {
+    let step = LyncReplication {
+        front_end: front_end(),
+    };
+    for (name, replicas, expected, warnings) in [
+        ("all", vec![("a.b", true)], "in place", 0),
+        (
+            "one behind",
+            vec![("a.b", true), ("c.d", false)],
+            "drifted: replica c.d",
+            0,
+        ),
+        (
+            "a computer of the pool",
+            vec![("a.b", true), (POOL, false)],
+            "in place",
+            1,
+        ),
+        ("nothing", vec![], "broken", 0),
+    ] {
+        let (seen, found) = Bench::new().look(&step, |query| match query.name {
+            "status" => gives(replicas.iter().map(|(name, done)| {
+                object([
+                    ("ReplicaFqdn", (*name).into()),
+                    ("UpToDate", (*done).into()),
+                ])
+            })),
+            _ => Topology::whole().answer(query),
+        });
+        check(name, &found, expected);
+        assert_eq!(found.warnings.len(), warnings, "{name}");
+        if matches!(found.verdict, Verdict::Drifted(_)) {
+            let actions = Bench::new().remedy(&step, &seen);
+            assert_eq!(
+                said(&actions[0].pipeline),
+                "Invoke-CsManagementStoreReplication"
+            );
+        }
+    }
+    let pending = Bench::new().knows(FE, Fact::Pending("lync.topology".into()));
+    let assessment = step.assess(pending.context(), &crate::Observations::default());
+    check("pending", &assessment, "unknown: known after apply");
+}
+
+#[test]
+fn a_front_end_tells_whom_it_trusts() {
+    let step = VerifyLyncEvents {
+        host: host("atl-cs-001"),
+        admin: front_end(),
+    };
+    let start = (14_492, "atl-cs-001.litwareinc.com");
+    let found = || decided(&[], &["atl-mbx-001"]);
+    for (name, mut bench, events, discovered, expected) in [
+        (
+            "known",
+            needed(),
+            vec![(14_493, POOL), start],
+            "",
+            "in place",
+        ),
+        (
+            "not known",
+            needed(),
+            vec![start],
+            "",
+            "broken: events 14492",
+        ),
+        (
+            "not told",
+            needed(),
+            vec![],
+            "",
+            "unknown: the log does not tell",
+        ),
+        ("found", found(), vec![start], MBX, "in place"),
+        (
+            "found while it ran",
+            found(),
+            vec![(14_493, MBX), start],
+            "",
+            "in place",
+        ),
+        (
+            "not found",
+            found(),
+            vec![start],
+            "",
+            "unknown: the log does not tell that",
+        ),
+        (
+            "twice",
+            found(),
+            vec![(14_493, MBX), (14_492, MBX)],
+            MBX,
+            "broken: atl-mbx-001",
+        ),
+    ] {
+        let topology = Topology {
+            events,
+            discovered,
+            ..Topology::default()
+        };
+        let (_, assessment) = bench.look(&step, |query| topology.answer(query));
+        check(name, &assessment, expected);
+        if let Verdict::Broken(problem) = &assessment.verdict {
+            assert!(
+                problem.advice.contains("SIPStack"),
+                "{name}: {}",
+                told(&assessment.verdict)
+            );
+        }
+    }
+}

@@ -321,18 +321,18 @@ fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
     };
     let own = "Registrar:atl-cs-001.litwareinc.com";
     let new = "New-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -Registrar \
-               atl-cs-001.litwareinc.com -Site Redmond -RequiresReplication false -Confirm false";
+               atl-cs-001.litwareinc.com -Site Redmond -RequiresReplication False -Confirm False";
     let away = |name: &str| {
         vec![
             format!(
-                "Remove-CsTrustedApplication -Identity {name}/urn:application:x -Confirm false"
+                "Remove-CsTrustedApplication -Identity {name}/urn:application:x -Confirm False"
             ),
-            format!("Remove-CsTrustedApplicationComputer -Identity {name} -Confirm false"),
-            format!("Remove-CsTrustedApplicationPool -Identity {name} -Confirm false"),
+            format!("Remove-CsTrustedApplicationComputer -Identity {name} -Confirm False"),
+            format!("Remove-CsTrustedApplicationPool -Identity {name} -Confirm False"),
         ]
     };
-    let set = "Set-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -RequiresReplication false \
-               -Confirm false";
+    let set = "Set-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -RequiresReplication False \
+               -Confirm False";
     for (name, states, topology, expected, sent) in [
         (
             "needed, there",
@@ -457,8 +457,8 @@ fn the_application_has_its_port_and_takes_nobody_elses() {
         front_end: front_end(),
     };
     let create = "New-CsTrustedApplication -ApplicationId OutlookWebApp -TrustedApplicationPoolFqdn \
-                  atl-owa-001.litwareinc.com -Port 5199 -Confirm false";
-    let set = "Set-CsTrustedApplication -Identity atl-owa-001.litwareinc.com/OutlookWEBapp -Port 5199 -Confirm false";
+                  atl-owa-001.litwareinc.com -Port 5199 -Confirm False";
+    let set = "Set-CsTrustedApplication -Identity atl-owa-001.litwareinc.com/OutlookWEBapp -Port 5199 -Confirm False";
     for (name, applications, expected, sent) in [
         (
             "there",
@@ -532,7 +532,7 @@ fn the_topology_is_enabled_after_changes_and_where_events_do_not_tell() {
     let step = LyncTopology {
         front_end: front_end(),
     };
-    let enable = "Enable-CsTopology -Confirm false";
+    let enable = "Enable-CsTopology -Confirm False";
     let start = (14_492, "atl-cs-001.litwareinc.com");
     let found = || decided(&[], &["atl-mbx-001"]);
     for (name, mut bench, events, expected, sent) in [

@@ -1,0 +1,224 @@
+//! The Lync side as its users run it: against the simulated site, over real sockets.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+
+/// A site, and the lab's state of it.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// With the example site as `edit` changes it.
+    fn with(edit: impl FnOnce(String) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(Path::new(EXAMPLES).join("litware.toml")).unwrap();
+        std::fs::write(folder.path().join("site.toml"), edit(text)).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs `command`, which has to end with `code`; gives what it said.
+    #[track_caller]
+    fn run(&self, command: &str, arguments: &[&str], code: i32) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_owaim"))
+            .arg(command)
+            .arg(self.path("site.toml"))
+            .args(["--lab", "--lab-state"])
+            .arg(self.path("state"))
+            .arg("--run-dir")
+            .arg(self.path("runs"))
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        said
+    }
+
+    /// The commands that could have changed the site since the first `before` calls; with what
+    /// they are about, where they are about the topology.
+    fn changes(&self, before: usize) -> Vec<String> {
+        let shown = |call: &Value| {
+            let cmdlet = call["cmdlet"].as_str().unwrap().to_owned();
+            match call["parameters"]["Identity"].as_str() {
+                Some(identity) if cmdlet.contains("-Cs") => format!("{cmdlet} {identity}"),
+                _ => cmdlet,
+            }
+        };
+        let calls = self.calls().split_off(before);
+        let changing = calls.iter().filter(|call| call["changes"] == true);
+        changing.map(shown).collect()
+    }
+
+    fn calls(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("state").join("calls.ndjson"));
+        text.unwrap_or_default()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+fn is_of_lync(change: &String) -> bool {
+    change.contains("-Cs")
+}
+
+/// The overlay of that name among the examples.
+fn overlay(name: &str) -> String {
+    format!("{EXAMPLES}/lab/{name}.toml")
+}
+
+/// Only the first of the backends.
+fn one_backend(text: String) -> String {
+    ["atl-mbx-002", "atl-mbx-003"]
+        .into_iter()
+        .fold(text, |text, name| {
+            let host =
+                format!("[[hosts]]\nname = \"{name}.litwareinc.com\"\nroles = [\"backend\"]\n");
+            assert!(text.contains(&host), "{name}");
+            text.replace(&host, "")
+        })
+}
+
+#[test]
+fn a_site_is_integrated_with_lync_too() {
+    let bench = Bench::with(|text| text);
+    bench.run("plan", &[], 0);
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+    bench.run("apply", &["--yes"], 0);
+    let changes = bench.changes(0);
+    let lync: Vec<_> = changes.iter().filter(|change| is_of_lync(change)).collect();
+    assert_eq!(
+        lync,
+        [
+            "New-CsTrustedApplicationPool atl-owa-001.litwareinc.com",
+            "New-CsTrustedApplication",
+            "Enable-CsTopology",
+            "Invoke-CsManagementStoreReplication",
+        ]
+    );
+    assert!(
+        changes[..4].iter().all(is_of_lync),
+        "Lync first: {changes:?}"
+    );
+    let calls = bench.calls().len();
+    bench.run("apply", &["--yes"], 0);
+    let verified = bench.run("verify", &[], 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+    assert!(verified.contains("verify.lync-events"), "{verified}");
+    // Nobody is turned away: each backend that somebody signed on to has started messaging.
+    assert!(!verified.contains("failed"), "{verified}");
+}
+
+#[test]
+fn a_server_that_lync_finds_by_itself_gets_no_pool() {
+    let bench = Bench::with(one_backend);
+    let with = overlay("collocated-um");
+    let lync = ["--only", "um,lync,verify.lync-events", "--lab-with", &with];
+    let said = bench.run("apply", &[&["--yes"], &lync as &[_]].concat(), 0);
+    assert!(said.contains("finds it by itself"), "{said}");
+    let changes = bench.changes(0);
+    // The servers that were in no dial plan are put into it; the topology is let alone.
+    assert!(
+        changes.iter().all(|change| change.starts_with("Set-UM")),
+        "{changes:?}"
+    );
+    let calls = bench.calls().len();
+    bench.run("apply", &[&["--yes"], &lync as &[_]].concat(), 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+}
+
+#[test]
+fn a_double_entry_is_taken_apart_in_order() {
+    let bench = Bench::with(one_backend);
+    let with = overlay("double-entry");
+    let lync = ["--only", "um,lync,verify.lync-events", "--lab-with", &with];
+    let said = bench.run("verify", &lync, 1);
+    assert!(said.contains("atl-mbx-001"), "{said}");
+    let calls = bench.calls().len();
+    bench.run("apply", &[&["--yes"], &lync as &[_]].concat(), 0);
+    let changes = bench.changes(calls);
+    let changes: Vec<_> = changes.into_iter().filter(is_of_lync).collect();
+    assert_eq!(
+        changes,
+        [
+            "Remove-CsTrustedApplication atl-mbx-001.litwareinc.com/urn:application:outlookwebapp",
+            "Remove-CsTrustedApplicationComputer atl-mbx-001.litwareinc.com",
+            "Remove-CsTrustedApplicationPool atl-mbx-001.litwareinc.com",
+            "Enable-CsTopology",
+            "Invoke-CsManagementStoreReplication",
+        ]
+    );
+    let calls = bench.calls().len();
+    bench.run("apply", &[&["--yes"], &lync as &[_]].concat(), 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+}
+
+#[test]
+fn without_a_way_to_enable_the_topology_nothing_of_lync_is_changed() {
+    let line = "endpoints.lync-local.configuration = \"owaim\"\n";
+    let bench = Bench::with(|text| {
+        assert!(text.contains(line));
+        text.replace(line, "")
+    });
+    let said = bench.run("apply", &["--yes"], 1);
+    for part in ["lync.topology", "double hop", "OcsPowershell", "CredSSP"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let changes = bench.changes(0);
+    assert!(!changes.iter().any(is_of_lync), "{changes:?}");
+    assert!(!changes.is_empty(), "the rest goes on");
+}
+
+#[test]
+fn an_ordinary_session_is_recognised_by_its_errors() {
+    let own = "endpoints.lync-local.configuration = \"owaim\"";
+    let ordinary = "endpoints.lync-local.configuration = \"Microsoft.PowerShell\"";
+    let bench = Bench::with(|text| text.replace(own, ordinary));
+    let said = bench.run("apply", &["--yes", "--only", "lync"], 1);
+    assert!(said.contains("double hop"), "{said}");
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+}
+
+#[test]
+fn the_display_name_of_a_site_is_refused_with_its_site_id() {
+    let bench = Bench::with(|text| text);
+    let with = overlay("site-names");
+    let arguments = ["--yes", "--only", "lync", "--lab-with", &with];
+    let said = bench.run("apply", &arguments, 1);
+    for part in ["a display name", "SiteId \"NA\"", "site_id = \"NA\""] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+}
+
+#[test]
+fn a_replica_that_stays_behind_is_named() {
+    let bench = Bench::with(|text| {
+        format!(
+            "{text}\n[retry.\"lync.replication\"]\nattempt_timeout = \"2s\"\nmax_delay = \"2s\"\ndeadline = \"2s\"\n"
+        )
+    });
+    let with = overlay("replica-never-green");
+    let arguments = ["--yes", "--only", "lync", "--lab-with", &with];
+    let said = bench.run("apply", &arguments, 1);
+    assert!(said.contains("replica atl-edge-001"), "{said}");
+    assert!(!said.contains("replica atl-cs-002"), "{said}");
+    let invoked = |change: &&String| change.starts_with("Invoke-Cs");
+    assert_eq!(bench.changes(0).iter().filter(invoked).count(), 1);
+}

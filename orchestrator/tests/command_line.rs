@@ -474,7 +474,7 @@ fn what_stands_in_the_wrong_place_is_reported_and_left() {
     let sent = bench.changing_calls(0);
     assert_eq!(
         sent.len(),
-        13,
+        17,
         "the rest is brought to its state: {sent:#?}"
     );
     for part in ["Back End", "FrontEnd"] {

@@ -83,22 +83,19 @@ impl LyncSite {
             let bare = names.identity.split_once(':').map_or("", |(_, name)| name);
             same(&names.display_name) || same(&names.identity) || same(bare)
         });
-        let problem = match by_other_name {
-            Some(names) => {
-                let kind = if same(&names.display_name) {
-                    "a display name"
-                } else {
-                    "an identity"
-                };
-                let found = format!("it is {kind}: of {}", names.described());
-                let advice = format!("write site_id = {:?} in the site file", names.site_id);
-                Problem::new(action, found, advice)
-            }
-            None => {
-                let all: Vec<String> = sites.iter().map(Names::described).collect();
-                let found = format!("no such site; there is {}", all.join(", "));
-                Problem::new(action, found, "write one of these SiteIds in the site file")
-            }
+        let problem = if let Some(names) = by_other_name {
+            let kind = if same(&names.display_name) {
+                "a display name"
+            } else {
+                "an identity"
+            };
+            let found = format!("it is {kind}: of {}", names.described());
+            let advice = format!("write site_id = {:?} in the site file", names.site_id);
+            Problem::new(action, found, advice)
+        } else {
+            let all: Vec<String> = sites.iter().map(Names::described).collect();
+            let found = format!("no such site; there is {}", all.join(", "));
+            Problem::new(action, found, "write one of these SiteIds in the site file")
         };
         Err(problem.expecting(expected))
     }

@@ -61,7 +61,7 @@ impl LyncTopology {
         let pool = &cx.site.lync.trusted_application.pool;
         let is_backend = decision.discovered.contains(pool);
         let doubt = match (events.entries(pool), decision.is_required()) {
-            (Some(0), true) | (None, true) => Some(format!(
+            (Some(0) | None, true) => Some(format!(
                 "the events of {host} do not show that it knows {pool}"
             )),
             (Some(1..), false) if !is_backend => {

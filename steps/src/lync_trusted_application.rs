@@ -30,7 +30,7 @@ enum State<'a> {
 }
 
 impl TrustedApplication {
-    fn state<'a>(&self, cx: Context<'_>, seen: &'a Observations) -> Result<State<'a>, Problem> {
+    fn state<'a>(cx: Context<'_>, seen: &'a Observations) -> Result<State<'a>, Problem> {
         let wanted = &cx.site.lync.trusted_application;
         let port = i64::from(wanted.port);
         let here: Vec<Application<'_>> = FrontEnd::applications(seen, APPLICATIONS)?
@@ -66,7 +66,7 @@ impl TrustedApplication {
                     .into(),
             )));
         }
-        let (actual, what) = match self.state(cx, seen)? {
+        let (actual, what) = match Self::state(cx, seen)? {
             State::Right => return Ok(Assessment::of(Verdict::InPlace)),
             State::Missing => (None, format!("application {}", wanted.id)),
             State::WrongPort(a) => (a.port, format!("port of the application {}", wanted.id)),
@@ -136,7 +136,7 @@ impl Step for TrustedApplication {
             wanted.pool.as_str(),
             i32::from(wanted.port),
         );
-        Ok(match self.state(cx, seen)? {
+        Ok(match Self::state(cx, seen)? {
             State::Right => Vec::new(),
             State::Missing => vec![
                 self.action(

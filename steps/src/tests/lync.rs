@@ -1,5 +1,8 @@
 //! The Lync side: dial plans, site, trusted pool and application, topology, replication, events.
 
+// The tables are long; the code beside them is not.
+#![allow(clippy::too_many_lines)]
+
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::PipelineOutput;
 
@@ -16,6 +19,8 @@ use crate::{Fact, PoolDecision, Query, Step, UnifiedMessaging, Verdict};
 
 const FE: &str = "atl-cs-001";
 const POOL: &str = "atl-owa-001.litwareinc.com";
+const BOTH: &[&str] = &["MSExchangeUM", "MSExchangeUMCR"];
+const TWO: &[(&str, &str)] = &[("Atlanta", "SipName"), ("Zug", "2"), ("Old", "TelExtn")];
 const MBX: &str = "atl-mbx-001.litwareinc.com";
 
 fn front_end() -> FrontEnd {
@@ -159,8 +164,6 @@ fn dial_plans_are_added_and_never_replaced() {
                 ])]),
             }
         };
-    const BOTH: &[&str] = &["MSExchangeUM", "MSExchangeUMCR"];
-    const TWO: &[(&str, &str)] = &[("Atlanta", "SipName"), ("Zug", "2"), ("Old", "TelExtn")];
     let step = DialPlans {
         host: host("atl-mbx-001"),
     };

@@ -226,7 +226,7 @@ impl<'a> Executor<'a> {
         loop {
             let wait = match waits.next() {
                 Some(wait) => wait,
-                None if waited < patience => LONG_SETTLING.min(patience - waited),
+                None if waited < patience => LONG_SETTLING.min(patience.saturating_sub(waited)),
                 None => break,
             };
             // What takes long is not waited for by somebody who wants to stop.
@@ -267,9 +267,6 @@ impl<'a> Executor<'a> {
             Verdict::NotApplicable(reason) => Outcome::NotApplicable {
                 reason: reason.clone(),
             },
-            Verdict::Unknown(reason) => Outcome::Unknown {
-                reason: reason.clone(),
-            },
             Verdict::Doubtful { .. } if self.settled => match self.before.take() {
                 Some(differences) => Outcome::Changed { differences },
                 None => Outcome::InPlace,
@@ -277,7 +274,7 @@ impl<'a> Executor<'a> {
             Verdict::Doubtful { differences, .. } if self.may_change() => {
                 return Ok(Err(differences.clone()));
             }
-            Verdict::Doubtful { reason, .. } => Outcome::Unknown {
+            Verdict::Unknown(reason) | Verdict::Doubtful { reason, .. } => Outcome::Unknown {
                 reason: reason.clone(),
             },
             Verdict::Broken(problem) => {

@@ -74,7 +74,7 @@ impl Bench {
     }
 }
 
-fn is_of_lync(change: &String) -> bool {
+fn is_of_lync(change: &str) -> bool {
     change.contains("-Cs")
 }
 
@@ -113,7 +113,7 @@ fn a_site_is_integrated_with_lync_too() {
         ]
     );
     assert!(
-        changes[..4].iter().all(is_of_lync),
+        changes[..4].iter().all(|change| is_of_lync(change)),
         "Lync first: {changes:?}"
     );
     let calls = bench.calls().len();
@@ -155,7 +155,10 @@ fn a_double_entry_is_taken_apart_in_order() {
     let calls = bench.calls().len();
     bench.run("apply", &[&["--yes"], &lync as &[_]].concat(), 0);
     let changes = bench.changes(calls);
-    let changes: Vec<_> = changes.into_iter().filter(is_of_lync).collect();
+    let changes: Vec<_> = changes
+        .into_iter()
+        .filter(|change| is_of_lync(change))
+        .collect();
     assert_eq!(
         changes,
         [
@@ -183,7 +186,10 @@ fn without_a_way_to_enable_the_topology_nothing_of_lync_is_changed() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let changes = bench.changes(0);
-    assert!(!changes.iter().any(is_of_lync), "{changes:?}");
+    assert!(
+        !changes.iter().any(|change| is_of_lync(change)),
+        "{changes:?}"
+    );
     assert!(!changes.is_empty(), "the rest goes on");
 }
 

@@ -7,8 +7,8 @@
 //!
 //! Decided: a change of a virtual directory or a policy alone does not lead to a recycle. Those
 //! values are in the directory and not in the file; whether OWA takes them up only with a new
-//! worker process is not certain, and the vendor asks for the recycle after the edit of the file
-//! only. Where the icon does not show although all is in place, recycle by hand.
+//! worker process is not certain, and a recycle signs every user of the server out. Where the
+//! icon does not show although all is in place, recycle by hand.
 
 use jiff::Timestamp;
 use owaim_inventory::{ExchangeVersion, HostName, Site};

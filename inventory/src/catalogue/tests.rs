@@ -1,6 +1,7 @@
 //! The catalogue against itself and, where it is at hand, against the vendor's reference.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -95,12 +96,13 @@ fn on_premises(applies_to: &Value) -> bool {
 }
 
 #[test]
-#[allow(clippy::print_stderr)] // a skip must be loud
 fn agrees_with_the_vendors_reference() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/facts/cmdlets.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!(
-            "SKIPPED agrees_with_the_vendors_reference: {} is not here",
+        // Not `eprintln!`: the test runner keeps that to itself, and a skip must be seen.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: agrees_with_the_vendors_reference: no {}",
             path.display()
         );
         return;

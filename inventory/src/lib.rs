@@ -17,8 +17,8 @@ pub use parse::{Diagnostics, Look, Mistake, parse, parse_with};
 pub use schema::schema;
 pub use site::{
     CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
-    Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
-    TrustedApplication, Warning,
+    Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, StartupMode,
+    TrustedApplication, UnifiedMessagingRule, Warning,
 };
 pub use steps::{PHASES, STEP_IDS};
 pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, Support, WindowsVersion};

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role, STEP_IDS};
+use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role, STEP_IDS, StartupMode};
 
 /// JSON Schema (draft 2020-12) of the site file.
 pub fn schema() -> Value {
@@ -50,6 +50,15 @@ pub fn schema() -> Value {
                     "items": text("Address of one user", r"^[^@*?\[\]\s]+@[^@*?\[\]\s]+$"),
                 },
             })),
+            "unified_messaging": section("What may be changed of Unified Messaging besides its dial plans", &[], json!({
+                "startup_mode": {
+                    "description": "Startup mode for services of secured dial plans that answer no secured calls; changing it restarts the service",
+                    "enum": StartupMode::ALL.map(StartupMode::name),
+                },
+            })),
+            "lab": section("The simulated site of this file", &["with"], json!({
+                "with": text("File that describes what it begins with, relative to this one", r"\S"),
+            })),
             "hosts": { "description": "Every server", "type": "array", "minItems": 1, "items": host() },
             "credentials": credentials(),
             "retry": retry(),
@@ -76,6 +85,11 @@ fn lync() -> Value {
                 "description": "Port of the application; those of SIP services are refused",
                 "type": "integer", "minimum": 1, "maximum": 65535,
                 "not": { "enum": [5060, 5061, 5062, 5063, 5065, 5066, 5067, 5068] },
+            },
+            "computers": {
+                "description": "Computers of the pool, each a backend; default: one with the pool's own name",
+                "type": "array", "minItems": 1, "uniqueItems": true,
+                "items": host_name("Fully qualified name of a backend"),
             },
         }),
     );

@@ -25,6 +25,10 @@ pub struct Site {
     pub policies: PolicyScope,
     /// Users whose prerequisites are looked at, by address; each once, often none.
     pub sample_users: Vec<String>,
+    /// What may be changed of Unified Messaging besides its dial plans.
+    pub unified_messaging: UnifiedMessagingRule,
+    /// What the simulated site of this file begins with; real servers never see it.
+    pub lab_overlay: Option<std::path::PathBuf>,
     /// Where passwords come from.
     pub credentials: CredentialRules,
     /// How often and how patiently steps are tried again.
@@ -99,6 +103,38 @@ pub struct TrustedApplication {
     pub id: ApplicationId,
     /// Port of the application: bookkeeping in the topology.
     pub port: u16,
+    /// The computers of the pool, each a backend of the site; empty: one with the pool's own name.
+    pub computers: Vec<HostName>,
+}
+
+/// What the site file allows of Unified Messaging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnifiedMessagingRule {
+    /// The startup mode that services in a secured dial plan get where theirs answers no secured
+    /// calls, with a restart of the service; `None`: it is only reported.
+    pub startup_mode: Option<StartupMode>,
+}
+
+/// A startup mode (`UMStartupMode`) with which secured calls are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartupMode {
+    /// Secured and unsecured calls.
+    Dual,
+    /// Secured calls only.
+    Tls,
+}
+
+impl StartupMode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Dual, Self::Tls];
+
+    /// The name in site files and of the cmdlets' parameter.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dual => "Dual",
+            Self::Tls => "TLS",
+        }
+    }
 }
 
 /// Exchange as a whole.

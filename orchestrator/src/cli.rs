@@ -193,7 +193,7 @@ pub(crate) struct LabArgs {
     /// Keep the simulated site's state in this folder between calls
     #[arg(long, value_name = "DIR")]
     pub(crate) lab_state: Option<PathBuf>,
-    /// Lay this file over the simulated site's first state
+    /// Lay this file over the simulated site's first state, in place of the one that the site file names
     #[arg(long, value_name = "FILE")]
     pub(crate) lab_with: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! [`Plan`]: a directed acyclic graph, one node per step and target.
 //!
-//! Edges come from the steps' own dependencies. *Requires* edges pull the required step into the
-//! plan, read-only; *after* edges to steps that are not in it are dropped.
+//! Edges come from the steps' own dependencies. *Requires* and *consults* edges pull the other step
+//! into the plan, read-only; *after* edges to steps that are not in it are dropped.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -78,7 +78,7 @@ impl Plan {
             .iter()
             .map(|node| selection.treatment(mode, node.step.id(), &node.target.host))
             .collect();
-        pull_required(&mut treatments, &dependencies, selection.with_dependencies);
+        pull_needed(&mut treatments, &dependencies, selection.with_dependencies);
 
         let mut graph = DiGraph::new();
         let mut places: Vec<Option<NodeIndex>> = vec![None; nodes.len()];
@@ -202,7 +202,8 @@ impl Plan {
             .collect()
     }
 
-    /// The graph in the language of Graphviz; *requires* edges solid, *after* edges dashed.
+    /// The graph in the language of Graphviz; *requires* edges solid, *consults* edges solid with an
+    /// open head, *after* edges dashed.
     pub fn to_dot(&self) -> String {
         let mut text = String::from("digraph owaim {\n  rankdir=LR;\n  node [shape=box];\n");
         for (id, node) in self.nodes() {
@@ -213,12 +214,12 @@ impl Plan {
             );
         }
         for (from, to, strength) in self.edges() {
-            let style = if strength == Strength::Requires {
-                "solid"
-            } else {
-                "dashed"
+            let style = match strength {
+                Strength::Requires => "style=solid",
+                Strength::Consults => "style=solid, arrowhead=open",
+                Strength::After => "style=dashed",
             };
-            let _ = writeln!(text, "  n{from} -> n{to} [style={style}];");
+            let _ = writeln!(text, "  n{from} -> n{to} [{style}];");
         }
         text + "}\n"
     }
@@ -231,10 +232,10 @@ impl Plan {
             let _ = writeln!(text, "  n{id}[\"{}<br/>{target}\"]", node.step.id());
         }
         for (from, to, strength) in self.edges() {
-            let arrow = if strength == Strength::Requires {
-                "-->"
-            } else {
-                "-.->"
+            let arrow = match strength {
+                Strength::Requires => "-->",
+                Strength::Consults => "--o",
+                Strength::After => "-.->",
             };
             let _ = writeln!(text, "  n{from} {arrow} n{to}");
         }
@@ -253,7 +254,7 @@ impl Plan {
     }
 }
 
-/// The nodes that the dependencies of `node` mean; where one node is meant twice, *requires*
+/// The nodes that the dependencies of `node` mean; where one node is meant twice, the firmer edge
 /// wins.
 fn resolve(
     node: &Node,
@@ -273,16 +274,17 @@ fn resolve(
                 Scope::SameHost => other.host == node.target.host,
                 Scope::All => true,
             };
-            if meant && found.get(&index) != Some(&Strength::Requires) {
-                found.insert(index, strength);
+            if meant {
+                let firmest = found.entry(index).or_insert(strength);
+                *firmest = strength.max(*firmest);
             }
         }
     }
     found.into_iter().collect()
 }
 
-/// Brings in, transitively, what chosen nodes require.
-fn pull_required(
+/// Brings in, transitively, what chosen nodes require or consult.
+fn pull_needed(
     treatments: &mut [Option<Treatment>],
     dependencies: &[Vec<(usize, Strength)>],
     with_dependencies: bool,
@@ -300,7 +302,7 @@ fn pull_required(
                 (treatments[*on], pulled),
                 (None, _) | (Some(Treatment::Support), Treatment::Change)
             );
-            if *strength == Strength::Requires && better {
+            if *strength > Strength::After && better {
                 treatments[*on] = Some(pulled);
                 open.push(*on);
             }

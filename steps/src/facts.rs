@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, Thumbprint, WindowsPath};
 use serde::{Deserialize, Serialize};
 
+use crate::PoolDecision;
+
 /// Something learnt about one host. The last one of a kind counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", content = "value", rename_all = "kebab-case")]
@@ -69,22 +71,6 @@ impl UnifiedMessaging {
     /// URI dial plan.
     pub fn is_discovered(self) -> bool {
         self.service && self.call_router && self.sip_dial_plan
-    }
-}
-
-/// Whether the trusted application pool of the site file has to exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolDecision {
-    /// Backends that need it; it must not exist if there are none.
-    pub needed_by: Vec<HostName>,
-    /// Backends that Lync finds by itself and that must not be in the topology.
-    pub discovered: Vec<HostName>,
-}
-
-impl PoolDecision {
-    /// Whether the pool has to exist.
-    pub fn is_required(&self) -> bool {
-        !self.needed_by.is_empty()
     }
 }
 

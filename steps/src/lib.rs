@@ -48,7 +48,8 @@ mod x509;
 pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, PoolDecision, UnifiedMessaging, WebConfigState};
+pub use facts::{Certificate, Fact, Facts, UnifiedMessaging, WebConfigState};
+pub use lync_trusted_pool::decision::{BackendDecision, PoolDecision, PoolNeed};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

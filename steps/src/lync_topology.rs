@@ -10,8 +10,8 @@ use owaim_proto::psrp::{Command, Pipeline};
 use crate::front_end::FrontEnd;
 use crate::known_servers::{self, KnownServers};
 use crate::{
-    Action, Assessment, Context, Dependency, Difference, Observations, Place, Problem, Query, Step,
-    StepId, Target, Verdict, lync_trusted_application, lync_trusted_pool, read,
+    Action, Assessment, Context, Dependency, Difference, Observations, Place, PoolNeed, Problem,
+    Query, Step, StepId, Target, Verdict, lync_trusted_application, lync_trusted_pool, read,
 };
 
 pub(crate) const ID: StepId = "lync.topology";
@@ -59,8 +59,10 @@ impl LyncTopology {
         let decision = self.front_end.decision(cx)?;
         let host = &self.front_end.host;
         let pool = &cx.site.lync.trusted_application.pool;
-        let is_backend = decision.discovered.contains(pool);
+        let is_backend = decision.is_discovered(pool.as_str());
         let doubt = match (events.entries(pool), decision.is_required()) {
+            // Whether it should be known is not known.
+            _ if decision.is_open() => None,
             (Some(0) | None, true) => Some(format!(
                 "the events of {host} do not show that it knows {pool}"
             )),
@@ -73,8 +75,7 @@ impl LyncTopology {
         // By itself Lync finds a server once; a second entry is the topology's.
         let doubled = || {
             decision
-                .discovered
-                .iter()
+                .with(PoolNeed::MustNotExist)
                 .find(|name| events.entries(name).is_some_and(|entries| entries > 1))
                 .map(|name| format!("by its events, {host} knows {name} twice"))
         };
@@ -90,8 +91,9 @@ impl LyncTopology {
                 "changed in this run".into(),
             )));
         }
+        let open = self.front_end.decision(cx)?.why_open();
         Ok(match self.doubt(cx, seen)? {
-            None => Verdict::InPlace,
+            None => open.map_or(Verdict::InPlace, Verdict::Unknown),
             Some(reason) => Verdict::Doubtful {
                 differences: Self::difference(format!("not known to be in force: {reason}")),
                 reason,

@@ -60,6 +60,9 @@ impl TrustedApplication {
     fn assessed(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
         let wanted = &cx.site.lync.trusted_application;
         let decision = self.front_end.decision(cx)?;
+        if let Some(reason) = decision.why_open() {
+            return Ok(Assessment::of(Verdict::Unknown(reason)));
+        }
         if !decision.is_required() {
             return Ok(Assessment::of(Verdict::NotApplicable(
                 "the trusted application pool must not exist: Lync finds every backend by itself"

@@ -95,13 +95,16 @@ impl Verdict {
     }
 }
 
-/// How firmly one step depends on another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How firmly one step depends on another; from the loosest to the firmest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strength {
-    /// Makes no sense without it.
-    Requires,
     /// Comes later in a whole run; dropped when the other is not chosen.
     After,
+    /// Goes by what the other learns, and can do without: the other is looked at in any case,
+    /// its drift bars as that of a required one, its failure does not.
+    Consults,
+    /// Makes no sense without it.
+    Requires,
 }
 
 /// Which nodes of the other step are meant.
@@ -139,6 +142,15 @@ impl Dependency {
         Self {
             on,
             strength: Strength::Requires,
+            scope: Scope::All,
+        }
+    }
+
+    /// Consults all nodes of `on`.
+    pub const fn consults_all(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::Consults,
             scope: Scope::All,
         }
     }

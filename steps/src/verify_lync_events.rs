@@ -8,8 +8,8 @@ use owaim_inventory::{HostName, LyncVersion};
 use crate::front_end::FrontEnd;
 use crate::known_servers::{self, KnownServers};
 use crate::{
-    Assessment, Context, Dependency, Observations, Problem, Query, Step, StepId, Target, Verdict,
-    lync_replication, lync_topology, lync_trusted_pool,
+    Assessment, Context, Dependency, Observations, PoolNeed, Problem, Query, Step, StepId, Target,
+    Verdict, lync_replication, lync_topology, lync_trusted_pool,
 };
 
 pub(crate) const ID: StepId = "verify.lync-events";
@@ -62,7 +62,8 @@ impl VerifyLyncEvents {
                 None => unknown.push(format!("the log does not tell whether {pool} is known")),
             }
         }
-        for name in &decision.discovered {
+        unknown.extend(decision.why_open());
+        for name in decision.with(PoolNeed::MustNotExist) {
             match (events.entries(name), events.is_discovered(name)) {
                 (Some(2..), _) => {
                     let found = format!(

@@ -198,6 +198,34 @@ pub(super) fn known_hosts(
     }
 }
 
+/// The computers of the trusted pool are the servers that call Lync; a pool of several has a name of
+/// its own.
+pub(super) fn computers(cx: &mut Checker, lync: &LyncDraft, hosts: &HostDrafts) {
+    let pool = lync.trusted_pool.as_ref().map(|(pool, _)| pool);
+    for (name, place) in &lync.computers {
+        if lync.computers.len() > 1 && pool == Some(name) {
+            cx.whole(
+                place,
+                format!("{name} is the trusted pool itself"),
+                "a pool of several computers has a name that is none of theirs",
+            );
+            continue;
+        }
+        let found = hosts
+            .iter()
+            .find(|host| host.name.as_ref().is_some_and(|(known, _)| known == name));
+        match found.map(|host| &host.roles) {
+            None => unknown(cx, hosts, name, place),
+            Some(Some(roles)) if !roles.contains(&Role::Backend) => cx.whole(
+                place,
+                format!("{name} does not render Outlook Web App"),
+                "a host with the role backend",
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
 fn unknown(cx: &mut Checker, hosts: &HostDrafts, name: &HostName, place: &Place) {
     if !hosts.all_named() {
         return;

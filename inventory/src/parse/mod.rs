@@ -69,6 +69,8 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
     let certificate = products::read_certificate(cx, &mut root);
     let policies = products::read_policies(cx, &mut root);
     let sample_users = products::read_users(cx, &mut root);
+    let unified_messaging = products::read_unified_messaging(cx, &mut root);
+    let lab_overlay = products::read_lab(cx, &mut root);
     let hosts = hosts::read(cx, &mut root);
     let credentials = credentials::read(cx, &mut root);
     let retry = retry::read(cx, &mut root);
@@ -80,6 +82,7 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
     checks::versions(cx, &lync, &exchange, &hosts);
     checks::names(cx, &lync, &certificate);
     checks::known_hosts(cx, &exchange, &credentials, &hosts);
+    checks::computers(cx, &lync, &hosts);
 
     let hosts = hosts.complete()?;
     Some(Site {
@@ -90,6 +93,8 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
         hosts,
         policies: policies?,
         sample_users: sample_users?,
+        unified_messaging,
+        lab_overlay,
         credentials: credentials.complete()?,
         retry: retry?,
         limits: limits?,

@@ -1,4 +1,7 @@
-//! The sections `[lync]`, `[exchange]`, `[certificate]`, `[policies]` and `[users]`.
+//! The sections `[lync]`, `[exchange]`, `[certificate]`, `[policies]`, `[users]`,
+//! `[unified_messaging]` and `[lab]`.
+
+use std::path::PathBuf;
 
 use super::checker::Checker;
 use super::section::Section;
@@ -6,7 +9,7 @@ use super::source::Place;
 use super::tree::{Node, Value};
 use crate::{
     ApplicationId, CertificateRule, Exchange, ExchangeVersion, Host, HostName, Lync, LyncVersion,
-    PolicyScope, Role, Thumbprint, TrustedApplication,
+    PolicyScope, Role, StartupMode, Thumbprint, TrustedApplication, UnifiedMessagingRule,
 };
 
 /// `[lync]` as far as it could be read.
@@ -18,6 +21,7 @@ pub(super) struct LyncDraft {
     site_id: Option<String>,
     application: Option<ApplicationId>,
     port: Option<u16>,
+    pub(super) computers: Vec<(HostName, Place)>,
 }
 
 impl LyncDraft {
@@ -26,6 +30,7 @@ impl LyncDraft {
             pool: self.trusted_pool?.0,
             id: self.application?,
             port: self.port?,
+            computers: self.computers.into_iter().map(|(name, _)| name).collect(),
         };
         Some(Lync {
             version: self.version?,
@@ -67,10 +72,39 @@ pub(super) fn read_lync(cx: &mut Checker, root: &mut Section<'_>) -> LyncDraft {
         draft.port = inner
             .required(cx, "port", "a port from 1 to 65535")
             .and_then(|node| port(cx, node));
+        if let Some(node) = inner.optional("computers") {
+            draft.computers = computers(cx, node);
+        }
         inner.finish(cx);
     }
     section.finish(cx);
     draft
+}
+
+/// The computers of the trusted pool.
+fn computers(cx: &mut Checker, node: &Node) -> Vec<(HostName, Place)> {
+    let Value::List(items) = &node.value else {
+        cx.unfit(node, "a list of host names");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        cx.mistake(
+            &node.place,
+            "the list of computers is empty",
+            "at least one host; or no such key, for one computer with the pool's own name",
+        );
+    }
+    let read = |cx: &mut Checker, item: &Node| {
+        cx.name::<HostName>(item, "a fully qualified host name")
+            .map(|name| name.to_string())
+    };
+    let names = unique(cx, items, "computer", read).unwrap_or_default();
+    let places = items.iter().map(|item| item.place.clone());
+    names
+        .iter()
+        .zip(places)
+        .filter_map(|(name, place)| Some((HostName::new(name).ok()?, place)))
+        .collect()
 }
 
 /// A port of the trusted application. Those of Lync's and Unified Messaging's own SIP services
@@ -240,6 +274,37 @@ fn unique(
         names.push(name);
     }
     (cx.count() == before).then_some(names)
+}
+
+/// Reads `[unified_messaging]`, which may be left out: nothing but dial plans is changed then.
+pub(super) fn read_unified_messaging(
+    cx: &mut Checker,
+    root: &mut Section<'_>,
+) -> UnifiedMessagingRule {
+    let mut rule = UnifiedMessagingRule::default();
+    let Some(mut section) = root.section(cx, "unified_messaging", "[unified_messaging]") else {
+        return rule;
+    };
+    let modes = StartupMode::ALL.map(|mode| (mode.name(), mode));
+    rule.startup_mode = section
+        .optional("startup_mode")
+        .and_then(|node| cx.choice(node, &modes));
+    section.finish(cx);
+    rule
+}
+
+/// Reads `[lab]`, which may be left out: the simulated site is a freshly installed one then.
+pub(super) fn read_lab(cx: &mut Checker, root: &mut Section<'_>) -> Option<PathBuf> {
+    const EXPECTED: &str = "the path of a file that describes a simulated site";
+    let mut section = root.section(cx, "lab", "[lab]")?;
+    let node = section.required(cx, "with", EXPECTED);
+    let path = node.and_then(|node| {
+        cx.parsed(node, EXPECTED, |text| {
+            (!text.trim().is_empty()).then(|| PathBuf::from(text))
+        })
+    });
+    section.finish(cx);
+    path
 }
 
 /// Reads `[users]`, which may be left out: nobody is looked at then.

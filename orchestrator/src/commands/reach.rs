@@ -62,6 +62,7 @@ pub(super) async fn start_lab(
     let overlay = args
         .lab_with
         .as_ref()
+        .or(site.lab_overlay.as_ref())
         .map(read_overlay)
         .transpose()?
         .unwrap_or_default();

@@ -20,12 +20,16 @@ pub(super) fn read(args: &SiteArgs) -> Result<Site, CommandError> {
         path: path.clone(),
         source,
     })?;
-    let site = parse_with(&path.display().to_string(), &text, &args.set).map_err(|mistakes| {
-        CommandError::Site {
-            path: path.clone(),
-            mistakes: Box::new(mistakes),
-        }
-    })?;
+    let mut site =
+        parse_with(&path.display().to_string(), &text, &args.set).map_err(|mistakes| {
+            CommandError::Site {
+                path: path.clone(),
+                mistakes: Box::new(mistakes),
+            }
+        })?;
+    if let (Some(overlay), Some(folder)) = (&mut site.lab_overlay, path.parent()) {
+        *overlay = folder.join(&*overlay);
+    }
     for warning in &site.warnings {
         // A warning that cannot be printed stops nothing.
         let _ = writeln!(std::io::stderr(), "warning: {warning}");

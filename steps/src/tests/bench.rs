@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use owaim_inventory::{
     ApplicationId, CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule,
     Exchange, ExchangeVersion, Host, HostName, Limits, Lync, LyncVersion, PolicyScope,
-    PowerShellVersion, RetryRules, Role, SecretSource, Site, TrustedApplication, WindowsPath,
-    catalogue,
+    PowerShellVersion, RetryRules, Role, SecretSource, Site, TrustedApplication,
+    UnifiedMessagingRule, WindowsPath, catalogue,
 };
 use owaim_proto::clixml::{Base, Object, Value};
 use owaim_proto::psrp::{
@@ -55,6 +55,7 @@ pub(super) fn site() -> Site {
                 pool: host("atl-owa-001"),
                 id: ApplicationId::new("OutlookWebApp").unwrap(),
                 port: 5199,
+                computers: Vec::new(),
             },
         },
         exchange: Exchange {
@@ -76,6 +77,8 @@ pub(super) fn site() -> Site {
         ],
         policies: PolicyScope::Named(vec!["Default".into(), "Executives".into()]),
         sample_users: vec!["kenmyer@litwareinc.com".into()],
+        unified_messaging: UnifiedMessagingRule::default(),
+        lab_overlay: None,
         credentials: CredentialRules {
             default: Credential {
                 username: "LITWARE\\admin".into(),

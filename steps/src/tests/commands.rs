@@ -97,7 +97,7 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
             );
             let of_all = ["um.dial-plans", "lync.trusted-pool", "lync.topology"].contains(&on);
             assert_eq!(
-                strength == Strength::Requires,
+                strength > Strength::After,
                 (scope == Scope::SameHost || of_all)
                     && !["verify.event-112", "backend.ucma"].contains(&on)
             );

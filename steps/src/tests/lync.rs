@@ -15,7 +15,9 @@ use crate::lync_trusted_application::TrustedApplication;
 use crate::lync_trusted_pool::TrustedPool;
 use crate::um_dial_plans::DialPlans;
 use crate::verify_lync_events::VerifyLyncEvents;
-use crate::{Fact, PoolDecision, Query, Step, UnifiedMessaging, Verdict};
+use crate::{
+    BackendDecision, Fact, PoolDecision, PoolNeed, Query, Step, UnifiedMessaging, Verdict,
+};
 
 const FE: &str = "atl-cs-001";
 const POOL: &str = "atl-owa-001.litwareinc.com";
@@ -63,6 +65,10 @@ const FOUND: [bool; 3] = [true, true, true];
 #[derive(Clone, Default)]
 struct Topology {
     pools: Vec<(&'static str, &'static str, bool)>,
+    /// In place of one for every pool, with its name.
+    computers: Option<Vec<(&'static str, &'static str)>>,
+    /// Of every pool.
+    treat_as_authenticated: Option<bool>,
     applications: Vec<(&'static str, &'static str, i32)>,
     events: Vec<(i32, &'static str)>,
     discovered: &'static str,
@@ -72,6 +78,8 @@ impl Topology {
     fn whole() -> Self {
         Self {
             pools: vec![(POOL, "Registrar:atl-cs-001.litwareinc.com", false)],
+            computers: None,
+            treat_as_authenticated: Some(true),
             applications: vec![(POOL, "urn:application:outlookwebapp", 5199)],
             events: vec![(14_493, POOL), (14_492, "atl-cs-001.litwareinc.com")],
             discovered: "",
@@ -85,13 +93,21 @@ impl Topology {
                     ("PoolFqdn", (*fqdn).into()),
                     ("Registrar", (*registrar).into()),
                     ("RequiresReplication", (*replicates).into()),
+                    (
+                        "TreatAsAuthenticated",
+                        self.treat_as_authenticated.unwrap_or(true).into(),
+                    ),
                 ])
             })),
-            "computers" => gives(
-                self.pools
-                    .iter()
-                    .map(|(fqdn, ..)| object([("Pool", (*fqdn).into()), ("Fqdn", (*fqdn).into())])),
-            ),
+            "computers" => {
+                let own = self.pools.iter().map(|(fqdn, ..)| (*fqdn, *fqdn)).collect();
+                let computers = self.computers.clone().unwrap_or(own);
+                gives(
+                    computers
+                        .into_iter()
+                        .map(|(pool, fqdn)| object([("Pool", pool.into()), ("Fqdn", fqdn.into())])),
+                )
+            }
             "applications" => gives(self.applications.iter().map(|(pool, id, port)| {
                 object([
                     ("Identity", format!("{pool}/{id}").into()),
@@ -439,15 +455,286 @@ fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
     }
 }
 
+#[test]
+fn a_pool_of_several_computers_has_those_of_the_site_file() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    const OTHER: &str = "atl-mbx-002.litwareinc.com";
+    let own = "Registrar:atl-cs-001.litwareinc.com";
+    let new = "New-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -Registrar \
+               atl-cs-001.litwareinc.com -Site Redmond -RequiresReplication False -ComputerFqdn \
+               atl-mbx-001.litwareinc.com -Confirm False";
+    let join = "New-CsTrustedApplicationComputer -Identity atl-mbx-002.litwareinc.com -Pool \
+                atl-owa-001.litwareinc.com -Confirm False";
+    let ours = vec![(POOL, "urn:application:outlookwebapp", 5199)];
+    let there = |computers: &[&'static str], applications: &[_]| Topology {
+        pools: vec![(POOL, own, false)],
+        computers: Some(computers.iter().map(|name| (POOL, *name)).collect()),
+        applications: applications.to_vec(),
+        ..Topology::whole()
+    };
+    for (name, states, topology, expected, sent, warned) in [
+        (
+            "missing",
+            [SPLIT; 2],
+            Topology::default(),
+            "drifted: trusted application pool",
+            vec![new.to_owned(), join.to_owned()],
+            "",
+        ),
+        (
+            "as it should be",
+            [SPLIT; 2],
+            there(&[MBX, "ATL-mbx-002.litwareinc.com"], &ours),
+            "in place",
+            vec![],
+            "",
+        ),
+        (
+            "lacks one",
+            [SPLIT; 2],
+            there(&[MBX], &ours),
+            "drifted: computer atl-mbx-002.litwareinc.com of the trusted application pool",
+            vec![join.to_owned()],
+            "",
+        ),
+        (
+            "has others too",
+            [SPLIT; 2],
+            there(&[MBX, OTHER, "x.litwareinc.com"], &ours),
+            "in place",
+            vec![],
+            "left alone: x.litwareinc.com",
+        ),
+        (
+            "has one of its own name",
+            [SPLIT; 2],
+            there(&[POOL], &ours),
+            "drifted: computers of the trusted application pool",
+            vec![
+                format!(
+                    "Remove-CsTrustedApplication -Identity {POOL}/urn:application:outlookwebapp -Confirm False"
+                ),
+                format!("Remove-CsTrustedApplicationComputer -Identity {POOL} -Confirm False"),
+                format!("Remove-CsTrustedApplicationPool -Identity {POOL} -Confirm False"),
+                new.to_owned(),
+                join.to_owned(),
+            ],
+            "",
+        ),
+        (
+            "has one of its own name, and others use it",
+            [SPLIT; 2],
+            there(&[POOL], &[(POOL, "urn:application:other", 6000)]),
+            "broken: it was made with a single computer",
+            vec![],
+            "",
+        ),
+        (
+            "one of them is found by Lync",
+            [FOUND, SPLIT],
+            there(&[MBX, OTHER], &ours),
+            "drifted: computer atl-mbx-001.litwareinc.com of the trusted application pool",
+            vec![format!(
+                "Remove-CsTrustedApplicationComputer -Identity {MBX} -Confirm False"
+            )],
+            "",
+        ),
+    ] {
+        let mut bench = unified(states);
+        bench.site.lync.trusted_application.computers =
+            vec![host("atl-mbx-001"), host("atl-mbx-002")];
+        let (seen, found) = bench.look(&step, |query| topology.answer(query));
+        check(name, &found, expected);
+        assert!(
+            found.warnings.concat().contains(warned),
+            "{name}: {:?}",
+            found.warnings
+        );
+        assert_eq!(
+            found.warnings.is_empty(),
+            warned.is_empty(),
+            "{name}: {:?}",
+            found.warnings
+        );
+        if matches!(found.verdict, Verdict::Drifted(_)) {
+            let actions = bench.remedy(&step, &seen);
+            let actions: Vec<_> = actions.iter().map(|a| said(&a.pipeline)).collect();
+            assert_eq!(actions, sent, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_was_set_otherwise_is_set_right_in_one_go() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    let topology = Topology {
+        pools: vec![(POOL, "Registrar:atl-cs-001.litwareinc.com", true)],
+        treat_as_authenticated: Some(false),
+        ..Topology::whole()
+    };
+    let actions = checked(
+        "two properties",
+        &mut unified([SPLIT; 2]),
+        &step,
+        |query| topology.answer(query),
+        "drifted: atl-owa-001.litwareinc.com: RequiresReplication: True -> False; \
+         atl-owa-001.litwareinc.com: TreatAsAuthenticated: False -> True",
+    );
+    assert_eq!(
+        actions,
+        [
+            "Set-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -RequiresReplication False \
+             -TreatAsAuthenticated -Confirm False"
+        ]
+    );
+}
+
+#[test]
+fn a_backend_that_could_not_be_looked_at_leaves_only_itself_open() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    let state = |[service, call_router, sip_dial_plan]: [bool; 3]| {
+        Fact::UnifiedMessaging(UnifiedMessaging {
+            service,
+            call_router,
+            sip_dial_plan,
+        })
+    };
+    let own = "Registrar:atl-cs-001.litwareinc.com";
+    let empty = Topology::default();
+    let whole = Topology::whole();
+    let doubled = Topology {
+        pools: vec![(POOL, own, false), (MBX, own, false)],
+        ..Topology::whole()
+    };
+    for (name, known, topology, pool, expected, sent) in [
+        (
+            "needed by another",
+            SPLIT,
+            &empty,
+            POOL,
+            "drifted: trusted application pool",
+            1,
+        ),
+        (
+            "needed by another, there",
+            SPLIT,
+            &whole,
+            POOL,
+            "in place",
+            0,
+        ),
+        (
+            "not needed by others",
+            FOUND,
+            &empty,
+            POOL,
+            "unknown: whether the trusted application pool",
+            0,
+        ),
+        (
+            "not needed by others, there",
+            FOUND,
+            &whole,
+            POOL,
+            "unknown",
+            0,
+        ),
+        (
+            "a double entry",
+            FOUND,
+            &doubled,
+            POOL,
+            "drifted: trusted application pool atl-mbx-001",
+            2,
+        ),
+        (
+            "the name of the unknown one",
+            SPLIT,
+            &empty,
+            "atl-mbx-002.litwareinc.com",
+            "broken: it has the name",
+            0,
+        ),
+    ] {
+        let mut bench = Bench::new().knows("atl-mbx-001", state(known));
+        bench.site.lync.trusted_application.pool = owaim_inventory::HostName::new(pool).unwrap();
+        let actions = checked(
+            name,
+            &mut bench,
+            &step,
+            |query| topology.answer(query),
+            expected,
+        );
+        assert_eq!(actions.len(), sent, "{name}: {actions:?}");
+    }
+}
+
+#[test]
+fn what_hangs_on_an_open_decision_is_unknown() {
+    let topology = Topology::whole();
+    let steps: [Box<dyn Step>; 3] = [
+        Box::new(TrustedApplication {
+            front_end: front_end(),
+        }),
+        Box::new(LyncTopology {
+            front_end: front_end(),
+        }),
+        Box::new(VerifyLyncEvents {
+            host: host(FE),
+            admin: front_end(),
+        }),
+    ];
+    for step in &steps {
+        checked(
+            step.id(),
+            &mut open(),
+            step.as_ref(),
+            |query| topology.answer(query),
+            "unknown: whether the trusted application pool has to exist is not known: \
+             atl-mbx-002.litwareinc.com: so it is",
+        );
+    }
+}
+
 fn decided(needed_by: &[&str], discovered: &[&str]) -> Bench {
-    let hosts = |names: &[&str]| names.iter().map(|name| host(name)).collect();
+    let rows = |names: &[&str], need| -> Vec<BackendDecision> {
+        let row = |name: &&str| BackendDecision {
+            backend: host(name),
+            need,
+            why: "so it is".into(),
+        };
+        names.iter().map(row).collect()
+    };
+    let backends = [
+        rows(needed_by, PoolNeed::Required),
+        rows(discovered, PoolNeed::MustNotExist),
+    ];
     Bench::new().knows(
         FE,
         Fact::TrustedPool(PoolDecision {
-            needed_by: hosts(needed_by),
-            discovered: hosts(discovered),
+            backends: backends.concat(),
         }),
     )
+}
+
+/// Nobody needs the pool for certain, and one backend could not be looked at.
+fn open() -> Bench {
+    let row = |name, need| BackendDecision {
+        backend: host(name),
+        need,
+        why: "so it is".into(),
+    };
+    let backends = vec![
+        row("atl-mbx-001", PoolNeed::MustNotExist),
+        row("atl-mbx-002", PoolNeed::NotKnown),
+    ];
+    Bench::new().knows(FE, Fact::TrustedPool(PoolDecision { backends }))
 }
 
 fn needed() -> Bench {

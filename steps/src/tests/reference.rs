@@ -13,8 +13,8 @@ use owaim_proto::psrp::PipelineOutput;
 
 use super::bench::{Bench, at, date, gives, host, object, path, said};
 use crate::{
-    Action, Certificate, DISABLE_STEP_IDS, Fact, PoolDecision, Query, Step, Strength,
-    WebConfigState, disable_steps, step_ids, steps_for,
+    Action, BackendDecision, Certificate, DISABLE_STEP_IDS, Fact, PoolDecision, PoolNeed, Query,
+    Step, Strength, UnifiedMessaging, WebConfigState, disable_steps, step_ids, steps_for,
 };
 
 /// What cannot be read off a step.
@@ -239,10 +239,19 @@ fn bench(powershell: u32) -> Bench {
         written: Some(at("2026-11-23T09:30:00Z")),
     };
     let decision = PoolDecision {
-        needed_by: vec![host(BACKEND)],
-        discovered: Vec::new(),
+        backends: vec![BackendDecision {
+            backend: host(BACKEND),
+            need: PoolNeed::Required,
+            why: String::new(),
+        }],
+    };
+    let split = UnifiedMessaging {
+        service: true,
+        call_router: false,
+        sip_dial_plan: true,
     };
     Bench::new()
+        .knows(BACKEND, Fact::UnifiedMessaging(split))
         .knows("atl-cs-001", Fact::TrustedPool(decision))
         .powershell(BACKEND, powershell)
         .powershell("atl-cas-001", powershell)
@@ -387,6 +396,7 @@ fn section(step: &dyn Step) -> String {
         ("endpoint", endpoints.join(", ")),
         ("rights", about.rights.into()),
         ("requires", before(Strength::Requires)),
+        ("consults", before(Strength::Consults)),
         ("comes after", before(Strength::After)),
     ] {
         let _ = writeln!(text, "| {name} | {value} |");

@@ -9,7 +9,7 @@ const EXAMPLE: &str = include_str!("../../examples/litware.toml");
 const REFERENCE: &str = include_str!("../../docs/site-file.md");
 
 /// (where a key is set, where the schema describes its siblings)
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("", ""),
     ("site", "/properties/site"),
     ("lync", "/properties/lync"),
@@ -21,6 +21,8 @@ const SECTIONS: [(&str, &str); 15] = [
     ("certificate", "/properties/certificate"),
     ("policies", "/properties/policies"),
     ("users", "/properties/users"),
+    ("unified_messaging", "/properties/unified_messaging"),
+    ("lab", "/properties/lab"),
     (
         "hosts.\"atl-cas-001.litwareinc.com\"",
         "/properties/hosts/items",

@@ -81,6 +81,48 @@ fn bad_files_give_all_their_mistakes() {
 }
 
 #[test]
+fn every_example_is_a_site() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let site = parse(&path.display().to_string(), &text).unwrap_or_else(|m| panic!("{m}"));
+        assert_eq!(site.warnings, [], "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 5, "only {count}");
+}
+
+#[path = "../examples/large_site.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod large_site;
+
+#[test]
+fn a_large_site_is_a_site() {
+    let site = parse("large.toml", &large_site::site(100, 100)).unwrap();
+    assert_eq!(site.hosts.len(), 201);
+    assert_eq!(site.hosts_with(Role::Backend).count(), 100);
+}
+
+#[test]
+fn a_pool_of_several_computers_is_read() {
+    let text = EXAMPLE.replace(
+        "port = 5199\n",
+        "port = 5199\ncomputers = [\"ATL-MBX-001.litwareinc.com\", \"atl-mbx-002.litwareinc.com\"]\n",
+    );
+    let site = parse("site.toml", &text).unwrap();
+    let names = ["atl-mbx-001.litwareinc.com", "atl-mbx-002.litwareinc.com"];
+    assert_eq!(
+        site.lync.trusted_application.computers,
+        names.map(|name| HostName::new(name).unwrap())
+    );
+}
+
+#[test]
 fn a_terminal_gets_the_line_and_a_pointer() {
     let diagnostics =
         parse("site.toml", &EXAMPLE.replace("port = 5199", "port = 5061")).unwrap_err();

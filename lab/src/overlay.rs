@@ -335,6 +335,8 @@ pub(crate) enum DefectKind {
     RootMissing,
     /// `Web.config` has the two keys, the thumbprint with the invisible mark before it.
     ThumbprintHiddenMark,
+    /// `Web.config` has the two keys, with the certificate of that subject that ends first.
+    ThumbprintStale,
     /// Both services of Unified Messaging in a SIP URI dial plan, and the trusted pool of the
     /// site file beside that.
     DoubleEntry,

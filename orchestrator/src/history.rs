@@ -6,12 +6,13 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use owaim_inventory::HostName;
+use owaim_steps::{TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP};
 use serde::Serialize;
 
 use crate::event::Mode;
 use crate::journal::{self, JournalError};
 use crate::outcome::{ExitCode, Outcome};
-use crate::report::{RunView, json, one_line};
+use crate::report::{ChangeEnd, RunView, json, one_line};
 use crate::run_dir::{RunDir, RunDirError};
 use crate::transcript;
 
@@ -233,6 +234,40 @@ pub fn known_before(root: &Path, site: &str, run: &str) -> Result<Known, RunDirE
     Ok(latest)
 }
 
+/// The last run of `site` before `run` that changed the topology, and the Front End that it asked,
+/// if no journal shows that the topology was enabled since. Damaged journals are passed over.
+pub fn topology_unconfirmed(
+    root: &Path,
+    site: &str,
+    run: &str,
+) -> Result<Option<(HostName, String)>, RunDirError> {
+    let is_apply = |dir: &&RunDir| dir.run().contains(Mode::Apply.word());
+    for dir in RunDir::list(root, Some(site))?
+        .iter()
+        .rev()
+        .filter(|dir| dir.run() < run)
+        .filter(is_apply)
+        .take(LOOK_BACK)
+    {
+        let Ok(view) = view(dir) else { continue };
+        let mut last = None;
+        for node in &view.nodes {
+            let step = node.info.step.as_str();
+            let changes = TOPOLOGY_CHANGING_STEPS.contains(&step);
+            for change in &node.changes {
+                let enabled = step == TOPOLOGY_STEP && change.end == ChangeEnd::Done;
+                if changes || enabled {
+                    last = last.max(Some((change.at, enabled, &node.info.host)));
+                }
+            }
+        }
+        if let Some((_, enabled, host)) = last {
+            return Ok((!enabled).then(|| (host.clone(), dir.run().to_owned())));
+        }
+    }
+    Ok(None)
+}
+
 /// How drift has moved from one run to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -304,7 +339,7 @@ mod tests {
     use super::*;
     use crate::bus::Consumer;
     use crate::canned;
-    use crate::event::Event;
+    use crate::event::{Event, EventKind, NodeId, NodeInfo, Treatment};
     use crate::journal::Journal;
 
     fn record(root: &Path, run: &str, events: &[Event]) -> RunDir {
@@ -386,6 +421,84 @@ mod tests {
                 .unwrap()
                 .ends_with("the run was cut short\n")
         );
+    }
+
+    #[test]
+    fn a_topology_that_was_changed_and_not_enabled_is_remembered() {
+        const POOL: NodeId = 0;
+        const TOPOLOGY: NodeId = 1;
+        let begins = |node| EventKind::ChangeStarting {
+            node,
+            attempt: 1,
+            action: "it".into(),
+            summary: String::new(),
+            saved: BTreeMap::new(),
+        };
+        let ends = |node, error: Option<&str>| EventKind::ChangeDone {
+            node,
+            attempt: 1,
+            action: "it".into(),
+            error: error.map(Into::into),
+        };
+        let run = |kinds: &[EventKind]| {
+            let nodes = ["lync.trusted-pool", "lync.topology"];
+            let nodes = (0..).zip(nodes).map(|(node, step)| NodeInfo {
+                node,
+                step: step.into(),
+                host: canned::host("atl-cs-001"),
+                object: None,
+                title: String::new(),
+                treatment: Treatment::Change,
+                after: Vec::new(),
+            });
+            let start = EventKind::RunStarted {
+                run: String::new(),
+                site: "litware".into(),
+                mode: Mode::Apply,
+                version: String::new(),
+                nodes: nodes.collect(),
+            };
+            canned::dated([&[start], kinds].concat())
+        };
+        let changed = [begins(POOL), ends(POOL, None)];
+        let lost = [begins(POOL)];
+        let enabled = [begins(TOPOLOGY), ends(TOPOLOGY, None)];
+        let refused = [begins(TOPOLOGY), ends(TOPOLOGY, Some("no rights"))];
+        for (name, runs, expected) in [
+            ("nothing", vec![run(&[])], None),
+            (
+                "changed and enabled",
+                vec![run(&[&changed[..], &enabled].concat())],
+                None,
+            ),
+            ("changed", vec![run(&changed)], Some("run-apply-0")),
+            ("perhaps changed", vec![run(&lost)], Some("run-apply-0")),
+            (
+                "changed and refused",
+                vec![run(&[&changed[..], &refused].concat())],
+                Some("run-apply-0"),
+            ),
+            (
+                "changed, enabled by the next",
+                vec![run(&changed), run(&enabled)],
+                None,
+            ),
+            (
+                "changed again, then a run without a change",
+                vec![run(&enabled), run(&changed), run(&[])],
+                Some("run-apply-1"),
+            ),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            for (number, events) in runs.iter().enumerate() {
+                record(root.path(), &format!("run-apply-{number}"), events);
+            }
+            // A plan changes nothing, whatever it says.
+            record(root.path(), "run-plan-8", &run(&changed));
+            let found = topology_unconfirmed(root.path(), "litware", "run-z").unwrap();
+            let expected = expected.map(|run| (canned::host("atl-cs-001"), run.to_owned()));
+            assert_eq!(found, expected, "{name}");
+        }
     }
 
     #[test]

@@ -167,8 +167,13 @@ impl Redactor {
     fn fact(&self, fact: &mut Fact) {
         match fact {
             Fact::Certificate(certificate) => self.clean(&mut certificate.subject),
-            Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => {
-                self.clean(text);
+            Fact::DomainController(text)
+            | Fact::Torn(text)
+            | Fact::RestartDue(text)
+            | Fact::TopologyUnconfirmed(text)
+            | Fact::Pending(text) => self.clean(text),
+            Fact::TrustedPool(decision) => {
+                self.clean_all(decision.backends.iter_mut().map(|row| &mut row.why));
             }
             Fact::PowerShell(_)
             | Fact::Exchange(_)
@@ -178,7 +183,6 @@ impl Redactor {
             | Fact::WorkerStarted(_)
             | Fact::SignOn(_)
             | Fact::UnifiedMessaging(_)
-            | Fact::TrustedPool(_)
             | Fact::TopologyChanged => {}
         }
     }

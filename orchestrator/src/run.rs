@@ -70,6 +70,11 @@ impl Run {
         }
     }
 
+    /// Notes what an earlier run left behind at `host`, before this one begins.
+    pub fn inherit(&self, host: &HostName, fact: Fact) {
+        self.learn(host, &[fact]);
+    }
+
     /// Notes that a change by the step `id` is still to come on `host`.
     pub(crate) fn expect_change(&self, host: &HostName, id: &str) {
         self.facts

@@ -20,6 +20,13 @@ struct Call {
     err: String,
 }
 
+/// Calls that bring the example site to its state: two directories, two policies; a copy, a write
+/// and a recycle on each of three backends; a pool, an application, the topology, its replication.
+const CHANGES: usize = 17;
+
+/// Steps of the example site.
+const STEPS: usize = 43;
+
 impl Bench {
     /// With the example site.
     fn new() -> Self {
@@ -182,8 +189,7 @@ fn a_site_is_brought_to_its_state_and_stays_there() {
         let applied = bench.run("apply", &["--yes"]).ends(0);
         assert!(applied.out.contains("backend.recycle"), "{}", applied.out);
         let sent = bench.changing_calls(calls);
-        // Two directories, two policies; a copy, a write and a recycle on each of three backends.
-        assert_eq!(sent.len(), 13, "{sent:#?}");
+        assert_eq!(sent.len(), CHANGES, "{sent:#?}");
         assert!(
             sent.iter()
                 .all(|call| call["effect"] == true && call["result"].as_str().is_some()),
@@ -286,7 +292,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_contacted() {
 
     let bad = Bench::with(|text| text.replace("5199", "5061").replace("cas-002", "cas 002"));
     let refused = bad.run("plan", &[]).ends(3);
-    for place in [":21:", ":42:"] {
+    for place in [":21:", ":49:"] {
         assert!(refused.err.contains(place), "{}", refused.err);
     }
 }
@@ -391,7 +397,13 @@ fn a_server_that_is_down_holds_up_nobody_else() {
         applied.out
     );
     let changed = hosts(&bench.changing_calls(0));
-    let expected = ["atl-cas-001", "atl-cas-002", "atl-mbx-001", "atl-mbx-003"];
+    let expected = [
+        "atl-cas-001",
+        "atl-cas-002",
+        "atl-cs-001",
+        "atl-mbx-001",
+        "atl-mbx-003",
+    ];
     assert_eq!(
         changed,
         expected
@@ -473,7 +485,7 @@ fn what_stands_in_the_wrong_place_is_reported_and_left() {
     let sent = bench.changing_calls(0);
     assert_eq!(
         sent.len(),
-        13,
+        CHANGES,
         "the rest is brought to its state: {sent:#?}"
     );
     for part in ["Back End", "FrontEnd"] {
@@ -502,7 +514,7 @@ fn the_prerequisites_of_users_are_reported() {
         assert!(found.contains(text), "{text} in {found}");
     }
     assert!(!found.contains("user1@litwareinc.com:"), "{found}");
-    assert_eq!(bench.changing_calls(0).len(), 13);
+    assert_eq!(bench.changing_calls(0).len(), CHANGES);
 
     let unknown = Bench::with(|text| text + "\n[users]\nsample = [\"nobody@litwareinc.com\"]\n");
     let found = unknown.run("verify", &["--only", "mailbox.users"]).ends(1);
@@ -700,7 +712,9 @@ fn reports_are_one_document_and_nothing_else() {
     let bench = Bench::new();
     let plan: Value =
         serde_json::from_str(&bench.run("plan", &["--format", "json"]).ends(0).out).unwrap();
-    assert_eq!(plan["nodes"].as_array().unwrap().len(), 32);
+    assert_eq!(plan["nodes"].as_array().unwrap().len(), STEPS);
+    let decision = plan["pool_decision"].as_array().unwrap();
+    assert!(decision.len() == 3 && decision.iter().all(|row| row["need"] == "required"));
     let powershell = bench.run("plan", &["--format", "powershell"]).ends(0).out;
     assert!(
         powershell

@@ -17,7 +17,7 @@ impl Bench {
     /// With the example site as `edit` changes it.
     fn with(edit: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = std::fs::read_to_string(Path::new(EXAMPLES).join("litware-lync.toml")).unwrap();
+        let text = std::fs::read_to_string(Path::new(EXAMPLES).join("litware.toml")).unwrap();
         std::fs::write(folder.path().join("site.toml"), edit(text)).unwrap();
         Self { folder }
     }

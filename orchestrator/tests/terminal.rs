@@ -95,7 +95,7 @@ fn bars_show_each_busy_server_and_the_whole() {
     assert_eq!(terminal.ends(), 0, "{}", terminal.seen);
     // Cursor movements of bars that are redrawn, a line for a busy server, the overall count.
     assert!(terminal.seen.contains("\u{1b}["), "{}", terminal.seen);
-    assert!(terminal.seen.contains("/32"), "{}", terminal.seen);
+    assert!(terminal.seen.contains("/43"), "{}", terminal.seen);
     assert!(
         terminal.seen.contains("backend.web-config"),
         "{}",
@@ -141,7 +141,7 @@ fn an_apply_shows_the_plan_and_asks() {
     terminal.waits_for("[y/N]");
     terminal.types("y\n");
     assert_eq!(terminal.ends(), 0, "{}", terminal.seen);
-    assert_eq!(calls(folder.path()), 13);
+    assert_eq!(calls(folder.path()), 17);
 }
 
 #[test]

@@ -37,6 +37,13 @@ pub const STEP_IDS: [StepId; 19] = [
     verify_lync_events::ID,
 ];
 
+/// The steps whose changes have no effect before [`TOPOLOGY_STEP`] has made its own.
+pub const TOPOLOGY_CHANGING_STEPS: [StepId; 2] =
+    [lync_trusted_pool::ID, lync_trusted_application::ID];
+
+/// The step that puts the topology into force.
+pub const TOPOLOGY_STEP: StepId = lync_topology::ID;
+
 /// The ids of the steps that take instant messaging out of service.
 pub const DISABLE_STEP_IDS: [StepId; 1] = [cas_owa_virtual_directory_off::ID];
 

@@ -37,6 +37,11 @@ pub enum Fact {
     UnifiedMessaging(UnifiedMessaging),
     /// Whether the trusted application pool has to exist; known of the Front End that is asked.
     TrustedPool(PoolDecision),
+    /// The startup mode of that service was found to need a change, after which the service has to
+    /// be restarted.
+    RestartDue(String),
+    /// That run changed the topology, and its record does not show that it was enabled since.
+    TopologyUnconfirmed(String),
     /// The topology was found to need a change: it is not in force before it is enabled.
     TopologyChanged,
     /// A change to this host's messaging configuration is still to come in this run, by the
@@ -162,6 +167,10 @@ impl Facts {
     latest!(
         /// What Unified Messaging on `host` means for Lync.
         unified_messaging, UnifiedMessaging, UnifiedMessaging
+    );
+    latest!(
+        /// The run that changed the topology without enabling it, at the Front End `host`.
+        topology_unconfirmed, TopologyUnconfirmed, String
     );
     latest!(
         /// The decision about the trusted pool, at the Front End `host`.

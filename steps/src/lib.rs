@@ -46,7 +46,8 @@ pub mod web_config;
 mod x509;
 
 pub use catalog::{
-    DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
+    DISABLE_STEP_IDS, PHASES, STEP_IDS, TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP, disable_steps,
+    phase_of, step_ids, steps_for,
 };
 pub use facts::{Certificate, Fact, Facts, UnifiedMessaging, WebConfigState};
 pub use lync_trusted_pool::decision::{BackendDecision, PoolDecision, PoolNeed};

@@ -2,7 +2,8 @@
 //!
 //! A change of the topology takes effect with `Enable-CsTopology`, and nothing that can be read
 //! says that one waits for it. What shows are the events with which Front Ends tell whom they
-//! trust. Where those do not tell, enabling once more does no harm. It needs database, directory
+//! trust, and the journals of earlier runs. Where those do not tell, enabling once more does no harm.
+//! It needs database, directory
 //! and file share in one go: a session configuration of its own on the Front End, or nothing.
 
 use owaim_proto::psrp::{Command, Pipeline};
@@ -72,6 +73,12 @@ impl LyncTopology {
             (None, false) => Some(format!("the events of {host} do not tell whom it knows")),
             _ => None,
         };
+        let recorded = || {
+            let run = cx.facts.topology_unconfirmed(host)?;
+            Some(format!(
+                "the run {run} changed the topology, and its journal does not show that it was enabled since"
+            ))
+        };
         // By itself Lync finds a server once; a second entry is the topology's.
         let doubled = || {
             decision
@@ -79,7 +86,7 @@ impl LyncTopology {
                 .find(|name| events.entries(name).is_some_and(|entries| entries > 1))
                 .map(|name| format!("by its events, {host} knows {name} twice"))
         };
-        Ok(doubt.or_else(doubled))
+        Ok(doubt.or_else(doubled).or_else(recorded))
     }
 
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Verdict, Problem> {

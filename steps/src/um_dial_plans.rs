@@ -3,8 +3,11 @@
 //! Lync trusts Exchange servers that host such a plan. A plain list would replace what is there:
 //! plans are only ever added. Whether both services are on one machine, and in a plan, decides
 //! whether Lync finds the server by itself: the steps of the Lync side learn it here.
+//!
+//! A startup mode that answers no secured calls is reported, and changed where the site file
+//! allows it: that takes a restart of the service, which ends the calls in progress.
 
-use owaim_inventory::{ExchangeVersion, HostName};
+use owaim_inventory::{ExchangeVersion, HostName, StartupMode};
 use owaim_proto::clixml::{Object, Value};
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 
@@ -31,6 +34,7 @@ const PARTS: [Part; 2] = [
     Part {
         service: "MSExchangeUM",
         query: "um-service",
+        restart: "restart-um-service",
         get: "Get-UMService",
         set: "Set-UMService",
         parameter: "Identity",
@@ -38,6 +42,7 @@ const PARTS: [Part; 2] = [
     Part {
         service: "MSExchangeUMCR",
         query: "um-call-router",
+        restart: "restart-um-call-router",
         get: "Get-UMCallRouterSettings",
         set: "Set-UMCallRouterSettings",
         parameter: "Server",
@@ -49,6 +54,7 @@ const PARTS: [Part; 2] = [
 struct Part {
     service: &'static str,
     query: &'static str,
+    restart: &'static str,
     get: &'static str,
     set: &'static str,
     parameter: &'static str,
@@ -77,7 +83,19 @@ struct Found<'a> {
     missing: Vec<String>,
     /// Whether it is in a SIP URI dial plan already.
     is_in_one: bool,
-    is_tcp: bool,
+    /// Whether it answers no secured calls, and a dial plan is secured.
+    is_deaf: bool,
+}
+
+/// What has to be done about the startup mode of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Startup {
+    /// Nothing, or nothing that this program may do.
+    Kept,
+    /// Set it, then restart the service.
+    Set(StartupMode),
+    /// It was set in this run; that the service was restarted since is not known.
+    Restart,
 }
 
 /// Whether Unified Messaging of that generation has these services.
@@ -160,8 +178,9 @@ impl DialPlans {
                 .map(|plan| plan.name.clone())
                 .collect(),
             is_in_one: plans.iter().any(is_in),
-            is_tcp: read::text(settings, "UMStartupMode")
-                .is_some_and(|mode| mode.eq_ignore_ascii_case(TCP)),
+            is_deaf: plans.iter().any(|plan| plan.is_secured)
+                && read::text(settings, "UMStartupMode")
+                    .is_some_and(|mode| mode.eq_ignore_ascii_case(TCP)),
             members,
         })
     }
@@ -177,6 +196,15 @@ impl DialPlans {
             .map(|part| self.found(seen, part, &plans))
             .collect();
         Ok((plans, found?))
+    }
+
+    fn startup(cx: Context<'_>, found: &Found<'_>) -> Startup {
+        let due = Fact::RestartDue(found.part.service.into());
+        match cx.site.unified_messaging.startup_mode {
+            Some(mode) if found.is_deaf => Startup::Set(mode),
+            Some(_) if !cx.remedied && cx.earlier.contains(&due) => Startup::Restart,
+            _ => Startup::Kept,
+        }
     }
 
     fn controller(cx: Context<'_>, found: &[Found<'_>]) -> Option<String> {
@@ -203,8 +231,8 @@ impl DialPlans {
         } else if plans.is_empty() {
             Verdict::NotApplicable("the organization has no SIP URI dial plan".into())
         } else {
-            let lacking = found.iter().filter(|f| !f.missing.is_empty());
-            Verdict::from_differences(lacking.map(Found::difference).collect())
+            let differences = |f| Found::differences(f, Self::startup(cx, f));
+            Verdict::from_differences(found.iter().flat_map(differences).collect())
         };
         let secured: Vec<&str> = plans
             .iter()
@@ -213,11 +241,12 @@ impl DialPlans {
             .collect();
         let warnings = found
             .iter()
-            .filter(|f| f.is_tcp && !secured.is_empty())
+            .filter(|f| f.is_deaf && Self::startup(cx, f) == Startup::Kept)
             .map(|f| {
                 format!(
                     "{} on {} starts in mode TCP and answers no calls of the secured dial plans {}: a change to Dual \
-                     needs a restart of the service, which ends calls, and is left to people",
+                     needs a restart of the service, which ends calls; unified_messaging.startup_mode of the site file \
+                     allows both",
                     f.part.service,
                     self.host,
                     secured.join(", ")
@@ -227,9 +256,12 @@ impl DialPlans {
         let mut assessment = Assessment::of(verdict)
             .with_fact(fact)
             .with_warnings(warnings);
-        assessment
-            .facts
-            .extend(Self::controller(cx, &found).map(Fact::DomainController));
+        let set = found
+            .iter()
+            .filter(|f| matches!(Self::startup(cx, f), Startup::Set(_)));
+        let restarts = set.map(|f| Fact::RestartDue(f.part.service.into()));
+        let controller = Self::controller(cx, &found).map(Fact::DomainController);
+        assessment.facts.extend(restarts.chain(controller));
         Ok(assessment)
     }
 
@@ -260,22 +292,45 @@ fn is_none(output: &PipelineOutput) -> bool {
 }
 
 impl Found<'_> {
-    fn difference(&self) -> Difference {
-        let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(", "));
-        let wanted: Vec<String> = self.members.iter().chain(&self.missing).cloned().collect();
-        Difference {
-            what: format!("dial plans of {}", self.part.service),
-            actual: listed(&self.members),
-            desired: listed(&wanted),
+    fn differences(&self, startup: Startup) -> Vec<Difference> {
+        let service = self.part.service;
+        let difference = |what: &str, actual: Option<String>, desired: Option<String>| Difference {
+            what: format!("{what} of {service}"),
+            actual,
+            desired,
             diff: None,
+        };
+        let listed = |names: &[String]| (!names.is_empty()).then(|| names.join(", "));
+        let mut differences = Vec::new();
+        if !self.missing.is_empty() {
+            let wanted: Vec<String> = self.members.iter().chain(&self.missing).cloned().collect();
+            differences.push(difference(
+                "dial plans",
+                listed(&self.members),
+                listed(&wanted),
+            ));
         }
+        match startup {
+            Startup::Kept => {}
+            Startup::Set(mode) => {
+                let (actual, desired) = (Some(TCP.into()), Some(mode.name().into()));
+                differences.push(difference("startup mode", actual, desired));
+            }
+            Startup::Restart => {
+                let actual = Some("not known to have happened".into());
+                let desired = Some("since the startup mode was set".into());
+                differences.push(difference("restart", actual, desired));
+            }
+        }
+        differences
     }
 
     fn saved(&self) -> Saved {
-        let before = serde_json::json!({ "DialPlans": self.members });
+        let mode = read::text(self.settings, "UMStartupMode");
+        let before = serde_json::json!({ "DialPlans": self.members, "UMStartupMode": mode });
         Saved {
             name: format!("{}.json", messaging::file_name(self.part.query)),
-            origin: format!("dial plans of {}", self.part.service),
+            origin: format!("settings of {}", self.part.service),
             content: format!("{before:#}\n").into_bytes(),
         }
     }
@@ -333,34 +388,83 @@ impl Step for DialPlans {
     fn remedy(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Action>, Problem> {
         let (_, found) = self.all(seen)?;
         let controller = Self::controller(cx, &found);
-        let action = |f: &Found<'_>| {
-            let plans: Vec<Value> = f.missing.iter().map(|name| name.as_str().into()).collect();
+        let mut actions = Vec::new();
+        for f in &found {
+            let startup = Self::startup(cx, f);
+            actions.extend(self.settings(cx, f, startup, controller.as_deref()));
+            if startup != Startup::Kept {
+                actions.push(self.restart(f.part));
+            }
+        }
+        Ok(actions)
+    }
+
+    fn repeatable(&self, action: &Action) -> bool {
+        // A second restart would end the calls that came after the first.
+        PARTS.iter().all(|part| part.restart != action.name)
+    }
+}
+
+impl DialPlans {
+    /// One change of the settings of a service, if it needs any.
+    fn settings(
+        &self,
+        cx: Context<'_>,
+        found: &Found<'_>,
+        startup: Startup,
+        controller: Option<&str>,
+    ) -> Option<Action> {
+        let Found { part, missing, .. } = found;
+        let mut command = Command::new(part.set).with(part.parameter, self.host.as_str());
+        let mut summary = Vec::new();
+        if !missing.is_empty() {
+            let plans: Vec<Value> = missing.iter().map(|name| name.as_str().into()).collect();
             let change = Object::hashtable(vec![("Add".into(), Value::from(plans))]);
-            let mut command = Command::new(f.part.set)
-                .with(f.part.parameter, self.host.as_str())
-                .with("DialPlans", Value::from(change))
-                .with("Confirm", false);
-            if let Some(name) = &controller {
-                command = command.with("DomainController", name.as_str());
-            }
-            Action {
-                name: f.part.query,
-                place: Place::exchange(&cx.site.exchange.admin_host),
-                pipeline: Pipeline::new(command),
-                changes: true,
-                summary: format!(
-                    "add {} of {} to {}",
-                    f.part.service,
-                    self.host,
-                    f.missing.join(", ")
-                ),
-                saves: vec![f.saved()],
-            }
-        };
-        Ok(found
-            .iter()
-            .filter(|f| !f.missing.is_empty())
-            .map(action)
-            .collect())
+            command = command.with("DialPlans", Value::from(change));
+            summary.push(format!(
+                "add {} of {} to {}",
+                part.service,
+                self.host,
+                missing.join(", ")
+            ));
+        }
+        if let Startup::Set(mode) = startup {
+            command = command.with("UMStartupMode", mode.name());
+            summary.push(format!(
+                "set the startup mode of {} to {}",
+                part.service,
+                mode.name()
+            ));
+        }
+        if summary.is_empty() {
+            return None;
+        }
+        command = command.with("Confirm", false);
+        if let Some(name) = controller {
+            command = command.with("DomainController", name);
+        }
+        Some(Action {
+            name: part.query,
+            place: Place::exchange(&cx.site.exchange.admin_host),
+            pipeline: Pipeline::new(command),
+            changes: true,
+            summary: summary.join(", and "),
+            saves: vec![found.saved()],
+        })
+    }
+
+    fn restart(&self, part: Part) -> Action {
+        let restart = Command::new("Restart-Service").with("Name", part.service);
+        Action {
+            name: part.restart,
+            place: Place::windows(&self.host),
+            pipeline: Pipeline::new(restart.with("Confirm", false)),
+            changes: true,
+            summary: format!(
+                "restart {} on {}, which ends the calls in progress",
+                part.service, self.host
+            ),
+            saves: Vec::new(),
+        }
     }
 }

@@ -207,7 +207,7 @@ pub(super) fn computers(cx: &mut Checker, lync: &LyncDraft, hosts: &HostDrafts) 
             cx.whole(
                 place,
                 format!("{name} is the trusted pool itself"),
-                "a pool of several computers has a name that is none of theirs",
+                "a name that is none of its computers', since it has several",
             );
             continue;
         }

@@ -94,17 +94,19 @@ fn computers(cx: &mut Checker, node: &Node) -> Vec<(HostName, Place)> {
             "at least one host; or no such key, for one computer with the pool's own name",
         );
     }
-    let read = |cx: &mut Checker, item: &Node| {
-        cx.name::<HostName>(item, "a fully qualified host name")
-            .map(|name| name.to_string())
-    };
-    let names = unique(cx, items, "computer", read).unwrap_or_default();
-    let places = items.iter().map(|item| item.place.clone());
-    names
-        .iter()
-        .zip(places)
-        .filter_map(|(name, place)| Some((HostName::new(name).ok()?, place)))
-        .collect()
+    let mut computers: Vec<(HostName, Place)> = Vec::new();
+    for item in items {
+        let Some(name) = cx.name::<HostName>(item, "a fully qualified host name") else {
+            continue;
+        };
+        if computers.iter().any(|(known, _)| *known == name) {
+            let message = format!("computer {name} is listed twice");
+            cx.mistake(&item.place, message, "each computer once");
+            continue;
+        }
+        computers.push((name, item.place.clone()));
+    }
+    computers
 }
 
 /// A port of the trusted application. Those of Lync's and Unified Messaging's own SIP services

@@ -542,8 +542,12 @@ fn apply_defects(
             }
             DefectKind::RootMissing => state.root_missing = true,
             DefectKind::RefusedByLync => state.refused_by_lync = true,
-            DefectKind::ThumbprintHiddenMark => {
-                if let Some(text) = marked(state, site, &file) {
+            DefectKind::ThumbprintHiddenMark | DefectKind::ThumbprintStale => {
+                let mark = match defect.defect {
+                    DefectKind::ThumbprintHiddenMark => "\u{200e}",
+                    _ => "",
+                };
+                if let Some(text) = set_up_before(state, site, &file, mark) {
                     state.files.place(&file, text, installed);
                 }
             }
@@ -552,18 +556,16 @@ fn apply_defects(
     }
 }
 
-/// The configuration file with both keys, the thumbprint as it is copied from the certificate
-/// dialog.
-fn marked(state: &HostState, site: &Site, file: &str) -> Option<Vec<u8>> {
+/// The configuration file with both keys: `mark` and the thumbprint of the certificate that ends
+/// first, as it was before the others came.
+fn set_up_before(state: &HostState, site: &Site, file: &str, mark: &str) -> Option<Vec<u8>> {
     let subject = site.certificate.subject.as_str();
-    let thumbprint = state
-        .certificates
-        .iter()
-        .find(|c| c.common_name() == subject)?
-        .thumbprint();
+    let named = |c: &&Certificate| c.common_name() == subject;
+    let oldest = state.certificates.iter().filter(named);
+    let thumbprint = oldest.min_by_key(|c| c.not_after)?.thumbprint();
     webconfig::with_settings(
         state.files.read(file)?,
         site.lync.pool.as_str(),
-        &format!("\u{200e}{thumbprint}"),
+        &format!("{mark}{thumbprint}"),
     )
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
+use owaim_steps::Fact;
 
 use super::error::CommandError;
 use super::reach::Reach;
@@ -216,6 +217,7 @@ async fn execute(
         Mode::Drift => Some(history::known_before(&root, &site.name, &run_id)?),
         Mode::Plan | Mode::Apply | Mode::Verify => None,
     };
+    let unconfirmed = history::topology_unconfirmed(&root, &site.name, &run_id)?;
     let bus = bus(args, &dir, reach, &shown, before)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),
@@ -233,6 +235,9 @@ async fn execute(
         Box::new(Before(dir.clone())),
         stop,
     );
+    if let Some((host, earlier)) = unconfirmed {
+        run.inherit(&host, Fact::TopologyUnconfirmed(earlier));
+    }
     let options = RunOptions {
         run: run_id.clone(),
         strict: args.strict,

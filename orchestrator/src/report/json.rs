@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use owaim_steps::{Difference, Problem};
+use owaim_steps::{BackendDecision, Difference, Problem};
 use serde::Serialize;
 
-use super::{Counts, NodeView, RunView};
+use super::{Counts, NodeView, RunView, decision};
 use crate::event::{Mode, PlannedAction, Treatment};
 use crate::history::Comparison;
 use crate::outcome::{ExitCode, FailureCause, Outcome};
@@ -27,6 +27,9 @@ struct Document<'a> {
     counts: Counts,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<&'a Comparison>,
+    /// What each backend needs of the trusted application pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_decision: Option<&'a [BackendDecision]>,
     nodes: Vec<Node<'a>>,
     run_dir: String,
 }
@@ -113,6 +116,7 @@ pub fn write(
         exit_code: view.exit.map(Exit::from),
         counts: view.counts(),
         comparison,
+        pool_decision: decision::of(view).map(|decision| decision.backends.as_slice()),
         nodes: view.nodes.iter().map(Node::from).collect(),
         run_dir: run_dir.display().to_string(),
     };

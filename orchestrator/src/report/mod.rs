@@ -4,6 +4,7 @@
 //! [`json`] render it, [`progress`] shows it while it grows. [`Reporter`] is the consumer that
 //! renders at the end of a run. Nothing here decides anything.
 
+mod decision;
 pub mod json;
 pub mod plan;
 pub mod progress;

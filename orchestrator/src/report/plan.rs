@@ -6,7 +6,7 @@ use std::path::Path;
 use anstyle::AnsiColor;
 
 use super::text::{Paint, hosts, name, style_of, write_end, write_warnings};
-use super::{NodeView, RunView, indented, one_line, value};
+use super::{NodeView, RunView, decision, indented, one_line, value};
 use crate::event::PlannedAction;
 use crate::outcome::Outcome;
 
@@ -36,6 +36,7 @@ pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path, colour: bool) 
             write_node(out, view, node, paint)?;
         }
     }
+    decision::write(out, view, paint)?;
     write_warnings(out, view, paint)?;
     let pending = view.nodes.iter().filter(|node| would_change(node)).count();
     let manual = view

@@ -11,7 +11,9 @@ use anstyle::{AnsiColor, Style};
 use owaim_inventory::HostName;
 use owaim_steps::{Difference, Problem};
 
-use super::{ChangeEnd, NodeView, RunView, duration, indented, one_line, printable, value};
+use super::{
+    ChangeEnd, NodeView, RunView, decision, duration, indented, one_line, printable, value,
+};
 use crate::event::Treatment;
 use crate::outcome::{ExitCode, FailureCause, Outcome};
 
@@ -66,6 +68,7 @@ pub fn write(out: &mut dyn Write, view: &RunView, run_dir: &Path, colour: bool) 
             write_problem(out, node, problem, *cause, paint)?;
         }
     }
+    decision::write(out, view, paint)?;
     write_warnings(out, view, paint)?;
     write_end(out, view, run_dir, paint)
 }

@@ -125,7 +125,7 @@ impl TrustedPool {
         let mut command =
             Command::new("Set-CsTrustedApplicationPool").with("Identity", pool.fqdn.as_str());
         for (name, wanted) in wrong {
-            command = command.with(*name, *wanted);
+            command = command.with(name, *wanted);
         }
         let names: Vec<&str> = wrong.iter().map(|(name, _)| *name).collect();
         let summary = format!(

@@ -466,6 +466,41 @@ fn messaging_is_turned_off_the_vendors_way_and_on_again() {
 }
 
 #[test]
+fn a_cumulative_update_is_the_drift_of_one_server() {
+    let bench = Bench::new();
+    bench.run("apply", &["--yes"]).ends(0);
+    let overlay = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/lab/cumulative-update.toml"
+    );
+    let calls = bench.calls();
+    let found = bench.run("drift", &["--lab-with", overlay]).ends(2).out;
+    let drifted: Vec<&str> = found
+        .lines()
+        .filter(|line| line.starts_with("new drift"))
+        .collect();
+    assert_eq!(
+        drifted,
+        ["backend.recycle", "backend.web-config"]
+            .map(|step| format!("new drift: {step} on atl-mbx-002.litwareinc.com")),
+        "{found}"
+    );
+    for key in ["IMCertificateThumbprint", "IMServerName"] {
+        assert!(found.contains(key), "{key} in {found}");
+    }
+    assert_eq!(bench.changing_calls(calls), Vec::<Value>::new());
+
+    bench.run("apply", &["--yes"]).ends(0);
+    let sent = bench.changing_calls(calls);
+    assert_eq!(
+        hosts(&sent),
+        BTreeSet::from(["atl-mbx-002.litwareinc.com".to_owned()])
+    );
+    let cmdlets: Vec<_> = sent.iter().map(|call| call["cmdlet"].as_str()).collect();
+    assert_eq!(cmdlets.len(), 3, "a copy, a write, a recycle: {cmdlets:?}");
+}
+
+#[test]
 fn what_stands_in_the_wrong_place_is_reported_and_left() {
     let bench = Bench::new();
     let overlay = bench.overlay(

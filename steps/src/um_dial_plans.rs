@@ -87,6 +87,16 @@ struct Found<'a> {
     is_deaf: bool,
 }
 
+/// What there is of Unified Messaging on a server.
+struct Sight<'a> {
+    /// Its services.
+    parts: Vec<Part>,
+    /// The SIP URI dial plans of the organization.
+    plans: Vec<Plan>,
+    /// The services with their settings, if there is a plan that they could be in.
+    found: Vec<Found<'a>>,
+}
+
 /// What has to be done about the startup mode of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Startup {
@@ -185,17 +195,26 @@ impl DialPlans {
         })
     }
 
-    fn all<'a>(&self, seen: &'a Observations) -> Result<(Vec<Plan>, Vec<Found<'a>>), Problem> {
+    /// Everything that was seen. Without a SIP URI dial plan nobody asks for the settings.
+    fn all<'a>(&self, seen: &'a Observations) -> Result<Sight<'a>, Problem> {
         let parts = self.services(seen)?;
-        if parts.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
+        let mut sight = Sight {
+            parts,
+            plans: Vec::new(),
+            found: Vec::new(),
+        };
+        if sight.parts.is_empty() {
+            return Ok(sight);
         }
-        let plans = self.plans(seen)?;
-        let found: Result<Vec<_>, _> = parts
-            .into_iter()
-            .map(|part| self.found(seen, part, &plans))
-            .collect();
-        Ok((plans, found?))
+        sight.plans = self.plans(seen)?;
+        if !sight.plans.is_empty() {
+            let found = sight
+                .parts
+                .iter()
+                .map(|part| self.found(seen, *part, &sight.plans));
+            sight.found = found.collect::<Result<_, Problem>>()?;
+        }
+        Ok(sight)
     }
 
     fn startup(cx: Context<'_>, found: &Found<'_>) -> Startup {
@@ -217,8 +236,12 @@ impl DialPlans {
     }
 
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
-        let (plans, found) = self.all(seen)?;
-        let has = |part: &Part| found.iter().any(|f| f.part.service == part.service);
+        let Sight {
+            parts,
+            plans,
+            found,
+        } = self.all(seen)?;
+        let has = |part: &Part| parts.iter().any(|p| p.service == part.service);
         // What will be after this run counts: a pool that is made now must not be wrong then.
         let sip_dial_plan = found.iter().any(|f| f.is_in_one || !f.missing.is_empty());
         let fact = Fact::UnifiedMessaging(UnifiedMessaging {
@@ -226,7 +249,7 @@ impl DialPlans {
             call_router: has(&PARTS[1]),
             sip_dial_plan,
         });
-        let verdict = if found.is_empty() {
+        let verdict = if parts.is_empty() {
             Verdict::NotApplicable("the server has no Unified Messaging service".into())
         } else if plans.is_empty() {
             Verdict::NotApplicable("the organization has no SIP URI dial plan".into())
@@ -370,6 +393,9 @@ impl Step for DialPlans {
         let admin = Place::exchange(&cx.site.exchange.admin_host);
         let plans = self.command(cx, "Get-UMDialPlan", None);
         queries.push(query(PLANS, admin.clone(), plans));
+        if seen.get(PLANS).is_none() || self.plans(seen)?.is_empty() {
+            return Ok(queries);
+        }
         for part in parts {
             let command = self.command(cx, part.get, Some(part.parameter));
             queries.push(query(part.query, admin.clone(), command));
@@ -386,7 +412,7 @@ impl Step for DialPlans {
     }
 
     fn remedy(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Action>, Problem> {
-        let (_, found) = self.all(seen)?;
+        let found = self.all(seen)?.found;
         let controller = Self::controller(cx, &found);
         let mut actions = Vec::new();
         for f in &found {

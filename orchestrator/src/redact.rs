@@ -170,6 +170,11 @@ impl Redactor {
             Fact::DomainController(text) | Fact::Torn(text) | Fact::Pending(text) => {
                 self.clean(text);
             }
+            Fact::Mailbox(mailbox) => {
+                self.clean(&mut mailbox.user);
+                self.clean_all(&mut mailbox.principal);
+                self.clean_all(&mut mailbox.sip_addresses);
+            }
             Fact::PowerShell(_)
             | Fact::Exchange(_)
             | Fact::InstallRoot(_)

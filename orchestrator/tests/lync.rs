@@ -220,3 +220,89 @@ fn a_replica_that_stays_behind_is_named() {
     let invoked = |change: &&String| change.starts_with("Invoke-Cs");
     assert_eq!(bench.changes(0).iter().filter(invoked).count(), 1);
 }
+
+/// A site whose sample is the users of the example overlay.
+fn sampled() -> Bench {
+    let names = ["kenmyer", "pilar", "jhaas", "dlongmuir", "tonip"];
+    let sample: Vec<_> = names
+        .map(|name| format!("\"{name}@litwareinc.com\""))
+        .into();
+    Bench::with(|text| format!("{text}\n[users]\nsample = [{}]\n", sample.join(", ")))
+}
+
+/// What a report says of `step` and `user`: the line, and what is below it.
+#[track_caller]
+fn about<'a>(said: &'a str, step: &str, user: &str) -> &'a str {
+    let lines: Vec<_> = said.lines().collect();
+    let head = lines.iter().find(|line| {
+        line.starts_with("  ") && line.contains(&format!("{step} ")) && line.contains(user)
+    });
+    head.unwrap_or_else(|| panic!("{step} {user}: {said}"))
+}
+
+const USER_STEPS: &str = "mailbox.users,mailbox.lync-users";
+
+#[test]
+fn a_user_is_looked_at_on_both_sides() {
+    let bench = sampled();
+    let with = overlay("users");
+    let said = bench.run("verify", &["--only", USER_STEPS, "--lab-with", &with], 2);
+    for (step, user, state) in [
+        ("mailbox.users", "kenmyer@", "in-place"),
+        ("mailbox.lync-users", "kenmyer@", "in-place"),
+        ("mailbox.users", "pilar@", "in-place"),
+        ("mailbox.lync-users", "pilar@", "drifted"),
+        ("mailbox.users", "jhaas@", "in-place"),
+        ("mailbox.lync-users", "jhaas@", "drifted"),
+        ("mailbox.users", "dlongmuir@", "drifted"),
+        ("mailbox.lync-users", "dlongmuir@", "drifted"),
+        ("mailbox.users", "tonip@", "in-place"),
+        ("mailbox.lync-users", "tonip@", "drifted"),
+    ] {
+        let line = about(&said, step, user);
+        assert!(line.contains(state), "{state}: {line}\n{said}");
+    }
+    for part in [
+        "pilar@litwareinc.com is known in Lync and switched off",
+        "sip:jhaas@litwareinc.com, which Lync knows as sip:jonathan.haas@litwareinc.com",
+        "enable dlongmuir@litwareinc.com for Lync",
+        "homed on atl-cs-retired.litwareinc.com",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+}
+
+#[test]
+fn a_front_end_that_does_not_answer_hides_nothing_of_exchange() {
+    let users = std::fs::read_to_string(overlay("users")).unwrap();
+    for (trouble, code, told) in [
+        (
+            "[hosts.\"atl-cs-001.litwareinc.com\"]\ndown = true\n",
+            4,
+            "atl-cs-001.litwareinc.com",
+        ),
+        (
+            "[[faults]]\nendpoint = \"lync\"\ncmdlet = \"Get-CsUser\"\nkind = \"access-denied\"\n",
+            1,
+            "look up kenmyer@litwareinc.com in Lync",
+        ),
+    ] {
+        let bench = sampled();
+        let with = bench.path("users.toml");
+        std::fs::write(&with, format!("{users}\n{trouble}")).unwrap();
+        let with = with.to_str().unwrap();
+        let said = bench.run("verify", &["--only", USER_STEPS, "--lab-with", with], code);
+        assert!(said.contains(told), "{told}: {said}");
+        for (user, state) in [("kenmyer@", "in-place"), ("dlongmuir@", "drifted")] {
+            let line = about(&said, "mailbox.users", user);
+            assert!(line.contains(state), "{state}: {line}\n{said}");
+            let line = about(&said, "mailbox.lync-users", user);
+            assert!(line.contains("failed"), "{line}\n{said}");
+        }
+        assert!(
+            said.contains("turn Outlook Web App on for dlongmuir"),
+            "{said}"
+        );
+    }
+}

@@ -27,6 +27,7 @@ mod lync_site;
 mod lync_topology;
 mod lync_trusted_application;
 mod lync_trusted_pool;
+mod mailbox_lync_users;
 mod mailbox_policy;
 mod mailbox_users;
 mod messaging;
@@ -48,7 +49,9 @@ mod x509;
 pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, PoolDecision, UnifiedMessaging, WebConfigState};
+pub use facts::{
+    Certificate, Fact, Facts, PoolDecision, SampledMailbox, UnifiedMessaging, WebConfigState,
+};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

@@ -57,7 +57,7 @@ const ENABLING: &str = "of the session configuration's own account: RTCUniversal
 const UNIFIED: &str = "UM Management or Organization Management; local administrator of the server to list its services";
 const REPORTS: &str = "nothing: it reports";
 
-const ABOUT: [About; 20] = [
+const ABOUT: [About; 21] = [
     About {
         id: "preflight.host",
         part: "S0",
@@ -189,10 +189,18 @@ const ABOUT: [About; 20] = [
         id: "mailbox.users",
         part: "S12",
         checks: "For each user of `[users] sample`: the mailbox is on one of the backends and of its generation, OWA is \
-                 on, the policy in force is in scope, there is a SIP address. Lync's side of the user is not looked at \
-                 yet.",
+                 on, the policy in force is in scope, there is a SIP address.",
         changes: REPORTS,
         rights: VIEW,
+    },
+    About {
+        id: "mailbox.lync-users",
+        part: "S12",
+        checks: "For each user of `[users] sample`, where the site file has a Front End: Lync knows the user, who is \
+                 enabled there, under a SIP address that is one of the mailbox's, and homed on a pool that has a \
+                 Registrar. Asks another server than `mailbox.users`, and hides nothing of what that one says.",
+        changes: REPORTS,
+        rights: "CsViewOnlyAdministrator",
     },
     About {
         id: "verify.event-112",

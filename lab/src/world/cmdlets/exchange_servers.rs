@@ -6,6 +6,7 @@ use owaim_proto::clixml::{Object, Value};
 use super::super::binder::Bound;
 use super::super::directory::{SettingOverride, short};
 use super::super::errors::{Category, Failure};
+use super::super::opath;
 use super::super::values;
 use super::Cx;
 use super::exchange_objects::{self as shown, Common, finish};
@@ -358,8 +359,30 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     let controller = controller(cx, call)?;
     let identity = call.text("Identity").filter(|text| !text.is_empty());
     let server = call.text("Server");
-    if call.has("Filter") {
-        return Err(Failure::not_modelled("recipient filters"));
+    if call.switch("IgnoreDefaultScope") && call.has("DomainController") {
+        return Err(Failure::binding(
+            "AmbiguousParameterSet",
+            "DomainController",
+            "The DomainController parameter can't be used with the IgnoreDefaultScope parameter.",
+        ));
+    }
+    let filter = match call.text("Filter").filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(opath::equality(&text)?),
+    };
+    if let Some((property, _)) = &filter
+        && !property.eq_ignore_ascii_case("OwaMailboxPolicy")
+    {
+        return Err(Failure::not_modelled(
+            "filters by other properties than OwaMailboxPolicy",
+        ));
+    }
+    if let Some((_, value)) = filter.as_ref().filter(|(_, value)| !value.contains('=')) {
+        return Err(Failure::binding(
+            "ParameterBindingFailed",
+            "Filter",
+            format!("Invalid filter syntax: \"{value}\" is no distinguished name."),
+        ));
     }
     let wanted = |u: &&super::super::directory::User| {
         let named = identity.as_deref().is_none_or(|id| {
@@ -367,7 +390,16 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
                 .iter()
                 .any(|known| known.eq_ignore_ascii_case(id))
         });
-        named && server.as_deref().is_none_or(|s| is_server(s, &u.server))
+        let matches = filter.as_ref().is_none_or(|(_, value)| {
+            let policy = u.policy.as_deref();
+            policy.is_some_and(|name| {
+                cx.state
+                    .directory
+                    .policy_name(name)
+                    .eq_ignore_ascii_case(value)
+            })
+        });
+        named && matches && server.as_deref().is_none_or(|s| is_server(s, &u.server))
     };
     let mut found: Vec<_> = cx
         .state
@@ -380,8 +412,14 @@ pub(super) fn get_mailbox(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
     if let (Some(name), true) = (&identity, found.is_empty()) {
         cx.error(&Failure::no_object(name, &controller));
     }
-    if let Some(most) = call.text("ResultSize").and_then(|size| size.parse().ok()) {
+    if let Some(most) = call.text("ResultSize").and_then(|size| size.parse().ok())
+        && found.len() > most
+    {
         found.truncate(most);
+        cx.warning(
+            "There are more results available than are currently displayed. To view them, increase the value for the \
+             ResultSize parameter.",
+        );
     }
     let class = cx
         .cmdlet

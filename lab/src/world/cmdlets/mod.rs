@@ -16,6 +16,7 @@ mod item_changes;
 mod item_objects;
 mod items;
 pub(super) mod native;
+mod network;
 mod objects;
 mod paths;
 mod pools;
@@ -164,6 +165,9 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Start-Service" | "Stop-Service" | "Restart-Service" => each(cx, system::change_service),
         "Get-Process" => each(cx, system::get_process),
         "Get-CimInstance" | "Get-WmiObject" => each(cx, system::get_instance),
+
+        "Get-NetTCPConnection" => each(cx, network::get_tcp_connection),
+        "Resolve-DnsName" => each(cx, network::resolve_dns_name),
 
         "Get-WinEvent" => each(cx, event_log::get_win_event),
         "Get-EventLog" => each(cx, event_log::get_event_log),

@@ -306,3 +306,56 @@ fn a_front_end_that_does_not_answer_hides_nothing_of_exchange() {
         );
     }
 }
+
+/// What `--lab-with` is given: an overlay of that text.
+fn overlaid(bench: &Bench, text: &str) -> String {
+    let file = bench.path("overlay.toml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn policies_in_use_are_changed_and_the_others_named() {
+    let bench = Bench::with(|text| {
+        let line = "mailbox = [\"Default\", \"Executives\"]\n";
+        assert!(text.contains(line));
+        text.replace(line, "mailbox = \"in-use\"\n")
+    });
+    let with = overlaid(
+        &bench,
+        "[policies.Idle]\n[policies.\"O'Neill's\"]\n[[users]]\nname = \"Pat\"\n\
+         principal = \"pat@litwareinc.com\"\nserver = \"atl-mbx-001.litwareinc.com\"\npolicy = \"O'Neill's\"\n",
+    );
+    let only = ["--only", "mailbox.policy", "--lab-with", &with];
+    let said = bench.run("plan", &only, 0);
+    for part in [
+        "no mailbox has the OWA mailbox policies Idle",
+        "O'Neill's: InstantMessagingType: None -> Ocs",
+        "Default: InstantMessagingType: None -> Ocs",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+    bench.run("apply", &[&["--yes"], &only as &[_]].concat(), 0);
+    let sent: Vec<_> = bench
+        .calls()
+        .iter()
+        .filter(|call| call["changes"] == true)
+        .map(|call| call["parameters"]["Identity"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(sent, ["Default", "O'Neill's"]);
+    let calls = bench.calls().len();
+    bench.run("apply", &[&["--yes"], &only as &[_]].concat(), 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+    // One mailbox for each policy was asked for, and no more.
+    let asked: Vec<_> = bench.calls().split_off(calls);
+    let mailboxes = asked
+        .iter()
+        .filter(|call| call["cmdlet"] == "Get-CASMailbox");
+    assert_eq!(mailboxes.clone().count(), 3, "{asked:?}");
+    assert!(
+        mailboxes
+            .into_iter()
+            .all(|call| call["parameters"]["ResultSize"].to_string().contains('1'))
+    );
+}

@@ -3,6 +3,7 @@
 use owaim_inventory::{PolicyScope, Role, Site};
 
 use crate::front_end::FrontEnd;
+use crate::mailbox_policy::Which;
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
@@ -79,12 +80,13 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(cas_web_config_clean::WebConfigClean { host }));
     }
     let policies = match &site.policies {
-        PolicyScope::All => vec![None],
-        PolicyScope::Named(names) => names.iter().cloned().map(Some).collect(),
+        PolicyScope::All => vec![Which::All],
+        PolicyScope::InUse => vec![Which::InUse],
+        PolicyScope::Named(names) => names.iter().cloned().map(Which::Named).collect(),
     };
-    for policy in policies {
+    for which in policies {
         let host = site.exchange.admin_host.clone();
-        steps.push(Box::new(mailbox_policy::MailboxPolicy { host, policy }));
+        steps.push(Box::new(mailbox_policy::MailboxPolicy { host, which }));
     }
     for host in backends() {
         steps.push(Box::new(backend_ucma::BackendUcma { host }));

@@ -151,7 +151,7 @@ impl Bench {
             let queries = step.probe(self.context(), &seen)?;
             let new: Vec<_> = queries
                 .into_iter()
-                .filter(|query| seen.get(query.name).is_none())
+                .filter(|query| seen.of(query).is_none())
                 .collect();
             if new.is_empty() {
                 return Ok(seen);
@@ -164,7 +164,7 @@ impl Bench {
                     said(&query.pipeline)
                 );
                 let output = answer(&query);
-                seen.insert(query.name, output);
+                seen.insert(query, output);
             }
         }
         panic!("{} goes in circles", step.id());

@@ -138,7 +138,8 @@ const ABOUT: [About; 21] = [
         id: "mailbox.policy",
         part: "S11",
         checks: "InstantMessagingEnabled is true and InstantMessagingType is Ocs in the policies in scope: a policy \
-                 overrides the virtual directory.",
+                 overrides the virtual directory. Which policies are in use is asked with Get-CASMailbox, for one \
+                 mailbox of each policy; those that nobody has are named.",
         changes: "those two properties, policy by policy, at the domain controller that was read",
         rights: RECIPIENTS,
     },

@@ -315,6 +315,38 @@ fn overlaid(bench: &Bench, text: &str) -> String {
 }
 
 #[test]
+fn a_pool_that_is_no_next_hop_is_refused_with_those_that_are() {
+    let real = "[lync]\npool = \"atl-pool-001.litwareinc.com\"\n";
+    let pool = |rest: &str| {
+        format!("{real}[[lync.pools]]\nfqdn = \"atl-cs-001.litwareinc.com\"\n{rest}\n")
+    };
+    for (overlay, told) in [
+        (
+            real.to_owned(),
+            "one of the servers of the pool atl-pool-001",
+        ),
+        (
+            pool("role = \"edge\""),
+            "a pool without a Registrar: it has EdgeServer",
+        ),
+        (
+            pool("version = \"2010\""),
+            "its Registrar is of Lync Server 2010",
+        ),
+    ] {
+        let bench = Bench::with(|text| text);
+        let with = overlaid(&bench, &overlay);
+        let arguments = ["--yes", "--only", "lync", "--lab-with", &with];
+        let said = bench.run("apply", &arguments, 1);
+        let would_do = "lync.pool in the site file: atl-pool-001.litwareinc.com";
+        for part in [told, would_do, "lync.trusted-pool"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(bench.changes(0), Vec::<String>::new(), "{said}");
+    }
+}
+
+#[test]
 fn policies_in_use_are_changed_and_the_others_named() {
     let bench = Bench::with(|text| {
         let line = "mailbox = [\"Default\", \"Executives\"]\n";

@@ -36,6 +36,7 @@ mod owa_events;
 mod preflight_host;
 mod query;
 mod read;
+mod registrars;
 mod step;
 #[cfg(test)]
 mod tests;

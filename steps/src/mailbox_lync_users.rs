@@ -13,7 +13,7 @@ use crate::front_end::{FrontEnd, bare};
 use crate::mailbox_users::bare_sip;
 use crate::{
     Assessment, Context, Dependency, Difference, Observations, Problem, Query, SampledMailbox,
-    Step, StepId, Target, Verdict, identity, mailbox_users, read,
+    Step, StepId, Target, Verdict, identity, mailbox_users, read, registrars,
 };
 
 pub(crate) const ID: StepId = "mailbox.lync-users";
@@ -189,7 +189,7 @@ impl LyncUser {
             return;
         };
         let action = format!("list the registrars at {}", self.front_end.host);
-        let registrars = match read::clean(seen, REGISTRARS, &action) {
+        let listed = match read::clean(seen, REGISTRARS, &action) {
             Ok(output) => output,
             Err(problem) => {
                 findings.told.push(format!(
@@ -198,9 +198,9 @@ impl LyncUser {
                 return;
             }
         };
-        let exists = registrars
+        let exists = listed
             .objects()
-            .filter_map(|object| read::text(object, "PoolFqdn"))
+            .filter_map(registrars::pool_of)
             .any(|fqdn| fqdn.eq_ignore_ascii_case(bare(&pool)));
         if !exists {
             findings.add(

@@ -112,6 +112,7 @@ impl Topology {
                 ("Id", 44_024.into()),
                 ("Message", self.discovered.into()),
             ])]),
+            "address" => gives([object([("IP4Address", "192.0.2.7".into())])]),
             other => panic!("{other} is asked for"),
         }
     }
@@ -261,13 +262,17 @@ fn a_site_is_named_by_its_site_id() {
     let step = LyncSite {
         front_end: front_end(),
     };
-    let sites = |query: &Query| {
-        assert!(["sites", "sites-local"].contains(&query.name));
-        gives([object([
+    let sites = |query: &Query| match query.name {
+        "sites" | "sites-local" => gives([object([
             ("Identity", "Site:Central".into()),
             ("SiteId", "NA".into()),
             ("DisplayName", "Redmond".into()),
-        ])])
+        ])]),
+        "registrars" => gives([object([("PoolFqdn", "atl-cs-001.litwareinc.com".into())])]),
+        other => {
+            assert_eq!(other, "cs-pools");
+            gives([])
+        }
     };
     for (given, expected) in [
         ("NA", "in place"),
@@ -297,8 +302,8 @@ fn a_site_is_named_by_its_site_id() {
         ("Other,X", false),
     ] {
         let (_, found) = Bench::new().look(&step, |query| match query.name {
-            "sites" => sites(query),
-            _ => fails(id, 7),
+            "sites-local" => fails(id, 7),
+            _ => sites(query),
         });
         let Verdict::Broken(problem) = found.verdict else {
             panic!("{id}: {:?}", found.verdict)

@@ -32,7 +32,7 @@ const PROCEDURE: [(&str, &str); 14] = [
     ("S0", "take stock"),
     ("S1", "UCMA runtime on every backend"),
     ("S2", "certificate on every backend"),
-    ("S3", "name of the Lync site"),
+    ("S3", "names of the Lync site and of its Front End pool"),
     ("S4", "trusted application pool"),
     ("S5", "trusted application"),
     ("S6", "put the topology into force"),
@@ -78,8 +78,9 @@ const ABOUT: [About; 21] = [
     About {
         id: "lync.site",
         part: "S3",
-        checks: "The site file names the Lync site by its SiteId, not by its display name or identity. Where the Front \
-                 End has the endpoint lync-local, that it can read the topology there.",
+        checks: "The site file names the Lync site by its SiteId, not by its display name or identity, and a pool that \
+                 has a Registrar of the generation of the site file or a later one: no single server, no Edge, no \
+                 trusted pool. Where the Front End has the endpoint lync-local, that it can read the topology there.",
         changes: REPORTS,
         rights: TOPOLOGY,
     },
@@ -98,7 +99,8 @@ const ABOUT: [About; 21] = [
         id: "lync.trusted-application",
         part: "S5",
         checks: "The trusted pool, where it has to exist, has the application of the site file at its port. A port that \
-                 another application of the pool has is an error.",
+                 another application of the pool has is an error; that the pool's name has no address (A) in DNS, as \
+                 the Front End sees it, is a warning.",
         changes: "makes the application, or sets its port",
         rights: TOPOLOGY,
     },
@@ -295,9 +297,8 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
             ("Name", "Atlanta".into()),
             ("URIType", "SipName".into()),
         ])]),
-        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers" => {
-            gives([])
-        }
+        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers"
+        | "cs-pools" | "registrars" | "address" => gives([]),
         "status" => gives([object([
             ("ReplicaFqdn", "atl-cs-001.litwareinc.com".into()),
             ("UpToDate", false.into()),

@@ -347,6 +347,41 @@ fn a_pool_that_is_no_next_hop_is_refused_with_those_that_are() {
 }
 
 #[test]
+fn a_name_without_address_and_a_port_in_use_are_warnings() {
+    let bench = Bench::with(|text| text);
+    let with = overlaid(
+        &bench,
+        "[dns]\n\"atl-owa-001.litwareinc.com\" = []\n[hosts.\"atl-mbx-002.litwareinc.com\"]\n\
+         listeners = [{ port = 5199, process = \"other\" }]\n",
+    );
+    let said = bench.run("plan", &["--lab-with", &with], 0);
+    let warnings: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    let warned = |parts: [&str; 2]| {
+        warnings
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    assert!(
+        warned(["port 5199", "atl-mbx-002.litwareinc.com, by other (process"]),
+        "{said}"
+    );
+    assert!(!warned(["port 5199", "atl-mbx-001"]), "{said}");
+    assert!(
+        warned([
+            "lync.trusted-application",
+            "atl-owa-001.litwareinc.com could not be resolved"
+        ]),
+        "{said}"
+    );
+    let lync = ["--yes", "--only", "lync", "--lab-with", &with];
+    bench.run("apply", &lync, 0);
+    assert!(!bench.changes(0).is_empty(), "a warning stops nothing");
+}
+
+#[test]
 fn policies_in_use_are_changed_and_the_others_named() {
     let bench = Bench::with(|text| {
         let line = "mailbox = [\"Default\", \"Executives\"]\n";

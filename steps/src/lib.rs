@@ -22,6 +22,7 @@ mod filter;
 mod front_end;
 mod identity;
 mod known_servers;
+mod listeners;
 mod lync_replication;
 mod lync_site;
 mod lync_topology;

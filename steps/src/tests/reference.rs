@@ -62,7 +62,9 @@ const ABOUT: [About; 21] = [
         id: "preflight.host",
         part: "S0",
         checks: "The server answers, runs the generation of Exchange that the site file gives it, and has an install \
-                 root. Learns the version of PowerShell and the server's clock, which the steps after it go by.",
+                 root. Learns the version of PowerShell and the server's clock, which the steps after it go by. On a \
+                 backend, a program that listens at the trusted application's port is a warning (Get-NetTCPConnection, \
+                 and Get-Process for its name; from Windows Server 2012 on).",
         changes: REPORTS,
         rights: ADMINISTRATOR,
     },

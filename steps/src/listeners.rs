@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use owaim_inventory::HostName;
 use owaim_proto::clixml::Value;
-use owaim_proto::psrp::{Command, Pipeline};
+use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 
 use crate::{Observations, Place, Query, read};
 
@@ -46,7 +46,7 @@ pub(crate) fn queries(seen: &Observations, host: &HostName, port: u16) -> Vec<Qu
 fn owners(seen: &Observations) -> BTreeSet<u32> {
     seen.get(LISTENERS)
         .into_iter()
-        .flat_map(|output| output.objects())
+        .flat_map(PipelineOutput::objects)
         .filter_map(|object| read::number(object, "OwningProcess"))
         .filter_map(|id| u32::try_from(id).ok())
         .collect()

@@ -232,11 +232,7 @@ fn build_host(
             .into_iter()
             .map(|service| (service.name.to_lowercase(), service))
             .collect(),
-        listeners: over
-            .listeners
-            .iter()
-            .map(|listener| (listener.process.clone(), listener.port))
-            .collect(),
+        listeners: listeners(over),
         events: Vec::new(),
         booted,
     };
@@ -283,6 +279,12 @@ fn build_host(
         }
     }
     Ok(state)
+}
+
+fn listeners(over: &HostOverlay) -> Vec<(String, u16)> {
+    let all = over.listeners.iter();
+    all.map(|listener| (listener.process.clone(), listener.port))
+        .collect()
 }
 
 fn read(host: &HostName, local: &Path) -> Result<Vec<u8>, FirstError> {

@@ -78,11 +78,32 @@ fn drifted(rest: &str) -> String {
     format!("drifted: {USER}: {rest}")
 }
 
+/// Looks at a user whose mailbox has these addresses.
+fn check_user(name: &str, addresses: &[&str], user: PipelineOutput, expected: &str) {
+    let mut bench = told(addresses);
+    let answers = Answers::of(user);
+    let (seen, found) = bench.look(&step(), |query| answers.answer(query));
+    check(name, &found, expected);
+    let differences = match &found.verdict {
+        Verdict::Drifted(differences) => differences.len(),
+        _ => 0,
+    };
+    assert_eq!(
+        found.warnings.len(),
+        differences,
+        "{name}: each difference comes with advice: {:?}",
+        found.warnings
+    );
+    assert!(
+        bench.remedy(&step(), &seen).is_empty(),
+        "{name}: it only reports"
+    );
+}
+
 #[test]
 fn lync_knows_the_user_by_the_address_of_the_mailbox() {
     let own = &["kenmyer@litwareinc.com"] as &[&str];
     let sip = |address: &str| entry(true.into(), address, POOL.into());
-    let pool = |pool: Value| entry(true.into(), "sip:kenmyer@litwareinc.com", pool);
     for (name, addresses, user, expected) in [
         ("all right", own, good(), "in place".to_owned()),
         (
@@ -124,6 +145,16 @@ fn lync_knows_the_user_by_the_address_of_the_mailbox() {
             good(),
             "in place".to_owned(),
         ),
+    ] {
+        check_user(name, addresses, user, &expected);
+    }
+}
+
+#[test]
+fn the_user_is_enabled_and_homed_on_a_pool_that_exists() {
+    let own = &["kenmyer@litwareinc.com"] as &[&str];
+    let pool = |pool: Value| entry(true.into(), "sip:kenmyer@litwareinc.com", pool);
+    for (name, addresses, user, expected) in [
         (
             "switched off",
             own,
@@ -170,23 +201,7 @@ fn lync_knows_the_user_by_the_address_of_the_mailbox() {
             )),
         ),
     ] {
-        let mut bench = told(addresses);
-        let answers = Answers::of(user);
-        let (seen, found) = bench.look(&step(), |query| answers.answer(query));
-        check(name, &found, &expected);
-        assert_eq!(
-            found.warnings.len(),
-            match &found.verdict {
-                Verdict::Drifted(differences) => differences.len(),
-                _ => 0,
-            },
-            "{name}: each difference comes with advice: {:?}",
-            found.warnings
-        );
-        assert!(
-            bench.remedy(&step(), &seen).is_empty(),
-            "{name}: it only reports"
-        );
+        check_user(name, addresses, user, &expected);
     }
 }
 

@@ -20,6 +20,7 @@ mod network;
 mod objects;
 mod paths;
 mod pools;
+mod recipients;
 mod session;
 mod system;
 mod um_settings;
@@ -195,7 +196,7 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-ADServerSettings" => each(cx, exchange_servers::get_ad_settings),
         "Set-ADServerSettings" => each(cx, exchange_servers::set_ad_settings),
         "Get-OrganizationConfig" => each(cx, exchange_servers::get_organization),
-        "Get-CASMailbox" | "Get-Mailbox" | "Get-User" => each(cx, exchange_servers::get_mailbox),
+        "Get-CASMailbox" | "Get-Mailbox" | "Get-User" => each(cx, recipients::get_mailbox),
         "Get-UMDialPlan" => each(cx, um_settings::get_dial_plan),
         "New-UMDialPlan" => each(cx, um_settings::new_dial_plan),
         "Get-UMService" => each(cx, um_settings::get_service),

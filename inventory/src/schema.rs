@@ -36,9 +36,9 @@ pub fn schema() -> Value {
             })),
             "policies": section("OWA mailbox policies in scope", &["mailbox"], json!({
                 "mailbox": {
-                    "description": "Names, or \"all\"",
+                    "description": "Names, \"all\", or \"in-use\": those that some mailbox has",
                     "oneOf": [
-                        { "const": "all" },
+                        { "enum": ["all", "in-use"] },
                         { "type": "array", "minItems": 1, "uniqueItems": true, "items": text("Name of a policy", r"^[^*?\[\]]+$") },
                     ],
                 },

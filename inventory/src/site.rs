@@ -277,6 +277,8 @@ pub struct EndpointRule {
 pub enum PolicyScope {
     /// Every policy that exists when the run looks.
     All,
+    /// Every policy that some mailbox of the organization has when the run looks.
+    InUse,
     /// These, by name; never empty.
     Named(Vec<String>),
 }

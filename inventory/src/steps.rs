@@ -16,7 +16,7 @@ pub const PHASES: [&str; 7] = [
 
 /// The ids of every step that there is, in the order of the procedure; last those that take
 /// instant messaging out of service.
-pub const STEP_IDS: [&str; 20] = [
+pub const STEP_IDS: [&str; 21] = [
     "preflight.host",
     "um.dial-plans",
     "lync.site",
@@ -33,6 +33,7 @@ pub const STEP_IDS: [&str; 20] = [
     "backend.web-config",
     "backend.recycle",
     "mailbox.users",
+    "mailbox.lync-users",
     "verify.event-112",
     "verify.log-folder",
     "verify.lync-events",

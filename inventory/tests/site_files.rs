@@ -186,6 +186,17 @@ fn the_example_means_the_original_procedure() {
 }
 
 #[test]
+fn policies_are_named_or_found() {
+    let scope = |value: &str| set(&[("policies.mailbox", value)]).map(|site| site.policies);
+    assert!(matches!(scope("all"), Ok(PolicyScope::All)));
+    assert!(matches!(scope("in-use"), Ok(PolicyScope::InUse)));
+    assert!(matches!(scope("[\"in-use\"]"), Ok(PolicyScope::Named(names)) if names == ["in-use"]));
+    for bad in ["used", "In-Use", "[]"] {
+        assert!(scope(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn byte_order_mark_and_windows_line_ends_are_no_matter() {
     let text = format!("\u{feff}{}", EXAMPLE.replace('\n', "\r\n"));
     assert!(parse("site.toml", &text).is_ok());

@@ -7,6 +7,7 @@
 mod lync;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -14,8 +15,8 @@ use owaim_inventory::{HostName, PowerShellVersion, WindowsPath, WindowsVersion};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use lync::{
-    Action, DialPlanOverlay, LyncOverlay, LyncUserOverlay, ReplicaOverlay, TrustedPoolOverlay,
-    UmOverlay, UmRole,
+    Action, DialPlanOverlay, LyncOverlay, LyncUserOverlay, PoolRole, ReplicaOverlay,
+    TrustedPoolOverlay, UmOverlay, UmRole,
 };
 
 use crate::world::Nested;
@@ -49,6 +50,8 @@ pub struct Overlay {
     pub(crate) sign_ons: Option<Vec<SignOn>>,
     /// Accounts that may log on, besides the one that the start makes up.
     pub(crate) accounts: Vec<Account>,
+    /// Names, and the addresses that DNS has for them; none for a name that it does not know.
+    pub(crate) dns: BTreeMap<HostName, Vec<IpAddr>>,
     /// The Lync side.
     pub(crate) lync: LyncOverlay,
     /// UM dial plans.
@@ -88,6 +91,17 @@ pub(crate) struct HostOverlay {
     pub(crate) maintenance: bool,
     /// Unified Messaging.
     pub(crate) um: UmOverlay,
+    /// What listens besides the services.
+    pub(crate) listeners: Vec<ListenerOverlay>,
+}
+
+/// A program that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenerOverlay {
+    pub(crate) port: u16,
+    /// Name of the process, without `.exe`.
+    pub(crate) process: String,
 }
 
 /// State of an application pool.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +37,9 @@ pub(crate) struct State {
     pub(crate) lync: Option<Lync>,
     /// The servers.
     pub(crate) hosts: BTreeMap<HostName, HostState>,
+    /// What DNS has other than the addresses of the site's own names.
+    #[serde(default)]
+    pub(crate) dns: BTreeMap<HostName, Vec<IpAddr>>,
     /// When users sign on.
     pub(crate) sign_ons: Vec<SignOn>,
 }
@@ -75,6 +79,9 @@ pub(crate) struct HostState {
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) iis: Iis,
     pub(crate) services: BTreeMap<String, ServiceState>,
+    /// Programs that listen besides the services: name of the process, and port.
+    #[serde(default)]
+    pub(crate) listeners: Vec<(String, u16)>,
     pub(crate) events: Vec<Event>,
     /// When the server started.
     pub(crate) booted: Timestamp,
@@ -114,6 +121,7 @@ impl State {
             directory,
             lync: None,
             hosts: BTreeMap::new(),
+            dns: BTreeMap::new(),
             sign_ons: Vec::new(),
         }
     }

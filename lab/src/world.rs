@@ -17,6 +17,7 @@ mod first;
 mod iis;
 mod lync;
 pub(crate) mod model;
+mod opath;
 mod prompt;
 mod record;
 mod registry;

@@ -298,7 +298,7 @@ impl<'a> Executor<'a> {
                 .map_err(|problem| Failure::of_step(self.located(problem)))?;
             let mut new = queries
                 .into_iter()
-                .filter(|query| seen.get(query.name).is_none())
+                .filter(|query| seen.of(query).is_none())
                 .peekable();
             if new.peek().is_none() {
                 return Ok(seen);
@@ -307,7 +307,7 @@ impl<'a> Executor<'a> {
                 let output = self
                     .send(query.name, &query.place, &query.pipeline, false)
                     .await?;
-                seen.insert(query.name, output);
+                seen.insert(query, output);
             }
         }
         Err(Failure::of_step(Problem {

@@ -175,6 +175,11 @@ impl Redactor {
             Fact::TrustedPool(decision) => {
                 self.clean_all(decision.backends.iter_mut().map(|row| &mut row.why));
             }
+            Fact::Mailbox(mailbox) => {
+                self.clean(&mut mailbox.user);
+                self.clean_all(&mut mailbox.principal);
+                self.clean_all(&mut mailbox.sip_addresses);
+            }
             Fact::PowerShell(_)
             | Fact::Exchange(_)
             | Fact::InstallRoot(_)

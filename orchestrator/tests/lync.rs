@@ -220,3 +220,209 @@ fn a_replica_that_stays_behind_is_named() {
     let invoked = |change: &&String| change.starts_with("Invoke-Cs");
     assert_eq!(bench.changes(0).iter().filter(invoked).count(), 1);
 }
+
+/// A site whose sample is the users of the example overlay.
+fn sampled() -> Bench {
+    let names = ["kenmyer", "pilar", "jhaas", "dlongmuir", "tonip"];
+    let sample: Vec<_> = names
+        .map(|name| format!("\"{name}@litwareinc.com\""))
+        .into();
+    Bench::with(|text| format!("{text}\n[users]\nsample = [{}]\n", sample.join(", ")))
+}
+
+/// What a report says of `step` and `user`: the line, and what is below it.
+#[track_caller]
+fn about<'a>(said: &'a str, step: &str, user: &str) -> &'a str {
+    let lines: Vec<_> = said.lines().collect();
+    let head = lines.iter().find(|line| {
+        line.starts_with("  ") && line.contains(&format!("{step} ")) && line.contains(user)
+    });
+    head.unwrap_or_else(|| panic!("{step} {user}: {said}"))
+}
+
+const USER_STEPS: &str = "mailbox.users,mailbox.lync-users";
+
+#[test]
+fn a_user_is_looked_at_on_both_sides() {
+    let bench = sampled();
+    let with = overlay("users");
+    let said = bench.run("verify", &["--only", USER_STEPS, "--lab-with", &with], 2);
+    for (step, user, state) in [
+        ("mailbox.users", "kenmyer@", "in-place"),
+        ("mailbox.lync-users", "kenmyer@", "in-place"),
+        ("mailbox.users", "pilar@", "in-place"),
+        ("mailbox.lync-users", "pilar@", "drifted"),
+        ("mailbox.users", "jhaas@", "in-place"),
+        ("mailbox.lync-users", "jhaas@", "drifted"),
+        ("mailbox.users", "dlongmuir@", "drifted"),
+        ("mailbox.lync-users", "dlongmuir@", "drifted"),
+        ("mailbox.users", "tonip@", "in-place"),
+        ("mailbox.lync-users", "tonip@", "drifted"),
+    ] {
+        let line = about(&said, step, user);
+        assert!(line.contains(state), "{state}: {line}\n{said}");
+    }
+    for part in [
+        "pilar@litwareinc.com is known in Lync and switched off",
+        "sip:jhaas@litwareinc.com, which Lync knows as sip:jonathan.haas@litwareinc.com",
+        "enable dlongmuir@litwareinc.com for Lync",
+        "homed on atl-cs-retired.litwareinc.com",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+}
+
+#[test]
+fn a_front_end_that_does_not_answer_hides_nothing_of_exchange() {
+    let users = std::fs::read_to_string(overlay("users")).unwrap();
+    for (trouble, code, told) in [
+        (
+            "[hosts.\"atl-cs-001.litwareinc.com\"]\ndown = true\n",
+            4,
+            "atl-cs-001.litwareinc.com",
+        ),
+        (
+            "[[faults]]\nendpoint = \"lync\"\ncmdlet = \"Get-CsUser\"\nkind = \"access-denied\"\n",
+            1,
+            "look up kenmyer@litwareinc.com in Lync",
+        ),
+    ] {
+        let bench = sampled();
+        let with = bench.path("users.toml");
+        std::fs::write(&with, format!("{users}\n{trouble}")).unwrap();
+        let with = with.to_str().unwrap();
+        let said = bench.run("verify", &["--only", USER_STEPS, "--lab-with", with], code);
+        assert!(said.contains(told), "{told}: {said}");
+        for (user, state) in [("kenmyer@", "in-place"), ("dlongmuir@", "drifted")] {
+            let line = about(&said, "mailbox.users", user);
+            assert!(line.contains(state), "{state}: {line}\n{said}");
+            let line = about(&said, "mailbox.lync-users", user);
+            assert!(line.contains("failed"), "{line}\n{said}");
+        }
+        assert!(
+            said.contains("turn Outlook Web App on for dlongmuir"),
+            "{said}"
+        );
+    }
+}
+
+/// What `--lab-with` is given: an overlay of that text.
+fn overlaid(bench: &Bench, text: &str) -> String {
+    let file = bench.path("overlay.toml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_pool_that_is_no_next_hop_is_refused_with_those_that_are() {
+    let real = "[lync]\npool = \"atl-pool-001.litwareinc.com\"\n";
+    let pool = |rest: &str| {
+        format!("{real}[[lync.pools]]\nfqdn = \"atl-cs-001.litwareinc.com\"\n{rest}\n")
+    };
+    for (overlay, told) in [
+        (
+            real.to_owned(),
+            "one of the servers of the pool atl-pool-001",
+        ),
+        (
+            pool("role = \"edge\""),
+            "a pool without a Registrar: it has EdgeServer",
+        ),
+        (
+            pool("version = \"2010\""),
+            "its Registrar is of Lync Server 2010",
+        ),
+    ] {
+        let bench = Bench::with(|text| text);
+        let with = overlaid(&bench, &overlay);
+        let arguments = ["--yes", "--only", "lync", "--lab-with", &with];
+        let said = bench.run("apply", &arguments, 1);
+        let would_do = "lync.pool in the site file: atl-pool-001.litwareinc.com";
+        for part in [told, would_do, "lync.trusted-pool"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(bench.changes(0), Vec::<String>::new(), "{said}");
+    }
+}
+
+#[test]
+fn a_name_without_address_and_a_port_in_use_are_warnings() {
+    let bench = Bench::with(|text| text);
+    let with = overlaid(
+        &bench,
+        "[dns]\n\"atl-owa-001.litwareinc.com\" = []\n[hosts.\"atl-mbx-002.litwareinc.com\"]\n\
+         listeners = [{ port = 5199, process = \"other\" }]\n",
+    );
+    let said = bench.run("plan", &["--lab-with", &with], 0);
+    let warnings: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    let warned = |parts: [&str; 2]| {
+        warnings
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    assert!(
+        warned(["port 5199", "atl-mbx-002.litwareinc.com, by other (process"]),
+        "{said}"
+    );
+    assert!(!warned(["port 5199", "atl-mbx-001"]), "{said}");
+    assert!(
+        warned([
+            "lync.trusted-application",
+            "atl-owa-001.litwareinc.com could not be resolved"
+        ]),
+        "{said}"
+    );
+    let lync = ["--yes", "--only", "lync", "--lab-with", &with];
+    bench.run("apply", &lync, 0);
+    assert!(!bench.changes(0).is_empty(), "a warning stops nothing");
+}
+
+#[test]
+fn policies_in_use_are_changed_and_the_others_named() {
+    let bench = Bench::with(|text| {
+        let line = "mailbox = [\"Default\", \"Executives\"]\n";
+        assert!(text.contains(line));
+        text.replace(line, "mailbox = \"in-use\"\n")
+    });
+    let with = overlaid(
+        &bench,
+        "[policies.Idle]\n[policies.\"O'Neill's\"]\n[[users]]\nname = \"Pat\"\n\
+         principal = \"pat@litwareinc.com\"\nserver = \"atl-mbx-001.litwareinc.com\"\npolicy = \"O'Neill's\"\n",
+    );
+    let only = ["--only", "mailbox.policy", "--lab-with", &with];
+    let said = bench.run("plan", &only, 0);
+    for part in [
+        "no mailbox has the OWA mailbox policies Idle",
+        "O'Neill's: InstantMessagingType: None -> Ocs",
+        "Default: InstantMessagingType: None -> Ocs",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.changes(0), Vec::<String>::new());
+    bench.run("apply", &[&["--yes"], &only as &[_]].concat(), 0);
+    let sent: Vec<_> = bench
+        .calls()
+        .iter()
+        .filter(|call| call["changes"] == true)
+        .map(|call| call["parameters"]["Identity"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(sent, ["Default", "O'Neill's"]);
+    let calls = bench.calls().len();
+    bench.run("apply", &[&["--yes"], &only as &[_]].concat(), 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+    // One mailbox for each policy was asked for, and no more.
+    let asked: Vec<_> = bench.calls().split_off(calls);
+    let mailboxes = asked
+        .iter()
+        .filter(|call| call["cmdlet"] == "Get-CASMailbox");
+    assert_eq!(mailboxes.clone().count(), 3, "{asked:?}");
+    assert!(
+        mailboxes
+            .into_iter()
+            .all(|call| call["parameters"]["ResultSize"].to_string().contains('1'))
+    );
+}

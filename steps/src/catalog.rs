@@ -3,19 +3,21 @@
 use owaim_inventory::{PolicyScope, Role, Site};
 
 use crate::front_end::FrontEnd;
+use crate::mailbox_policy::Which;
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
     cas_owa_virtual_directory_off, cas_web_config_clean, lync_replication, lync_site,
-    lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_policy, mailbox_users,
-    preflight_host, um_dial_plans, verify_event_112, verify_log_folder, verify_lync_events,
+    lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_lync_users, mailbox_policy,
+    mailbox_users, preflight_host, um_dial_plans, verify_event_112, verify_log_folder,
+    verify_lync_events,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 19] = [
+pub const STEP_IDS: [StepId; 20] = [
     preflight_host::ID,
     um_dial_plans::ID,
     lync_site::ID,
@@ -32,6 +34,7 @@ pub const STEP_IDS: [StepId; 19] = [
     backend_web_config::ID,
     backend_recycle::ID,
     mailbox_users::ID,
+    mailbox_lync_users::ID,
     verify_event_112::ID,
     verify_log_folder::ID,
     verify_lync_events::ID,
@@ -84,12 +87,13 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(cas_web_config_clean::WebConfigClean { host }));
     }
     let policies = match &site.policies {
-        PolicyScope::All => vec![None],
-        PolicyScope::Named(names) => names.iter().cloned().map(Some).collect(),
+        PolicyScope::All => vec![Which::All],
+        PolicyScope::InUse => vec![Which::InUse],
+        PolicyScope::Named(names) => names.iter().cloned().map(Which::Named).collect(),
     };
-    for policy in policies {
+    for which in policies {
         let host = site.exchange.admin_host.clone();
-        steps.push(Box::new(mailbox_policy::MailboxPolicy { host, policy }));
+        steps.push(Box::new(mailbox_policy::MailboxPolicy { host, which }));
     }
     for host in backends() {
         steps.push(Box::new(backend_ucma::BackendUcma { host }));
@@ -111,6 +115,12 @@ pub fn steps_for(site: &Site) -> Vec<Box<dyn Step>> {
     for user in &site.sample_users {
         let (host, user) = (site.exchange.admin_host.clone(), user.clone());
         steps.push(Box::new(mailbox_users::MailboxUser { host, user }));
+    }
+    if let Some(front_end) = &front_end {
+        for user in &site.sample_users {
+            let (front_end, user) = (front_end.clone(), user.clone());
+            steps.push(Box::new(mailbox_lync_users::LyncUser { front_end, user }));
+        }
     }
     for host in backends() {
         steps.push(Box::new(verify_event_112::VerifyEvent112 { host }));

@@ -42,6 +42,8 @@ pub enum Fact {
     RestartDue(String),
     /// That run changed the topology, and its record does not show that it was enabled since.
     TopologyUnconfirmed(String),
+    /// What Exchange says of a sampled user; known of the server that was asked.
+    Mailbox(SampledMailbox),
     /// The topology was found to need a change: it is not in force before it is enabled.
     TopologyChanged,
     /// A change to this host's messaging configuration is still to come in this run, by the
@@ -77,6 +79,17 @@ impl UnifiedMessaging {
     pub fn is_discovered(self) -> bool {
         self.service && self.call_router && self.sip_dial_plan
     }
+}
+
+/// A sampled user as Exchange knows it: what Lync's side is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledMailbox {
+    /// Address of the user, as the site file has it.
+    pub user: String,
+    /// The user principal name, which Lync knows the user by whatever the addresses are.
+    pub principal: Option<String>,
+    /// The SIP addresses of the mailbox, without their prefix.
+    pub sip_addresses: Vec<String>,
 }
 
 /// The configuration file as a step found it and as it should become.
@@ -118,6 +131,8 @@ impl Facts {
         // Changes that are still to come add up: several steps may wait on one host.
         facts.retain(|old| match &fact {
             Fact::Pending(_) => old != &fact,
+            // One server is asked about many users.
+            Fact::Mailbox(new) => !matches!(old, Fact::Mailbox(old) if old.user == new.user),
             _ => std::mem::discriminant(old) != std::mem::discriminant(&fact),
         });
         facts.push(fact);
@@ -128,6 +143,14 @@ impl Facts {
         self.of(host)
             .iter()
             .any(|fact| matches!(fact, Fact::Pending(step) if step == id))
+    }
+
+    /// What Exchange said of the sampled user `user` when `host` was asked.
+    pub fn mailbox(&self, host: &HostName, user: &str) -> Option<&SampledMailbox> {
+        self.of(host).iter().find_map(|fact| match fact {
+            Fact::Mailbox(found) if found.user == user => Some(found),
+            _ => None,
+        })
     }
 
     /// Whether the topology was found to need a change in this run, at the Front End `host`.

@@ -1,4 +1,4 @@
-//! Filters built from typed parts: WQL, and the XPath of the event log.
+//! Filters built from typed parts: WQL, OPATH, and the XPath of the event log.
 //!
 //! Typed commands end injection everywhere but in the texts that a server parses itself. Those
 //! are made here and nowhere else, and every part is escaped or refused.
@@ -13,6 +13,12 @@ pub(crate) fn wql_equals(property: &'static str, value: &str) -> String {
         "{property}='{}'",
         value.replace('\\', "\\\\").replace('\'', "\\'")
     )
+}
+
+/// OPATH, of Exchange's recipients: `Property -eq 'value'`. A quote is doubled; nothing else has a
+/// meaning between quotes.
+pub(crate) fn opath_equals(property: &'static str, value: &str) -> String {
+    format!("{property} -eq '{}'", value.replace('\'', "''"))
 }
 
 /// XPath of the event log: events of `provider` with one of `ids`, not older than `since`
@@ -49,6 +55,10 @@ mod tests {
         assert_eq!(
             wql_equals("Name", r"a' OR Name='b\"),
             r"Name='a\' OR Name=\'b\\'"
+        );
+        assert_eq!(
+            opath_equals("OwaMailboxPolicy", "CN=O'Neill' -or Name -like '*,DC=x"),
+            "OwaMailboxPolicy -eq 'CN=O''Neill'' -or Name -like ''*,DC=x'"
         );
         assert_eq!(xpath_text("MSExchange OWA").unwrap(), "'MSExchange OWA'");
         assert_eq!(xpath_text("it's").unwrap(), "\"it's\"");

@@ -99,6 +99,11 @@ pub(crate) fn query(name: &'static str, place: Place, command: Command) -> Query
     }
 }
 
+/// The name alone of what the topology shows as `Registrar:FQDN` or as the FQDN.
+pub(crate) fn bare(text: &str) -> &str {
+    text.rsplit(':').next().unwrap_or(text)
+}
+
 /// An id without its prefix and in lower case: it is stored as `urn:application:ID`, may be
 /// given without, and case does not count.
 pub(crate) fn bare_id(id: &str) -> String {

@@ -22,11 +22,13 @@ mod filter;
 mod front_end;
 mod identity;
 mod known_servers;
+mod listeners;
 mod lync_replication;
 mod lync_site;
 mod lync_topology;
 mod lync_trusted_application;
 mod lync_trusted_pool;
+mod mailbox_lync_users;
 mod mailbox_policy;
 mod mailbox_users;
 mod messaging;
@@ -35,6 +37,7 @@ mod owa_events;
 mod preflight_host;
 mod query;
 mod read;
+mod registrars;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -49,7 +52,7 @@ pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP, disable_steps,
     phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, UnifiedMessaging, WebConfigState};
+pub use facts::{Certificate, Fact, Facts, SampledMailbox, UnifiedMessaging, WebConfigState};
 pub use lync_trusted_pool::decision::{BackendDecision, PoolDecision, PoolNeed};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{

@@ -1,12 +1,15 @@
-//! `lync.site`: the site file names the Lync site by its SiteId.
+//! `lync.site`: the site file names the Lync site and the Front End pool as the topology does.
 //!
 //! A site has three names: identity, SiteId and display name. New trusted pools are put into it by
-//! SiteId, while people say the display name; the two are often alike, and not always. Where the
-//! Front End has a session configuration of its own, it is tried here, before anything is changed.
+//! SiteId, while people say the display name; the two are often alike, and not always. The pool,
+//! which becomes the next hop of the trusted pool and `IMServerName`, has to be one with a
+//! Registrar ([`registrars`]). Where the Front End has a session configuration of its own, it is
+//! tried here. All that before anything is changed: the steps of the Lync side require this one.
 
 use owaim_proto::psrp::Command;
 
 use crate::front_end::FrontEnd;
+use crate::registrars::{self, Registrars};
 use crate::{
     Assessment, Context, Dependency, Observations, Problem, Query, Step, StepId, Target, Verdict,
     read,
@@ -75,6 +78,8 @@ impl LyncSite {
         let wanted = cx.site.lync.site_id.as_str();
         let same = |name: &str| name.eq_ignore_ascii_case(wanted);
         if sites.iter().any(|names| same(&names.site_id)) {
+            let registrars = Registrars::read(seen, &self.front_end.host)?;
+            registrars.check(&cx.site.lync)?;
             return Ok(Verdict::InPlace);
         }
         let action = format!("find the Lync site {wanted:?}");
@@ -114,7 +119,7 @@ impl Step for LyncSite {
     }
 
     fn title(&self) -> String {
-        "the site file names the Lync site by its SiteId".into()
+        "the site file names the Lync site and the Front End pool as the topology does".into()
     }
 
     fn dependencies(&self) -> Vec<Dependency> {
@@ -127,6 +132,7 @@ impl Step for LyncSite {
         if self.front_end.has_local {
             queries.push(self.front_end.local(LOCAL, ask()));
         }
+        queries.extend(registrars::queries(&self.front_end));
         Ok(queries)
     }
 

@@ -2,19 +2,28 @@
 //!
 //! The port is bookkeeping of the topology, unique within the pool. Ids are compared without
 //! their prefix and without regard to case.
+//!
+//! The pool's name needs an address in DNS, even if the pool has one computer: Lync connects to it
+//! by that name. It is looked up here and not in `lync.site`, since only where the pool has to exist
+//! a missing address means anything. Nothing more than a warning hangs on it.
 
+use std::net::Ipv4Addr;
+
+use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline};
 
-use crate::front_end::{Application, FrontEnd, bare_id};
+use crate::front_end::{Application, FrontEnd, bare_id, query};
 use crate::{
-    Action, Assessment, Context, Dependency, Difference, Fact, Observations, Place, Problem, Query,
-    Saved, Step, StepId, Target, Verdict, lync_topology, lync_trusted_pool, messaging,
+    Action, Assessment, Context, Dependency, Difference, Fact, Observations, Place, PoolDecision,
+    Problem, Query, Saved, Step, StepId, Target, Verdict, lync_topology, lync_trusted_pool,
+    messaging, read,
 };
 
 pub(crate) const ID: StepId = "lync.trusted-application";
 
-/// Name of the query.
+/// Names of the queries.
 const APPLICATIONS: &str = "applications";
+const ADDRESS: &str = "address";
 
 /// The step, for the Front End that is asked.
 #[derive(Debug)]
@@ -69,8 +78,9 @@ impl TrustedApplication {
                     .into(),
             )));
         }
+        let address = self.address_warning(cx, seen);
         let (actual, what) = match Self::state(cx, seen)? {
-            State::Right => return Ok(Assessment::of(Verdict::InPlace)),
+            State::Right => return Ok(Assessment::of(Verdict::InPlace).with_warnings(address)),
             State::Missing => (None, format!("application {}", wanted.id)),
             State::WrongPort(a) => (a.port, format!("port of the application {}", wanted.id)),
         };
@@ -83,7 +93,39 @@ impl TrustedApplication {
             }),
             diff: None,
         };
-        Ok(Assessment::of(Verdict::Drifted(vec![difference])).with_fact(Fact::TopologyChanged))
+        Ok(Assessment::of(Verdict::Drifted(vec![difference]))
+            .with_fact(Fact::TopologyChanged)
+            .with_warnings(address))
+    }
+
+    /// What is to be said of the pool's address in DNS. Which error stands for a name that there is
+    /// not is not documented, so that they are all told as they are.
+    fn address_warning(&self, cx: Context<'_>, seen: &Observations) -> Option<String> {
+        let pool = &cx.site.lync.trusted_application.pool;
+        let host = &self.front_end.host;
+        let output = seen.get(ADDRESS)?;
+        let advice = "Lync connects to the trusted application pool by that name, even if it is one server: see that \
+                      DNS has an A record for it";
+        if let Some(error) = output.errors().next() {
+            return Some(if read::is_missing_command(error) {
+                format!(
+                    "whether {pool} has an address in DNS was not looked at: {host} has no Resolve-DnsName, which came \
+                     with Windows Server 2012; {advice}"
+                )
+            } else {
+                format!(
+                    "{pool} could not be resolved at {host}: {} ({}); {advice}",
+                    error.message, error.error_id
+                )
+            });
+        }
+        let is_address = |object: &Value| {
+            read::text(object, "IP4Address")
+                .or_else(|| read::text(object, "IPAddress"))
+                .is_some_and(|text| text.parse::<Ipv4Addr>().is_ok())
+        };
+        (!output.objects().any(is_address))
+            .then(|| format!("{pool} has no address (A) in DNS, as {host} sees it: {advice}"))
     }
 
     fn action(&self, name: &'static str, command: Command, summary: String) -> Action {
@@ -122,9 +164,22 @@ impl Step for TrustedApplication {
         dependencies
     }
 
-    fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
+    fn probe(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
         let list = Command::new("Get-CsTrustedApplication");
-        Ok(vec![self.front_end.lync(APPLICATIONS, list)])
+        let mut queries = vec![self.front_end.lync(APPLICATIONS, list)];
+        if self
+            .front_end
+            .decision(cx)
+            .is_ok_and(PoolDecision::is_required)
+        {
+            let resolve = Command::new("Resolve-DnsName")
+                .with("Name", cx.site.lync.trusted_application.pool.as_str())
+                .with("Type", "A")
+                .switch("DnsOnly");
+            let place = Place::windows(&self.front_end.host);
+            queries.push(query(ADDRESS, place, resolve));
+        }
+        Ok(queries)
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {

@@ -2,9 +2,9 @@
 //!
 //! The site file names a few users, by address; each is a node. Looked at is Exchange's side: the
 //! mailbox is on a backend in scope and of its generation, OWA is on for the user, the policy in
-//! force is one that the run takes care of, and there is a SIP address. Lync's side (enabled, the
-//! same SIP address, homed on a pool) needs Lync's endpoint and is not looked at yet. Users belong
-//! to others: the step reports, and changes nothing.
+//! force is one that the run takes care of, and there is a SIP address. Lync's side is the matter
+//! of `mailbox.lync-users`, which asks another server and compares with the addresses found here.
+//! Users belong to others: the step reports, and changes nothing.
 
 use owaim_inventory::{ExchangeVersion, Host, HostName, PolicyScope, Role, Site};
 use owaim_proto::clixml::Value;
@@ -79,11 +79,17 @@ impl MailboxUser {
         let mailbox = self.object(seen, MAILBOX)?;
         let access = self.object(seen, ACCESS)?;
         let mut findings = Findings::default();
+        let sip_addresses = sip_addresses(mailbox);
         self.server(cx, mailbox, &mut findings);
         self.access(cx, access, &mut findings);
-        self.sip_address(mailbox, &mut findings);
+        self.sip_address(&sip_addresses, &mut findings);
         let mut assessment = Assessment::of(Verdict::from_differences(findings.differences))
-            .with_warnings(findings.advice);
+            .with_warnings(findings.advice)
+            .with_fact(Fact::Mailbox(crate::SampledMailbox {
+                user: self.user.clone(),
+                principal: read::text(mailbox, "UserPrincipalName"),
+                sip_addresses,
+            }));
         let controller = cx
             .domain_controller()
             .or_else(|| read::text(mailbox, "OriginatingServer"));
@@ -157,21 +163,9 @@ impl MailboxUser {
     }
 
     /// There is a SIP address. That Lync knows the user by the same one is for Lync to say.
-    fn sip_address(&self, mailbox: &Value, findings: &mut Findings) {
+    fn sip_address(&self, found: &[String], findings: &mut Findings) {
         let user = &self.user;
-        let addresses = mailbox.get("EmailAddresses");
-        let has_sip = addresses
-            .and_then(Value::items)
-            .unwrap_or_default()
-            .iter()
-            .chain(addresses)
-            .filter_map(Value::text)
-            .any(|address| {
-                address
-                    .get(..SIP.len())
-                    .is_some_and(|prefix| prefix.eq_ignore_ascii_case(SIP))
-            });
-        if !has_sip {
+        if found.is_empty() {
             findings.add(
                 format!("{user}: EmailAddresses"),
                 None,
@@ -196,6 +190,25 @@ impl MailboxUser {
             pipeline: Pipeline::new(command),
         })
     }
+}
+
+/// The SIP addresses among those of a mailbox, which come as a list or as one text.
+fn sip_addresses(mailbox: &Value) -> Vec<String> {
+    let addresses = mailbox.get("EmailAddresses");
+    addresses
+        .and_then(Value::items)
+        .unwrap_or_default()
+        .iter()
+        .chain(addresses)
+        .filter_map(Value::text)
+        .filter_map(|address| bare_sip(&address).map(str::to_owned))
+        .collect()
+}
+
+/// A SIP address without its prefix; `None` if it has none.
+pub(crate) fn bare_sip(address: &str) -> Option<&str> {
+    let (prefix, bare) = address.split_at_checked(SIP.len())?;
+    prefix.eq_ignore_ascii_case(SIP).then_some(bare)
 }
 
 /// The backend in scope that Exchange calls `name`: by its first label, or in full.

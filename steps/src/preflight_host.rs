@@ -1,7 +1,8 @@
 //! `preflight.host`: the server answers, and is what the site file says it is.
 //!
 //! Learns the version of Windows PowerShell, the generation and install root of Exchange and the
-//! server's clock: every later step on the host goes by them.
+//! server's clock: every later step on the host goes by them. On a backend it also looks, before
+//! anything is changed, whether the trusted application's port is free there ([`listeners`]).
 
 use owaim_inventory::{ExchangeVersion, Host, HostName, PowerShellVersion, Role, WindowsPath};
 use owaim_proto::clixml::Value;
@@ -9,7 +10,7 @@ use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 
 use crate::{
     Assessment, Context, Dependency, Fact, Observations, Place, Problem, Query, Step, StepId,
-    Target, Verdict, read,
+    Target, Verdict, listeners, read,
 };
 
 pub(crate) const ID: StepId = "preflight.host";
@@ -208,6 +209,10 @@ impl PreflightHost {
                 ));
             }
         };
+        if host.is(Role::Backend) {
+            let port = cx.site.lync.trusted_application.port;
+            warnings.extend(listeners::warning(seen, &self.host, port));
+        }
         Ok(Assessment::of(Verdict::InPlace)
             .with_fact(Fact::PowerShell(powershell))
             .with_fact(Fact::Exchange(setup.version.unwrap_or(declared)))
@@ -270,7 +275,8 @@ impl Step for PreflightHost {
     }
 
     fn probe(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Query>, Problem> {
-        let declared = cx.site.exchange_version(self.host(cx)?);
+        let host = self.host(cx)?;
+        let declared = cx.site.exchange_version(host);
         let key = format!(r"{EXCHANGE}\{}", generation(declared));
         let mut queries = vec![
             self.query(
@@ -293,6 +299,14 @@ impl Step for PreflightHost {
                 "v14"
             };
             queries.push(self.setup_query(OTHER_SETUP, other));
+        }
+        if host.is(Role::Backend)
+            && self
+                .powershell(seen)
+                .is_ok_and(|version| version.major >= listeners::POWERSHELL)
+        {
+            let port = cx.site.lync.trusted_application.port;
+            queries.extend(listeners::queries(seen, &self.host, port));
         }
         Ok(queries)
     }

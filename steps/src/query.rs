@@ -87,18 +87,28 @@ pub struct Saved {
     pub content: Vec<u8>,
 }
 
-/// What the probe of a step has seen so far: the output of each query, by its name.
+/// What the probe of a step has seen so far: the output of each query, by its name and by what it
+/// runs. A step may ask the same of several objects, of which nobody knows beforehand how many
+/// there are: those queries share a name.
 #[derive(Debug, Clone, Default)]
-pub struct Observations(BTreeMap<&'static str, PipelineOutput>);
+pub struct Observations(BTreeMap<&'static str, Vec<(Pipeline, PipelineOutput)>>);
 
 impl Observations {
     /// Notes what `query` gave.
-    pub fn insert(&mut self, query: &'static str, output: PipelineOutput) {
-        self.0.insert(query, output);
+    pub fn insert(&mut self, query: Query, output: PipelineOutput) {
+        let named = self.0.entry(query.name).or_default();
+        named.push((query.pipeline, output));
     }
 
-    /// What `query` gave, if it has run.
+    /// What the query of that name gave, if it has run; the latest one, if several share it.
     pub fn get(&self, query: &str) -> Option<&PipelineOutput> {
-        self.0.get(query)
+        self.0.get(query)?.last().map(|(_, output)| output)
+    }
+
+    /// What exactly this query gave, if it has run.
+    pub fn of(&self, query: &Query) -> Option<&PipelineOutput> {
+        let named = self.0.get(query.name)?;
+        let ran = named.iter().find(|(ran, _)| *ran == query.pipeline);
+        ran.map(|(_, output)| output)
     }
 }

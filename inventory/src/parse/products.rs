@@ -232,15 +232,17 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
 
 /// Reads `[policies]`.
 pub(super) fn read_policies(cx: &mut Checker, root: &mut Section<'_>) -> Option<PolicyScope> {
-    const EXPECTED: &str = "\"all\", or a list of policy names";
+    const EXPECTED: &str = "\"all\", \"in-use\", or a list of policy names";
     let mut section =
         root.required_section(cx, "policies", "[policies]", "[policies] with mailbox")?;
     let node = section.required(cx, "mailbox", EXPECTED);
     section.finish(cx);
     let node = node?;
     let Value::List(items) = &node.value else {
-        if cx.text(node, EXPECTED)? == "all" {
-            return Some(PolicyScope::All);
+        match cx.text(node, EXPECTED)? {
+            "all" => return Some(PolicyScope::All),
+            "in-use" => return Some(PolicyScope::InUse),
+            _ => {}
         }
         cx.unfit(node, EXPECTED);
         cx.help("one policy is a list too: [\"Default\"]");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use owaim_inventory::{ApplicationId, HostName, LyncVersion};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::world::{StartupMode, UriType, VoipSecurity};
 
@@ -16,8 +16,10 @@ pub(crate) struct LyncOverlay {
     pub(crate) replication_delay_s: Option<u32>,
     /// In place of the one site; the first one has the Front End pool.
     pub(crate) sites: Vec<CsSiteOverlay>,
-    /// Registrar pools besides that of the site file, without servers of their own here.
-    pub(crate) pools: Vec<RegistrarOverlay>,
+    /// What the Front End pool is really called, where that is not what the site file says.
+    pub(crate) pool: Option<HostName>,
+    /// Pools besides that one, without servers of their own here.
+    pub(crate) pools: Vec<PoolOverlay>,
     /// Trusted application pools that are there already.
     pub(crate) trusted_pools: Vec<TrustedPoolOverlay>,
     /// How single replicas behave. A name that is no front end is a replica of its own.
@@ -38,15 +40,28 @@ pub(crate) struct CsSiteOverlay {
     pub(crate) display_name: Option<String>,
 }
 
-/// A registrar pool.
+/// A pool of the topology.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RegistrarOverlay {
+pub(crate) struct PoolOverlay {
     pub(crate) fqdn: HostName,
+    #[serde(default)]
+    pub(crate) role: PoolRole,
     /// The first site if absent.
     pub(crate) site_id: Option<String>,
     /// That of the site file if absent.
     pub(crate) version: Option<LyncVersion>,
+}
+
+/// What the computers of a pool do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PoolRole {
+    /// They have a Registrar.
+    #[default]
+    FrontEnd,
+    /// They have none.
+    Edge,
 }
 
 /// A trusted application pool; what is absent is as the site file wants it.

@@ -208,6 +208,11 @@ impl Directory {
             .map(String::as_str)
     }
 
+    /// The distinguished name of the mailbox policy `name`.
+    pub(crate) fn policy_name(&self, name: &str) -> String {
+        format!("CN={name},CN=OWA Mailbox Policies,{}", self.container())
+    }
+
     /// The distinguished name of the configuration container of the organization.
     pub(crate) fn container(&self) -> String {
         let domain: Vec<String> = self

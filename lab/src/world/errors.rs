@@ -14,6 +14,7 @@ pub(super) enum Category {
     ObjectNotFound = 13,
     ParserError = 17,
     PermissionDenied = 18,
+    ResourceUnavailable = 19,
     ResourceExists = 20,
     WriteError = 23,
 }
@@ -210,7 +211,8 @@ pub(super) fn class(cmdlet: &owaim_inventory::catalogue::Cmdlet) -> String {
     let (verb, noun) = cmdlet.name.split_once('-').unwrap_or((cmdlet.name, ""));
     match (cmdlet.product, cmdlet.name) {
         // A function up to Windows PowerShell 5.1.
-        (_, "Get-FileHash") => cmdlet.name.into(),
+        (_, "Get-FileHash" | "Get-NetTCPConnection") => cmdlet.name.into(),
+        (_, "Resolve-DnsName") => "Microsoft.DnsClient.Commands.ResolveDnsName".into(),
         (_, "Get-CimInstance") => {
             "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand".into()
         }

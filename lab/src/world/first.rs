@@ -68,6 +68,7 @@ pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<St
     }
     unified::set_up(site, overlay, &mut state, installed);
     lync::set_up(site, overlay, &mut state, installed).map_err(FirstError::Lync)?;
+    state.dns = overlay.dns.clone();
     state.sign_ons = overlay.sign_ons.clone().unwrap_or_else(|| sign_ons(site));
     Ok(state)
 }
@@ -212,7 +213,7 @@ fn build_host(
         install_root: super::filesystem::normal(install_root),
         clock_skew_s,
         maintenance: over.maintenance,
-        registrar: site.lync.pool.to_string(),
+        registrar: lync::own_pool(site, overlay).to_string(),
         trusted_names: vec![
             site.lync.trusted_application.pool.to_string(),
             site.certificate.subject.to_string(),
@@ -231,6 +232,7 @@ fn build_host(
             .into_iter()
             .map(|service| (service.name.to_lowercase(), service))
             .collect(),
+        listeners: listeners(over),
         events: Vec::new(),
         booted,
     };
@@ -244,10 +246,11 @@ fn build_host(
         state.files.place(path, bytes, installed);
     }
     if let Some(version) = state.lync {
+        let pool = lync::own_pool(site, overlay);
         setup::place_lync(&mut state, version, installed);
         state
             .certificates
-            .push(front_end_certificate(site, authority, host, now)?);
+            .push(front_end_certificate(pool, authority, host, now)?);
     }
     if backend {
         let mail = certificates(site, overlay, authority, host, index, now)?;
@@ -276,6 +279,12 @@ fn build_host(
         }
     }
     Ok(state)
+}
+
+fn listeners(over: &HostOverlay) -> Vec<(String, u16)> {
+    let all = over.listeners.iter();
+    all.map(|listener| (listener.process.clone(), listener.port))
+        .collect()
 }
 
 fn read(host: &HostName, local: &Path) -> Result<Vec<u8>, FirstError> {
@@ -377,14 +386,14 @@ fn install_exchange(
 
 /// What a Front End shows: the name of its pool.
 fn front_end_certificate(
-    site: &Site,
+    pool: &HostName,
     authority: &SigningKey,
     host: &Host,
     now: Timestamp,
 ) -> Result<Certificate, IssueError> {
-    let mut names = vec![site.lync.pool.to_string(), host.name.to_string()];
+    let mut names = vec![pool.to_string(), host.name.to_string()];
     names.dedup();
-    authority.issue(&Request::good(site.lync.pool.as_str(), names, now))
+    authority.issue(&Request::good(pool.as_str(), names, now))
 }
 
 fn certificates(

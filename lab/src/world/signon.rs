@@ -158,7 +158,7 @@ fn is_served(state: &State, user: Option<&str>) -> bool {
         let proxy = user.sip_address.as_deref().unwrap_or_default();
         known.enabled
             && known.sip_address.eq_ignore_ascii_case(proxy)
-            && lync.pools.iter().any(|pool| pool.fqdn == known.registrar)
+            && lync.registrars().any(|pool| pool.fqdn == known.registrar)
     })
 }
 

@@ -16,6 +16,7 @@ mod examples;
 mod exchange;
 mod lync;
 mod lync_topology;
+mod network;
 mod servers;
 mod unified;
 mod windows;

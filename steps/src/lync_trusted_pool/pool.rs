@@ -6,7 +6,7 @@ use owaim_inventory::HostName;
 use owaim_proto::clixml::Value;
 
 use super::{APPLICATIONS, COMPUTERS, POOLS, REPLICATION};
-use crate::front_end::{Application, FrontEnd};
+use crate::front_end::{Application, FrontEnd, bare};
 use crate::{Observations, Problem, Saved, messaging, read};
 
 /// Properties that Outlook Web App needs as they are by default.
@@ -24,11 +24,6 @@ pub(super) struct Pool<'a> {
     pub(super) computers: Vec<String>,
     pub(super) applications: Vec<Application<'a>>,
     object: &'a Value,
-}
-
-/// `Registrar:FQDN`, `TrustedApplicationPool:FQDN`, or the FQDN alone.
-fn bare(text: &str) -> &str {
-    text.rsplit(':').next().unwrap_or(text)
 }
 
 impl<'a> Pool<'a> {

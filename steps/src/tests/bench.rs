@@ -16,7 +16,8 @@ use owaim_proto::psrp::{
 };
 
 use crate::{
-    Action, Assessment, Context, Fact, Facts, Observations, Problem, Query, Step, Verdict,
+    Action, Assessment, BackendDecision, Context, Fact, Facts, Observations, PoolDecision,
+    PoolNeed, Problem, Query, Step, Verdict,
 };
 
 pub(super) fn host(short: &str) -> HostName {
@@ -93,6 +94,28 @@ pub(super) fn site() -> Site {
     }
 }
 
+/// What was decided about the trusted pool at the Front End.
+pub(super) fn decided(needed_by: &[&str], discovered: &[&str]) -> Bench {
+    let rows = |names: &[&str], need| -> Vec<BackendDecision> {
+        let row = |name: &&str| BackendDecision {
+            backend: host(name),
+            need,
+            why: "so it is".into(),
+        };
+        names.iter().map(row).collect()
+    };
+    let backends = [
+        rows(needed_by, PoolNeed::Required),
+        rows(discovered, PoolNeed::MustNotExist),
+    ];
+    Bench::new().knows(
+        "atl-cs-001",
+        Fact::TrustedPool(PoolDecision {
+            backends: backends.concat(),
+        }),
+    )
+}
+
 pub(super) struct Bench {
     pub(super) site: Site,
     pub(super) facts: Facts,
@@ -154,7 +177,7 @@ impl Bench {
             let queries = step.probe(self.context(), &seen)?;
             let new: Vec<_> = queries
                 .into_iter()
-                .filter(|query| seen.get(query.name).is_none())
+                .filter(|query| seen.of(query).is_none())
                 .collect();
             if new.is_empty() {
                 return Ok(seen);
@@ -167,7 +190,7 @@ impl Bench {
                     said(&query.pipeline)
                 );
                 let output = answer(&query);
-                seen.insert(query.name, output);
+                seen.insert(query, output);
             }
         }
         panic!("{} goes in circles", step.id());

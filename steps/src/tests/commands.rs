@@ -47,6 +47,7 @@ fn a_site_gets_a_step_for_each_target() {
     backend.recycle atl-mbx-001.litwareinc.com
     backend.recycle atl-mbx-002.litwareinc.com
     mailbox.users kenmyer@litwareinc.com
+    mailbox.lync-users kenmyer@litwareinc.com
     verify.event-112 atl-mbx-001.litwareinc.com
     verify.event-112 atl-mbx-002.litwareinc.com
     verify.log-folder atl-mbx-001.litwareinc.com
@@ -65,7 +66,7 @@ fn roles_may_share_a_server_and_policies_a_node() {
     site.hosts[0].roles.insert(Role::LyncFrontEnd);
     site.hosts[0].endpoints = front_end.endpoints;
     let steps = steps_for(&site);
-    assert_eq!(steps.len(), 19, "one of each");
+    assert_eq!(steps.len(), 20, "one of each");
     assert_eq!(
         steps.iter().map(|step| step.id()).collect::<Vec<_>>(),
         step_ids()
@@ -108,7 +109,7 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
             .iter()
             .any(|d| *d == Dependency::requires("preflight.host"));
         // A Front End runs no Exchange.
-        let is_lync = ["lync", "verify.lync-events"]
+        let is_lync = ["lync", "mailbox.lync-users", "verify.lync-events"]
             .iter()
             .any(|start| step.id().starts_with(start));
         let expected = step.id() != "preflight.host" && !is_lync;

@@ -7,7 +7,7 @@ use owaim_proto::psrp::PipelineOutput;
 use super::bench::{Bench, check, fails, gives, host, no_such_command, object, said};
 use crate::cas_owa_virtual_directory::OwaVirtualDirectory;
 use crate::cas_owa_virtual_directory_off::OwaVirtualDirectoryOff;
-use crate::mailbox_policy::MailboxPolicy;
+use crate::mailbox_policy::{MailboxPolicy, Which};
 use crate::{Fact, Step};
 
 fn none() -> Value {
@@ -246,11 +246,11 @@ fn policy(name: &str, kind: Value) -> Value {
 fn policies_are_those_in_scope() {
     let named = |name: &str| MailboxPolicy {
         host: host("atl-cas-001"),
-        policy: Some(name.into()),
+        which: Which::Named(name.into()),
     };
     let all = || MailboxPolicy {
         host: host("atl-cas-001"),
-        policy: None,
+        which: Which::All,
     };
     let missing: fn() -> PipelineOutput = || {
         fails(
@@ -315,6 +315,110 @@ fn policies_are_those_in_scope() {
         Bench::new().probe(&named(" "), |_| gives([])).is_err(),
         "so is an empty name"
     );
+}
+
+/// The policies A, O'Neill and C, none of which allows messaging.
+fn three_policies() -> PipelineOutput {
+    gives(["A", "O'Neill", "C"].map(|name| {
+        object([
+            ("Name", name.into()),
+            ("Identity", name.into()),
+            ("DistinguishedName", format!("CN={name},CN=x").into()),
+            ("InstantMessagingEnabled", "True".into()),
+            ("InstantMessagingType", none()),
+            ("OriginatingServer", "atl-dc-001.litwareinc.com".into()),
+        ])
+    }))
+}
+
+/// The policy that a query asks for the mailboxes of.
+fn asked_about(query: &crate::Query) -> String {
+    let shown = said(&query.pipeline);
+    let start = "Get-CASMailbox -Filter OwaMailboxPolicy -eq 'CN=";
+    let end = ",CN=x' -ResultSize 1 -IgnoreDefaultScope";
+    let name = shown.strip_prefix(start).and_then(|s| s.strip_suffix(end));
+    name.unwrap_or_else(|| panic!("{shown}")).to_owned()
+}
+
+#[test]
+fn policies_in_use_are_those_that_a_mailbox_has() {
+    let step = MailboxPolicy {
+        host: host("atl-cas-001"),
+        which: Which::InUse,
+    };
+    let mailbox = || gives([object([("Name", "Ken Myer".into())])]);
+    let idle = |names: &str| {
+        vec![format!(
+            "no mailbox has the OWA mailbox policies {names}: they are left as they are"
+        )]
+    };
+    for (name, used, expected, warnings, changed) in [
+        (
+            "some",
+            &["A", "O''Neill"] as &[&str],
+            "drifted: A: InstantMessagingType: None -> Ocs; O'Neill: InstantMessagingType",
+            idle("C"),
+            &["A", "O'Neill"] as &[&str],
+        ),
+        (
+            "all",
+            &["A", "O''Neill", "C"],
+            "drifted: A",
+            vec![],
+            &["A", "O'Neill", "C"],
+        ),
+        (
+            "none",
+            &[],
+            "not applicable: no mailbox has an OWA mailbox policy",
+            idle("A, O'Neill, C"),
+            &[],
+        ),
+    ] {
+        let mut bench = Bench::new();
+        let (seen, found) = bench.look(&step, |query| match query.name {
+            "policies" => three_policies(),
+            _ if used.contains(&asked_about(query).as_str()) => mailbox(),
+            _ => gives([]),
+        });
+        check(name, &found, expected);
+        assert_eq!(found.warnings, warnings, "{name}");
+        let sent: Vec<_> = bench
+            .remedy(&step, &seen)
+            .iter()
+            .map(|a| said(&a.pipeline))
+            .collect();
+        let wanted: Vec<_> = changed
+            .iter()
+            .map(|policy| {
+                format!(
+                    "Set-OwaMailboxPolicy -Identity {policy} -InstantMessagingEnabled -InstantMessagingType Ocs \
+                     -DomainController atl-dc-001.litwareinc.com"
+                )
+            })
+            .collect();
+        assert_eq!(sent, wanted, "{name}");
+    }
+}
+
+#[test]
+fn nobody_is_taken_for_unused_who_could_not_be_asked_about() {
+    let step = MailboxPolicy {
+        host: host("atl-cas-001"),
+        which: Which::InUse,
+    };
+    let (_, found) = Bench::new().look(&step, |query| match query.name {
+        "policies" => three_policies(),
+        _ if asked_about(query) == "C" => no_such_command(),
+        _ => gives([]),
+    });
+    check("refused", &found, "broken: Meldung");
+    let (_, found) = Bench::new().look(&step, |_| gives([policy("A", none())]));
+    check("no path", &found, "broken: it shows no DistinguishedName");
+    let (_, found) = Bench::new().look(&step, |_| no_such_command());
+    check("no list", &found, "broken: Meldung");
+    let (_, found) = Bench::new().look(&step, |_| gives([]));
+    check("no policy", &found, "broken: no policy came back");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use owaim_inventory::StartupMode;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::PipelineOutput;
 
-use super::bench::{Bench, check, date, fails, gives, host, object, said, told};
+use super::bench::{Bench, check, date, decided, fails, gives, host, object, said, told};
 use crate::front_end::FrontEnd;
 use crate::lync_replication::LyncReplication;
 use crate::lync_site::LyncSite;
@@ -129,6 +129,7 @@ impl Topology {
                 ("Id", 44_024.into()),
                 ("Message", self.discovered.into()),
             ])]),
+            "address" => gives([object([("IP4Address", "192.0.2.7".into())])]),
             other => panic!("{other} is asked for"),
         }
     }
@@ -353,13 +354,17 @@ fn a_site_is_named_by_its_site_id() {
     let step = LyncSite {
         front_end: front_end(),
     };
-    let sites = |query: &Query| {
-        assert!(["sites", "sites-local"].contains(&query.name));
-        gives([object([
+    let sites = |query: &Query| match query.name {
+        "sites" | "sites-local" => gives([object([
             ("Identity", "Site:Central".into()),
             ("SiteId", "NA".into()),
             ("DisplayName", "Redmond".into()),
-        ])])
+        ])]),
+        "registrars" => gives([object([("PoolFqdn", "atl-cs-001.litwareinc.com".into())])]),
+        other => {
+            assert_eq!(other, "cs-pools");
+            gives([])
+        }
     };
     for (given, expected) in [
         ("NA", "in place"),
@@ -389,8 +394,8 @@ fn a_site_is_named_by_its_site_id() {
         ("Other,X", false),
     ] {
         let (_, found) = Bench::new().look(&step, |query| match query.name {
-            "sites" => sites(query),
-            _ => fails(id, 7),
+            "sites-local" => fails(id, 7),
+            _ => sites(query),
         });
         let Verdict::Broken(problem) = found.verdict else {
             panic!("{id}: {:?}", found.verdict)
@@ -776,27 +781,6 @@ fn what_hangs_on_an_open_decision_is_unknown() {
              atl-mbx-002.litwareinc.com: so it is",
         );
     }
-}
-
-fn decided(needed_by: &[&str], discovered: &[&str]) -> Bench {
-    let rows = |names: &[&str], need| -> Vec<BackendDecision> {
-        let row = |name: &&str| BackendDecision {
-            backend: host(name),
-            need,
-            why: "so it is".into(),
-        };
-        names.iter().map(row).collect()
-    };
-    let backends = [
-        rows(needed_by, PoolNeed::Required),
-        rows(discovered, PoolNeed::MustNotExist),
-    ];
-    Bench::new().knows(
-        FE,
-        Fact::TrustedPool(PoolDecision {
-            backends: backends.concat(),
-        }),
-    )
 }
 
 /// Nobody needs the pool for certain, and one backend could not be looked at.

@@ -5,6 +5,8 @@ mod certificate;
 mod commands;
 mod directories;
 mod lync;
+mod lync_names;
+mod lync_users;
 mod misplaced;
 mod preflight;
 mod recycle;

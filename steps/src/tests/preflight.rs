@@ -4,7 +4,10 @@ use owaim_inventory::{ExchangeVersion, PowerShellVersion};
 use owaim_proto::clixml::{Object, Value};
 use owaim_proto::psrp::PipelineOutput;
 
-use super::bench::{Bench, at, check, date, fails, gives, host, not_found, noted, object, path};
+use super::bench::{
+    Bench, at, check, date, fails, gives, host, no_such_command, not_found, noted, object, path,
+    said,
+};
 use crate::preflight_host::PreflightHost;
 use crate::{Fact, Query, Step};
 
@@ -33,8 +36,14 @@ fn server(v15: PipelineOutput, v14: PipelineOutput) -> impl Fn(&Query) -> Pipeli
         "roles" => gives(
             ["CafeRole", "MailboxRole", "Setup"].map(|name| object([("PSChildName", name.into())])),
         ),
+        "listeners" => nobody_listens(),
         other => panic!("{other}"),
     }
+}
+
+/// What CIM says where no object fits.
+fn nobody_listens() -> PipelineOutput {
+    fails("CmdletizationQuery_NotFound,Get-NetTCPConnection", 13)
 }
 
 #[test]
@@ -164,4 +173,123 @@ fn an_older_generation_has_its_own_key() {
             r"Get-ChildItem -LiteralPath HKLM:\SOFTWARE\Microsoft\ExchangeServer\v14",
         ]
     );
+}
+
+#[test]
+fn a_port_that_is_in_use_is_a_warning_and_nothing_more() {
+    let listening = |ids: &[u32]| {
+        let one = |id: &u32| object([("OwningProcess", Value::UInt32(*id))]);
+        gives(ids.iter().map(one))
+    };
+    let process = |id: i32, name: &str| object([("Id", id.into()), ("ProcessName", name.into())]);
+    let gone = || {
+        fails(
+            "NoProcessFoundForGivenId,Microsoft.PowerShell.Commands.GetProcessCommand",
+            13,
+        )
+    };
+    let port = "port 5199, which the site file gives the trusted application, is in use on \
+                atl-mbx-001.litwareinc.com, by ";
+    for (name, listeners, processes, asked, expected) in [
+        ("nobody", nobody_listens(), gives([]), None, None),
+        ("nobody, and no error", gives([]), gives([]), None, None),
+        ("an older Windows", no_such_command(), gives([]), None, None),
+        (
+            "another program, twice",
+            listening(&[4711, 4711]),
+            gives([process(4711, "other")]),
+            Some("4711"),
+            Some(format!("{port}other (process 4711): choose another")),
+        ),
+        (
+            "two programs",
+            listening(&[4711, 8]),
+            gives([process(4711, "other"), process(8, "more")]),
+            Some("8, 4711"),
+            Some(format!(
+                "{port}more (process 8), other (process 4711): choose"
+            )),
+        ),
+        (
+            "one that has ended meanwhile",
+            listening(&[4711]),
+            gone(),
+            Some("4711"),
+            Some(format!("{port}process 4711: choose another")),
+        ),
+        (
+            "Outlook Web App itself",
+            listening(&[4711]),
+            gives([process(4711, "W3WP")]),
+            Some("4711"),
+            None,
+        ),
+        (
+            "not allowed",
+            fails("HRESULT 0x80041003,Get-NetTCPConnection", 18),
+            gives([]),
+            None,
+            Some("whether something listens at port 5199".to_owned()),
+        ),
+    ] {
+        let step = PreflightHost {
+            host: host("atl-mbx-001"),
+        };
+        let answers = server(gives([setup(15, 0, 1497, r"D:\E")]), not_found());
+        let sent = std::cell::RefCell::new(Vec::new());
+        let (_, found) = Bench::new().look(&step, |query| match query.name {
+            "listeners" => {
+                assert_eq!(
+                    said(&query.pipeline),
+                    "Get-NetTCPConnection -LocalPort 5199 -State Listen"
+                );
+                listeners.clone()
+            }
+            "processes" => {
+                let ids = &query.pipeline.statements[0][0].parameters[0].value;
+                let ids = ids
+                    .items()
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(Value::text);
+                sent.borrow_mut().push(ids.collect::<Vec<_>>().join(", "));
+                processes.clone()
+            }
+            _ => answers(query),
+        });
+        check(name, &found, "in place");
+        assert_eq!(sent.into_inner(), Vec::from_iter(asked), "{name}");
+        match expected {
+            None => assert_eq!(found.warnings, Vec::<String>::new(), "{name}"),
+            Some(start) => assert!(
+                found.warnings.len() == 1 && found.warnings[0].starts_with(&start),
+                "{name}: {:?}",
+                found.warnings
+            ),
+        }
+    }
+}
+
+#[test]
+fn the_port_is_looked_at_where_there_is_a_way_and_a_need() {
+    for (short, powershell, asks) in [
+        ("atl-mbx-001", "4.0", true),
+        ("atl-mbx-001", "3.0", true),
+        ("atl-mbx-001", "2.0", false),
+        ("atl-cas-001", "4.0", false),
+    ] {
+        let step = PreflightHost { host: host(short) };
+        let answers = server(gives([setup(15, 0, 1497, r"D:\E")]), not_found());
+        let asked = std::cell::Cell::new(false);
+        let (_, found) = Bench::new().look(&step, |query| match query.name {
+            "powershell" => versions(powershell),
+            "listeners" => {
+                asked.set(true);
+                nobody_listens()
+            }
+            _ => answers(query),
+        });
+        check(short, &found, "in place");
+        assert_eq!(asked.get(), asks, "{short} with PowerShell {powershell}");
+    }
 }

@@ -32,7 +32,7 @@ const PROCEDURE: [(&str, &str); 14] = [
     ("S0", "take stock"),
     ("S1", "UCMA runtime on every backend"),
     ("S2", "certificate on every backend"),
-    ("S3", "name of the Lync site"),
+    ("S3", "names of the Lync site and of its Front End pool"),
     ("S4", "trusted application pool"),
     ("S5", "trusted application"),
     ("S6", "put the topology into force"),
@@ -57,12 +57,14 @@ const ENABLING: &str = "of the session configuration's own account: RTCUniversal
 const UNIFIED: &str = "UM Management or Organization Management; local administrator of the server to list its services";
 const REPORTS: &str = "nothing: it reports";
 
-const ABOUT: [About; 20] = [
+const ABOUT: [About; 21] = [
     About {
         id: "preflight.host",
         part: "S0",
         checks: "The server answers, runs the generation of Exchange that the site file gives it, and has an install \
-                 root. Learns the version of PowerShell and the server's clock, which the steps after it go by.",
+                 root. Learns the version of PowerShell and the server's clock, which the steps after it go by. On a \
+                 backend, a program that listens at the trusted application's port is a warning (Get-NetTCPConnection, \
+                 and Get-Process for its name; from Windows Server 2012 on).",
         changes: REPORTS,
         rights: ADMINISTRATOR,
     },
@@ -78,8 +80,9 @@ const ABOUT: [About; 20] = [
     About {
         id: "lync.site",
         part: "S3",
-        checks: "The site file names the Lync site by its SiteId, not by its display name or identity. Where the Front \
-                 End has the endpoint lync-local, that it can read the topology there.",
+        checks: "The site file names the Lync site by its SiteId, not by its display name or identity, and a pool that \
+                 has a Registrar of the generation of the site file or a later one: no single server, no Edge, no \
+                 trusted pool. Where the Front End has the endpoint lync-local, that it can read the topology there.",
         changes: REPORTS,
         rights: TOPOLOGY,
     },
@@ -98,7 +101,8 @@ const ABOUT: [About; 20] = [
         id: "lync.trusted-application",
         part: "S5",
         checks: "The trusted pool, where it has to exist, has the application of the site file at its port. A port that \
-                 another application of the pool has is an error.",
+                 another application of the pool has is an error; that the pool's name has no address (A) in DNS, as \
+                 the Front End sees it, is a warning.",
         changes: "makes the application, or sets its port",
         rights: TOPOLOGY,
     },
@@ -138,7 +142,8 @@ const ABOUT: [About; 20] = [
         id: "mailbox.policy",
         part: "S11",
         checks: "InstantMessagingEnabled is true and InstantMessagingType is Ocs in the policies in scope: a policy \
-                 overrides the virtual directory.",
+                 overrides the virtual directory. Which policies are in use is asked with Get-CASMailbox, for one \
+                 mailbox of each policy; those that nobody has are named.",
         changes: "those two properties, policy by policy, at the domain controller that was read",
         rights: RECIPIENTS,
     },
@@ -189,10 +194,18 @@ const ABOUT: [About; 20] = [
         id: "mailbox.users",
         part: "S12",
         checks: "For each user of `[users] sample`: the mailbox is on one of the backends and of its generation, OWA is \
-                 on, the policy in force is in scope, there is a SIP address. Lync's side of the user is not looked at \
-                 yet.",
+                 on, the policy in force is in scope, there is a SIP address.",
         changes: REPORTS,
         rights: VIEW,
+    },
+    About {
+        id: "mailbox.lync-users",
+        part: "S12",
+        checks: "For each user of `[users] sample`, where the site file has a Front End: Lync knows the user, who is \
+                 enabled there, under a SIP address that is one of the mailbox's, and homed on a pool that has a \
+                 Registrar. Asks another server than `mailbox.users`, and hides nothing of what that one says.",
+        changes: REPORTS,
+        rights: "CsViewOnlyAdministrator",
     },
     About {
         id: "verify.event-112",
@@ -295,9 +308,8 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
             ("Name", "Atlanta".into()),
             ("URIType", "SipName".into()),
         ])]),
-        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers" => {
-            gives([])
-        }
+        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers"
+        | "cs-pools" | "registrars" | "address" => gives([]),
         "status" => gives([object([
             ("ReplicaFqdn", "atl-cs-001.litwareinc.com".into()),
             ("UpToDate", false.into()),

@@ -6,7 +6,7 @@ use owaim_proto::psrp::PipelineOutput;
 
 use super::bench::{Bench, check, fails, gives, host, no_such_command, object, said};
 use crate::mailbox_users::MailboxUser;
-use crate::{Fact, Observations, Step};
+use crate::{Fact, Observations, SampledMailbox, Step};
 
 const USER: &str = "kenmyer@litwareinc.com";
 
@@ -308,7 +308,14 @@ fn both_reads_go_to_one_controller() {
     let (_, found) = bench.look(&step(), look);
     assert_eq!(
         found.facts,
-        [Fact::DomainController("atl-dc-001.litwareinc.com".into())]
+        [
+            Fact::Mailbox(SampledMailbox {
+                user: USER.into(),
+                principal: None,
+                sip_addresses: vec![USER.into()],
+            }),
+            Fact::DomainController("atl-dc-001.litwareinc.com".into())
+        ]
     );
     let queries = step()
         .probe(bench.context(), &Observations::default())

@@ -3,10 +3,9 @@
 use owaim_inventory::HostName;
 use owaim_proto::clixml::{Base, Object, Value};
 
-use super::super::lync::{
-    Application, CsSite, FrontEndPool, Lync, LyncUser, TrustedPool, entry_version,
-};
+use super::super::lync::{Application, CsPool, CsSite, Lync, LyncUser, TrustedPool, entry_version};
 use super::super::values::{self, Nested};
+use crate::overlay::PoolRole;
 
 const XDS: &str = "Microsoft.Rtc.Management.Xds";
 /// Port of the registrar's SIP listener.
@@ -37,7 +36,7 @@ fn number(value: u32) -> Value {
 
 /// As `Get-CsSite` gives it.
 pub(super) fn site(lync: &Lync, site: &CsSite) -> Object {
-    let here: Vec<&FrontEndPool> = lync
+    let here: Vec<&CsPool> = lync
         .pools
         .iter()
         .filter(|p| p.site == site.identity)
@@ -50,7 +49,7 @@ pub(super) fn site(lync: &Lync, site: &CsSite) -> Object {
         .collect();
     let services = here
         .iter()
-        .map(|p| format!("Registrar:{}", p.fqdn))
+        .map(|p| format!("{}:{}", services(p.role)[0], p.fqdn))
         .chain(trusted.iter().map(|p| format!("ExternalServer:{}", p.fqdn)));
     let pools = here
         .iter()
@@ -88,13 +87,20 @@ fn cluster(fqdn: &str, services: Vec<String>, computers: Vec<String>, site: &str
         .with("Site", site)
 }
 
-/// As `Get-CsPool` gives a Front End pool.
-pub(super) fn pool(pool: &FrontEndPool) -> Object {
+/// The services that a pool has, by the names of their roles; that of the site's list first.
+fn services(role: PoolRole) -> &'static [&'static str] {
+    match role {
+        PoolRole::FrontEnd => &["Registrar", "UserServer", "WebServer", "ConferencingServer"],
+        PoolRole::Edge => &["EdgeServer"],
+    }
+}
+
+/// As `Get-CsPool` gives a pool of Lync's own servers.
+pub(super) fn pool(pool: &CsPool) -> Object {
     let fqdn = pool.fqdn.as_str();
-    let services = ["Registrar", "UserServer", "WebServer", "ConferencingServer"];
     cluster(
         fqdn,
-        services
+        services(pool.role)
             .iter()
             .map(|role| format!("{role}:{fqdn}"))
             .collect(),
@@ -114,7 +120,7 @@ pub(super) fn trusted_cluster(pool: &TrustedPool) -> Object {
 }
 
 /// As `Get-CsService -Registrar` gives it.
-pub(super) fn registrar(lync: &Lync, pool: &FrontEndPool, ordinal: usize) -> Object {
+pub(super) fn registrar(lync: &Lync, pool: &CsPool, ordinal: usize) -> Object {
     let identity = format!("Registrar:{}", pool.fqdn);
     let place = lync.sites.iter().find(|s| s.identity == pool.site);
     let prefix = place.map_or("1", |s| s.site_id.as_str());

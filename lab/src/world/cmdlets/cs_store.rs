@@ -127,7 +127,7 @@ pub(super) fn get_service(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> 
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(fqdn))
     };
     let mut all = Vec::new();
-    for (ordinal, pool) in lync.pools.iter().enumerate() {
+    for (ordinal, pool) in lync.registrars().enumerate() {
         if wants("Registrar") && here(pool.fqdn.as_str()) {
             let names = vec![format!("Registrar:{}", pool.fqdn)];
             all.push((names, shown::registrar(lync, pool, ordinal)));

@@ -216,11 +216,7 @@ pub(super) fn policy(
         .with("Name", entry.name.as_str());
     let common = Common {
         identity: &entry.name,
-        distinguished_name: format!(
-            "CN={},CN=OWA Mailbox Policies,{}",
-            entry.name,
-            directory.container()
-        ),
+        distinguished_name: directory.policy_name(&entry.name),
         class: "msExchOWAMailboxPolicy",
         created: entry.created,
         changed: when_changed,

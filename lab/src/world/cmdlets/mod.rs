@@ -16,9 +16,11 @@ mod item_changes;
 mod item_objects;
 mod items;
 pub(super) mod native;
+mod network;
 mod objects;
 mod paths;
 mod pools;
+mod recipients;
 mod session;
 mod system;
 mod um_settings;
@@ -165,6 +167,9 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-Process" => each(cx, system::get_process),
         "Get-CimInstance" | "Get-WmiObject" => each(cx, system::get_instance),
 
+        "Get-NetTCPConnection" => each(cx, network::get_tcp_connection),
+        "Resolve-DnsName" => each(cx, network::resolve_dns_name),
+
         "Get-WinEvent" => each(cx, event_log::get_win_event),
         "Get-EventLog" => each(cx, event_log::get_event_log),
 
@@ -191,7 +196,7 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-ADServerSettings" => each(cx, exchange_servers::get_ad_settings),
         "Set-ADServerSettings" => each(cx, exchange_servers::set_ad_settings),
         "Get-OrganizationConfig" => each(cx, exchange_servers::get_organization),
-        "Get-CASMailbox" | "Get-Mailbox" | "Get-User" => each(cx, exchange_servers::get_mailbox),
+        "Get-CASMailbox" | "Get-Mailbox" | "Get-User" => each(cx, recipients::get_mailbox),
         "Get-UMDialPlan" => each(cx, um_settings::get_dial_plan),
         "New-UMDialPlan" => each(cx, um_settings::new_dial_plan),
         "Get-UMService" => each(cx, um_settings::get_service),

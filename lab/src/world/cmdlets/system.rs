@@ -12,7 +12,7 @@ use super::super::lync;
 use super::super::services::ServiceState;
 use super::super::values::{self, wildcard};
 use super::super::wql::{self, Condition};
-use super::Cx;
+use super::{Cx, network};
 
 fn service(cx: &Cx<'_>, state: &ServiceState) -> Object {
     let (status, number) = if state.running {
@@ -164,16 +164,17 @@ pub(super) fn front_end_started(cx: &mut Cx<'_>) {
 /// A process of the host.
 struct Process {
     id: u32,
-    name: &'static str,
+    /// With `.exe`, but for the system itself.
+    name: String,
     started: Timestamp,
     command_line: Option<String>,
 }
 
 fn processes(cx: &Cx<'_>) -> Vec<Process> {
     let booted = cx.host.booted;
-    let service = |id, name| Process {
+    let service = |id, name: &str| Process {
         id,
-        name,
+        name: name.into(),
         started: booted,
         command_line: None,
     };
@@ -186,11 +187,13 @@ fn processes(cx: &Cx<'_>) -> Vec<Process> {
         let line = worker.command_line(cx.caller.host.as_str());
         all.push(Process {
             id: worker.id,
-            name: "w3wp.exe",
+            name: "w3wp.exe".into(),
             started: worker.started,
             command_line: Some(line),
         });
     }
+    let listeners = network::programs(&cx.host);
+    all.extend(listeners.map(|(id, name)| service(id, &format!("{name}.exe"))));
     all
 }
 
@@ -367,9 +370,9 @@ fn instances(cx: &Cx<'_>, class: &str, cim: bool) -> Option<Vec<Instance>> {
             .into_iter()
             .map(|p| {
                 vec![
-                    ("Caption", p.name.into()),
-                    ("Name", p.name.into()),
-                    ("ProcessName", p.name.into()),
+                    ("Caption", p.name.as_str().into()),
+                    ("Name", p.name.as_str().into()),
+                    ("ProcessName", p.name.as_str().into()),
                     ("ProcessId", Value::UInt32(p.id)),
                     ("Handle", p.id.to_string().into()),
                     ("CreationDate", time(p.started)),

@@ -114,7 +114,7 @@ fn users(site: &Site, overlay: &Overlay, domain: &str) -> Vec<User> {
             server: host.name.to_string(),
             policy: Some("Default".into()),
             owa: true,
-            lync: lync::user(site, &LyncUserOverlay::default(), Some(&address)),
+            lync: lync::user(site, overlay, &LyncUserOverlay::default(), Some(&address)),
             sip_address: Some(address),
             principal,
         }
@@ -126,7 +126,7 @@ fn users(site: &Site, overlay: &Overlay, domain: &str) -> Vec<User> {
         policy: u.policy.clone(),
         owa: u.owa,
         sip_address: u.sip_address.clone(),
-        lync: lync::user(site, &u.lync, u.sip_address.as_deref()),
+        lync: lync::user(site, overlay, &u.lync, u.sip_address.as_deref()),
     });
     own.chain(given).collect()
 }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use owaim_inventory::{HostName, Role, Site};
 
 use super::topology::{Application, Topology, TopologyError, TrustedPool, bare_id};
-use super::{CsSite, FrontEndPool, Lync, LyncUser, Replica, Replication, entry_version, known};
+use super::{CsPool, CsSite, Lync, LyncUser, Replica, Replication, entry_version, known};
 use crate::overlay::{
-    DefectKind, LyncOverlay, LyncUserOverlay, Overlay, ReplicaOverlay, TrustedPoolOverlay,
+    DefectKind, LyncOverlay, LyncUserOverlay, Overlay, PoolRole, ReplicaOverlay, TrustedPoolOverlay,
 };
 use crate::state::State;
 
@@ -78,16 +78,21 @@ fn pools(
     overlay: &Overlay,
     sites: &[CsSite],
     front_ends: &[HostName],
-) -> Result<Vec<FrontEndPool>, String> {
-    let mut pools = vec![FrontEndPool {
-        fqdn: site.lync.pool.clone(),
+) -> Result<Vec<CsPool>, String> {
+    let mut pools = vec![CsPool {
+        fqdn: own_pool(site, overlay).clone(),
+        role: PoolRole::FrontEnd,
         site: place(sites, None)?,
         computers: front_ends.to_vec(),
         version: site.lync.version,
     }];
     for pool in &overlay.lync.pools {
-        pools.push(FrontEndPool {
+        if pools.iter().any(|known| known.fqdn == pool.fqdn) {
+            return Err(format!("there are two pools {}", pool.fqdn));
+        }
+        pools.push(CsPool {
             fqdn: pool.fqdn.clone(),
+            role: pool.role,
             site: place(sites, pool.site_id.as_deref())?,
             computers: vec![pool.fqdn.clone()],
             version: pool.version.unwrap_or(site.lync.version),
@@ -229,7 +234,12 @@ pub(crate) fn trusted_pool(site: &Site, wanted: &TrustedPoolOverlay, place: Stri
 
 /// A mailbox user as Lync knows it; `None` where the site has no Front End, and for users that
 /// Lync does not have.
-pub(crate) fn user(site: &Site, over: &LyncUserOverlay, proxy: Option<&str>) -> Option<LyncUser> {
+pub(crate) fn user(
+    site: &Site,
+    overlay: &Overlay,
+    over: &LyncUserOverlay,
+    proxy: Option<&str>,
+) -> Option<LyncUser> {
     let served = site.hosts_with(Role::LyncFrontEnd).next().is_some();
     let address = over.sip_address.as_deref().or(proxy)?;
     (served && over.known).then(|| LyncUser {
@@ -238,6 +248,11 @@ pub(crate) fn user(site: &Site, over: &LyncUserOverlay, proxy: Option<&str>) -> 
         registrar: over
             .registrar
             .clone()
-            .unwrap_or_else(|| site.lync.pool.clone()),
+            .unwrap_or_else(|| own_pool(site, overlay).clone()),
     })
+}
+
+/// The pool that the site's Front Ends form.
+pub(crate) fn own_pool<'a>(site: &'a Site, overlay: &'a Overlay) -> &'a HostName {
+    overlay.lync.pool.as_ref().unwrap_or(&site.lync.pool)
 }

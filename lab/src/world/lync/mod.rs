@@ -17,7 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use owaim_inventory::{HostName, LyncVersion};
 use serde::{Deserialize, Serialize};
 
-pub(super) use first::{set_up, trusted_pool, user};
+use crate::overlay::PoolRole;
+
+pub(super) use first::{own_pool, set_up, trusted_pool, user};
 pub(super) use known::{LOG, accepted, advance, service_started};
 pub(crate) use topology::{Application, Contact, Topology, TopologyError, TrustedPool, bare_id};
 
@@ -32,8 +34,8 @@ pub(crate) struct Lync {
     pub(crate) version: LyncVersion,
     /// Sites of the topology; never empty. The first one has the site file's pool.
     pub(crate) sites: Vec<CsSite>,
-    /// Front End pools; never empty, the site file's first.
-    pub(crate) pools: Vec<FrontEndPool>,
+    /// Pools of Lync's own servers; never empty, that of the site's Front Ends first.
+    pub(crate) pools: Vec<CsPool>,
     /// What the cmdlets read and change.
     pub(crate) published: Topology,
     /// As it was at the last `Enable-CsTopology`.
@@ -56,10 +58,12 @@ pub(crate) struct CsSite {
     pub(crate) display_name: String,
 }
 
-/// A pool with a registrar.
+/// A pool of Lync's own servers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct FrontEndPool {
+pub(crate) struct CsPool {
     pub(crate) fqdn: HostName,
+    #[serde(default)]
+    pub(crate) role: PoolRole,
     /// Identity of its site.
     pub(crate) site: String,
     pub(crate) computers: Vec<HostName>,
@@ -131,14 +135,20 @@ pub(crate) fn product_version(version: LyncVersion) -> &'static str {
 
 impl Lync {
     /// The Front End pool that `text` names, alone or as `Registrar:FQDN`.
-    pub(crate) fn registrar(&self, text: &str) -> Option<&FrontEndPool> {
+    pub(crate) fn registrar(&self, text: &str) -> Option<&CsPool> {
         let name = text
             .split_once(':')
             .filter(|(role, _)| role.eq_ignore_ascii_case("Registrar"))
             .map_or(text, |(_, name)| name);
+        self.registrars()
+            .find(|pool| pool.fqdn.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The pools with a Registrar.
+    pub(crate) fn registrars(&self) -> impl Iterator<Item = &CsPool> {
         self.pools
             .iter()
-            .find(|pool| pool.fqdn.as_str().eq_ignore_ascii_case(name))
+            .filter(|pool| pool.role == PoolRole::FrontEnd)
     }
 
     /// The site of that `SiteId`.

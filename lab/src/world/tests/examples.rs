@@ -68,6 +68,11 @@ fn what_the_site_does_not_have_is_named() {
             "[[lync.pools]]\nfqdn = \"a.b\"\nsite_id = \"EU\"",
             "no site \"EU\"",
         ),
+        (
+            &with,
+            "[[lync.pools]]\nfqdn = \"fe.fabrikam.test\"",
+            "two pools fe.fabrikam.test",
+        ),
         (&with, "[lync]\ndiscovered = [\"a.b\"]", "\"a.b\""),
         (
             &with,

@@ -11,10 +11,14 @@ mod backend_recycle;
 mod backend_ucma;
 mod backend_virtual_directory_off;
 mod backend_web_config;
+mod base64_bytes;
+mod candidates;
 mod cas_owa_virtual_directory;
 mod cas_owa_virtual_directory_off;
 mod cas_web_config_clean;
 mod catalog;
+mod certificate_stores;
+mod chain;
 mod double_hop;
 mod facts;
 mod file;
@@ -22,6 +26,7 @@ mod filter;
 mod front_end;
 mod identity;
 mod known_servers;
+mod lync_certificate;
 mod lync_replication;
 mod lync_site;
 mod lync_topology;
@@ -48,7 +53,10 @@ mod x509;
 pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, PoolDecision, UnifiedMessaging, WebConfigState};
+pub use chain::Authority;
+pub use facts::{
+    Certificate, Fact, Facts, LyncTrust, PoolDecision, Shown, UnifiedMessaging, WebConfigState,
+};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

@@ -18,7 +18,7 @@ use owaim_inventory::{HostName, LyncVersion};
 use serde::{Deserialize, Serialize};
 
 pub(super) use first::{set_up, trusted_pool, user};
-pub(super) use known::{LOG, accepted, advance, service_started};
+pub(super) use known::{LOG, accepted, advance, service_started, serving};
 pub(crate) use topology::{Application, Contact, Topology, TopologyError, TrustedPool, bare_id};
 
 /// Service of a Front End that holds the table of known servers.

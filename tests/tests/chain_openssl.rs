@@ -133,119 +133,96 @@ impl Authority {
     }
 }
 
+/// What is wrong, and how it comes to be.
+type Flaw = (&'static str, fn(&mut CertificateParams));
+
+/// What keeps an authority from issuing.
+const FLAWS: [Flaw; 6] = [
+    ("issuer expired", |params| {
+        params.not_after = date_time_ymd(2026, 1, 1);
+    }),
+    ("issuer not yet valid", |params| {
+        params.not_before = date_time_ymd(2027, 1, 1);
+    }),
+    ("issuer is no authority", |params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+    }),
+    ("issuer does not say that it is one", |params| {
+        params.is_ca = IsCa::NoCa;
+    }),
+    ("issuer may not sign", |params| {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    }),
+    ("issuer is for code", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    }),
+];
+
 /// Every way in which two levels may be right or wrong, with signatures of that kind.
 fn sets(algorithm: &'static SignatureAlgorithm, name: &str) -> Vec<Set> {
     let root = Authority::new(None, algorithm, authority("Root"));
     let other = Authority::new(None, algorithm, authority("Root"));
-    let below = |edit: fn(&mut CertificateParams)| {
-        let mut params = authority("Issuing");
+    let below = |above: &Authority, name: &str, edit: fn(&mut CertificateParams)| {
+        let mut params = authority(name);
         edit(&mut params);
-        Authority::new(Some(&root), algorithm, params)
+        Authority::new(Some(above), algorithm, params)
     };
-    let issuing = below(|_| {});
-    let expired = below(|params| params.not_after = date_time_ymd(2026, 1, 1));
-    let future = below(|params| params.not_before = date_time_ymd(2027, 1, 1));
-    let no_authority = below(|params| params.is_ca = IsCa::ExplicitNoCa);
-    let silent = below(|params| params.is_ca = IsCa::NoCa);
-    let signs_nothing = below(|params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
-    let for_code = below(|params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    let set = |what: &str, from: &Authority, sent: &[&Authority], trusted: &Authority| Set {
+        name: format!("{name}, {what}"),
+        leaf: from.leaf(|_| {}),
+        sent: sent.iter().map(|authority| authority.der.clone()).collect(),
+        roots: vec![trusted.der.clone()],
+        is_good: false,
+    };
+    let good = |set: Set| Set {
+        is_good: true,
+        ..set
+    };
+    let issuing = below(&root, "Issuing", |_| {});
+    let third = below(&issuing, "Third", |_| {});
+    let narrow = below(&root, "Issuing", |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     });
-    let narrow = below(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
-    let mut third = authority("Third");
-    third.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let under_narrow = Authority::new(Some(&narrow), algorithm, third.clone());
-    let under_issuing = Authority::new(Some(&issuing), algorithm, third);
-    let set =
-        |what: &str, from: &Authority, sent: &[&Authority], trusted: &Authority, is_good| Set {
-            name: format!("{name}, {what}"),
-            leaf: from.leaf(|_| {}),
-            sent: sent.iter().map(|authority| authority.der.clone()).collect(),
-            roots: vec![trusted.der.clone()],
-            is_good,
-        };
-    let mut torn = set(
-        "a signature that is not one",
-        &issuing,
-        &[&issuing],
-        &root,
-        false,
-    );
+    let too_many = below(&narrow, "Third", |_| {});
+    let flawed = FLAWS.map(|(_, edit)| below(&root, "Issuing", edit));
+
+    let mut torn = set("a signature that is not one", &issuing, &[&issuing], &root);
     let last = torn.leaf.len() - 1;
     torn.leaf[last] ^= 1;
-    let mut client = set("a leaf for clients", &issuing, &[&issuing], &root, false);
+    let mut client = set("a leaf for clients", &issuing, &[&issuing], &root);
     client.leaf = issuing.leaf(|params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
-    let mut old = set("an expired leaf", &issuing, &[&issuing], &root, false);
+    let mut old = set("an expired leaf", &issuing, &[&issuing], &root);
     old.leaf = issuing.leaf(|params| params.not_after = date_time_ymd(2026, 1, 1));
-    vec![
-        set("good", &issuing, &[&issuing], &root, true),
-        set("directly below the root", &root, &[], &root, true),
-        set(
-            "three levels",
-            &under_issuing,
-            &[&under_issuing, &issuing],
-            &root,
-            true,
-        ),
-        set(
-            "with others sent along",
+    let [expired, .., for_code] = &flawed;
+    let crowd = [expired, for_code, &issuing];
+    let mut all = vec![
+        good(set("good", &issuing, &[&issuing], &root)),
+        good(set("directly below the root", &root, &[], &root)),
+        good(set("three levels", &third, &[&third, &issuing], &root)),
+        good(set(
+            "flawed ones of its name sent along",
             &issuing,
-            &[&expired, &for_code, &issuing],
+            &crowd,
             &root,
-            true,
-        ),
-        set("intermediate missing", &issuing, &[], &root, false),
-        set(
-            "the middle one missing",
-            &under_issuing,
-            &[&under_issuing],
-            &root,
-            false,
-        ),
-        set(
-            "another root of that name",
-            &issuing,
-            &[&issuing],
-            &other,
-            false,
-        ),
-        set("issuer expired", &expired, &[&expired], &root, false),
-        set("issuer not yet valid", &future, &[&future], &root, false),
-        set(
-            "issuer is no authority",
-            &no_authority,
-            &[&no_authority],
-            &root,
-            false,
-        ),
-        set(
-            "issuer does not say that it is one",
-            &silent,
-            &[&silent],
-            &root,
-            false,
-        ),
-        set(
-            "issuer may not sign",
-            &signs_nothing,
-            &[&signs_nothing],
-            &root,
-            false,
-        ),
-        set("issuer is for code", &for_code, &[&for_code], &root, false),
+        )),
+        set("intermediate missing", &issuing, &[], &root),
+        set("the middle one missing", &third, &[&third], &root),
+        set("another root of that name", &issuing, &[&issuing], &other),
         set(
             "one authority too many",
-            &under_narrow,
-            &[&under_narrow, &narrow],
+            &too_many,
+            &[&too_many, &narrow],
             &root,
-            false,
         ),
         torn,
         client,
         old,
-    ]
+    ];
+    let flaws = FLAWS.iter().zip(&flawed);
+    all.extend(flaws.map(|((what, _), issuer)| set(what, issuer, &[issuer], &root)));
+    all
 }
 
 /// What openssl makes of a set.

@@ -15,6 +15,14 @@ if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   $as_root apt-get install -y -q python3 python3-venv
 fi
 
+# Chains of certificates are judged by openssl too.
+if ! command -v openssl >/dev/null; then
+  step "installing openssl (Debian package openssl)"
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  $as_root apt-get update -q
+  $as_root apt-get install -y -q openssl
+fi
+
 step "format"
 cargo fmt --all --check
 

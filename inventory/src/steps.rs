@@ -16,9 +16,10 @@ pub const PHASES: [&str; 7] = [
 
 /// The ids of every step that there is, in the order of the procedure; last those that take
 /// instant messaging out of service.
-pub const STEP_IDS: [&str; 21] = [
+pub const STEP_IDS: [&str; 22] = [
     "preflight.host",
     "um.dial-plans",
+    "lync.certificate",
     "lync.site",
     "lync.trusted-pool",
     "lync.trusted-application",

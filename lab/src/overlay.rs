@@ -143,6 +143,8 @@ pub(crate) struct CertificateOverlay {
     pub(crate) not_after_days: Option<i32>,
     /// Whether it came without its private key.
     pub(crate) without_key: bool,
+    /// Whether it comes from a root that only the server itself trusts.
+    pub(crate) untrusted: bool,
     pub(crate) friendly_name: String,
 }
 
@@ -345,7 +347,17 @@ pub(crate) enum DefectKind {
     WebConfigReadOnly,
     /// The Front End refuses the server.
     RefusedByLync,
-    /// The lab's authority is not in the server's `Root`: of a backend or of a Front End.
+    /// The certificate is for clients only.
+    CertificateNotForServers,
+    /// The certificate comes from a root that only the server itself trusts.
+    CertificateUntrusted,
+    /// The authority that issued the certificate has ended.
+    IntermediateExpired,
+    /// The authority that issued the certificate is not there.
+    IntermediateMissing,
+    /// The authority that issued the certificate lies in `Root`.
+    IntermediateInRoot,
+    /// The site's root is not in the server's `Root`: of a backend or of a Front End.
     RootMissing,
     /// `Web.config` has the two keys, the thumbprint with the invisible mark before it.
     ThumbprintHiddenMark,

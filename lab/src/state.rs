@@ -19,7 +19,7 @@ use crate::world::model::{
 };
 
 /// Layout of the file; another number is another layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The whole simulated site.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,8 +27,12 @@ pub(crate) struct State {
     version: u32,
     /// Commands run so far, in all sessions and runs.
     pub(crate) calls: u64,
-    /// The certification authority that the site's certificates come from.
+    /// The root that every machine of the site trusts.
+    pub(crate) root: SigningKey,
+    /// The authority below it that the certificates of Exchange servers come from.
     pub(crate) authority: SigningKey,
+    /// The one that those of Front Ends come from.
+    pub(crate) lync_authority: SigningKey,
     /// What Exchange keeps in the directory.
     pub(crate) directory: Directory,
     /// What Lync keeps in its Central Management Store and its servers have of it; `None` if the
@@ -68,15 +72,16 @@ pub(crate) struct HostState {
     /// Subjects that the Front End knows as trusted peers, where the site has none that could
     /// be asked.
     pub(crate) trusted_names: Vec<String>,
-    /// Whether the lab's authority is not among those that the server trusts.
-    #[serde(default)]
-    pub(crate) root_missing: bool,
     /// Whether the Front End refuses this server as a peer (event 88).
     pub(crate) refused_by_lync: bool,
     pub(crate) files: FileSystem,
     pub(crate) registry: Registry,
     /// `Cert:\LocalMachine\My`, in order of import.
     pub(crate) certificates: Vec<Certificate>,
+    /// `Cert:\LocalMachine\CA`: authorities that it sends along with its own certificates.
+    pub(crate) intermediates: Vec<Certificate>,
+    /// `Cert:\LocalMachine\Root`: whom it trusts.
+    pub(crate) roots: Vec<Certificate>,
     pub(crate) iis: Iis,
     pub(crate) services: BTreeMap<String, ServiceState>,
     /// Programs that listen besides the services: name of the process, and port.
@@ -113,11 +118,16 @@ pub(crate) enum StateError {
 
 impl State {
     /// A state with these parts and no past.
-    pub(crate) fn new(authority: SigningKey, directory: Directory) -> Self {
+    pub(crate) fn new(
+        [root, authority, lync_authority]: [SigningKey; 3],
+        directory: Directory,
+    ) -> Self {
         Self {
             version: VERSION,
             calls: 0,
+            root,
             authority,
+            lync_authority,
             directory,
             lync: None,
             hosts: BTreeMap::new(),

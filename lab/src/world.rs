@@ -25,6 +25,7 @@ mod run;
 mod services;
 mod setup;
 mod signon;
+mod tls;
 mod unified;
 mod values;
 mod visibility;

@@ -167,6 +167,12 @@ impl Redactor {
     fn fact(&self, fact: &mut Fact) {
         match fact {
             Fact::Certificate(certificate) => self.clean(&mut certificate.subject),
+            Fact::LyncTrust(trust) => {
+                for authority in trust.roots.iter_mut().chain(&mut trust.intermediates) {
+                    self.clean(&mut authority.subject);
+                    self.clean_all(&mut authority.flaw);
+                }
+            }
             Fact::DomainController(text)
             | Fact::Torn(text)
             | Fact::RestartDue(text)

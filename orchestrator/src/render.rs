@@ -200,7 +200,8 @@ fn bytes_text(bytes: &[u8]) -> String {
     format!("({} bytes, sha256 {hex})", bytes.len())
 }
 
-fn cut(text: &str) -> String {
+/// `text`, or its beginning and its length.
+pub(crate) fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_VALUE) {
         None => text.into(),
         Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),

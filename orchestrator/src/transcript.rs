@@ -398,7 +398,8 @@ impl Entry<'_> {
 
     fn learnt(&mut self, facts: &[Fact], warnings: &[String], remedy: &[PlannedAction]) {
         for fact in facts {
-            self.body(&format!("learnt: {}", fact_text(fact)));
+            // The journal has all of it.
+            self.body(&format!("learnt: {}", render::cut(&fact_text(fact))));
         }
         for warning in warnings {
             self.body(&format!("warning: {warning}"));

@@ -110,6 +110,55 @@ fn read_only_commands_change_nothing_on_any_example() {
 }
 
 #[test]
+fn collocated_servers_get_no_pool_and_have_messaging() {
+    let bench = Bench::of("collocated");
+    let applied = bench.run("apply", &["--yes"], 0);
+    let decision = applied["pool_decision"].as_array().unwrap();
+    assert!(decision.len() == 2 && decision.iter().all(|row| row["need"] == "must-not-exist"));
+    let changes = bench.changes(0);
+    assert!(
+        !changes.iter().any(|change| change.contains("-CsTrusted")),
+        "{changes:?}"
+    );
+    wait_for_sign_ons();
+    let calls = bench.calls().len();
+    let verified = bench.run("verify", &[], 0);
+    assert_eq!(
+        outcome(&verified, "verify.event-112", "atl-ex-001"),
+        "in-place"
+    );
+    bench.run("apply", &["--yes"], 0);
+    assert_eq!(bench.changes(calls), Vec::<String>::new());
+
+    // Somebody makes the pool all the same: it is found, taken apart in order, and not missed.
+    let overlay = bench.folder.path().join("somebody.toml");
+    std::fs::write(
+        &overlay,
+        "[[actions]]\naction = \"add-trusted-pool\"\npool = \"atl-ex-001.litwareinc.com\"\n",
+    )
+    .unwrap();
+    bench.run("verify", &["--lab-with", overlay.to_str().unwrap()], 2);
+    let calls = bench.calls().len();
+    bench.run("apply", &["--yes"], 0);
+    let removed: Vec<String> = bench
+        .changes(calls)
+        .into_iter()
+        .filter(|change| change.contains("Cs"))
+        .collect();
+    assert_eq!(
+        removed,
+        [
+            "Remove-CsTrustedApplication at atl-cs-001",
+            "Remove-CsTrustedApplicationComputer at atl-cs-001",
+            "Remove-CsTrustedApplicationPool at atl-cs-001",
+            "Enable-CsTopology at atl-cs-001",
+            "Invoke-CsManagementStoreReplication at atl-cs-001",
+        ]
+    );
+    bench.run("verify", &[], 0);
+}
+
+#[test]
 fn a_backend_that_is_down_is_made_up_for_later() {
     let bench = Bench::of("maintenance");
     let applied = bench.run("apply", &["--yes"], 4);

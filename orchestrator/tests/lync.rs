@@ -146,6 +146,69 @@ fn a_server_that_lync_finds_by_itself_gets_no_pool() {
 }
 
 #[test]
+fn a_server_that_lync_finds_by_itself_shows_the_certificate_of_its_own_name() {
+    let bench = Bench::with(one_backend);
+    let with = overlay("collocated-um");
+    bench.run("apply", &["--yes", "--lab-with", &with], 0);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let said = bench.run("verify", &[], 0);
+    // The simulated Front End takes it by no other name.
+    let works = |line: &str| line.contains("verify.event-112") && line.contains("in-place");
+    assert!(said.lines().any(works), "{said}");
+}
+
+#[test]
+fn what_breaks_trust_is_named_on_either_side() {
+    let bench = Bench::with(|text| text);
+    let with = overlay("distrust");
+    let said = bench.run("apply", &["--yes", "--lab-with", &with], 1);
+    let plain = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        // Only the first backend lacks it.
+        "CN=litwareinc.com lab CA 1, which is not in LocalMachine\\CA of atl-mbx-001.litwareinc.com",
+        // The others do not trust the Front End.
+        "see whether atl-mbx-002.litwareinc.com trusts the Front End atl-cs-001.litwareinc.com",
+        "(CN=atl-cs-001 own root) is not in LocalMachine\\Root of atl-mbx-003.litwareinc.com",
+    ] {
+        assert!(plain.contains(part), "{part}: {said}");
+    }
+    let changes = bench.changes(0);
+    assert!(
+        !changes.iter().any(|change| change == "Set-Content"),
+        "no Web.config names a certificate that will not do: {changes:?}"
+    );
+}
+
+#[test]
+fn a_front_end_out_of_reach_does_not_bar_the_backends() {
+    let bench = Bench::with(|text| text);
+    let with = bench.path("overlay.toml");
+    std::fs::write(
+        &with,
+        "[hosts.\"atl-cs-001.litwareinc.com\"]\ndown = true\n",
+    )
+    .unwrap();
+    let arguments = [
+        "--yes",
+        "--only",
+        "lync.certificate,backend.certificate",
+        "--lab-with",
+        with.to_str().unwrap(),
+    ];
+    let said = bench.run("apply", &arguments, 4);
+    let plain = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        plain.contains(
+            "not looked at: whether atl-cs-001.litwareinc.com trusts the certificate of atl-mbx-001"
+        ),
+        "{said}"
+    );
+    let in_place =
+        |line: &&str| line.starts_with("  backend.certificate") && line.contains("in-place");
+    assert_eq!(said.lines().filter(in_place).count(), 3, "{said}");
+}
+
+#[test]
 fn a_double_entry_is_taken_apart_in_order() {
     let bench = Bench::with(one_backend);
     let with = overlay("double-entry");
@@ -425,4 +488,58 @@ fn policies_in_use_are_changed_and_the_others_named() {
             .into_iter()
             .all(|call| call["parameters"]["ResultSize"].to_string().contains('1'))
     );
+}
+
+#[test]
+fn joining_a_dial_plan_turns_the_decision_round() {
+    let bench = Bench::with(|text| {
+        one_backend(text).replace("roles = [\"backend\"]", "roles = [\"backend\", \"cas\"]")
+    });
+    bench.run("apply", &["--yes"], 0);
+    assert!(
+        bench
+            .changes(0)
+            .iter()
+            .any(|change| change.starts_with("New-CsTrustedApplicationPool"))
+    );
+    // Somebody puts the server into a SIP URI dial plan.
+    let with = overlay("joined-dial-plan");
+    let said = bench.run("verify", &["--lab-with", &with], 2);
+    assert!(said.contains("must not exist"), "{said}");
+    let calls = bench.calls().len();
+    bench.run("apply", &["--yes"], 0);
+    let changes = bench.changes(calls);
+    assert!(
+        changes
+            .iter()
+            .any(|change| change.starts_with("Remove-CsTrustedApplicationPool")),
+        "{changes:?}"
+    );
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let said = bench.run("verify", &[], 0);
+    let works = |line: &str| line.contains("verify.event-112") && line.contains("in-place");
+    assert!(said.lines().any(works), "{said}");
+}
+
+#[test]
+fn an_endpoint_without_an_account_of_its_own_shows_the_double_hop() {
+    let bench = Bench::with(|text| {
+        let own = "endpoints.lync-local.configuration = \"owaim\"";
+        assert!(text.contains(own));
+        text.replace(
+            own,
+            "endpoints.lync-local.configuration = \"Microsoft.PowerShell\"",
+        )
+    });
+    let said = bench.run("apply", &["--yes", "--only", "um,lync"], 1);
+    for part in [
+        "lync.site",
+        "double hop",
+        "OcsPowershell",
+        "account of its own",
+        "CredSSP",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!bench.changes(0).iter().any(|change| is_of_lync(change)));
 }

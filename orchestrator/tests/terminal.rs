@@ -95,7 +95,7 @@ fn bars_show_each_busy_server_and_the_whole() {
     assert_eq!(terminal.ends(), 0, "{}", terminal.seen);
     // Cursor movements of bars that are redrawn, a line for a busy server, the overall count.
     assert!(terminal.seen.contains("\u{1b}["), "{}", terminal.seen);
-    assert!(terminal.seen.contains("/43"), "{}", terminal.seen);
+    assert!(terminal.seen.contains("/44"), "{}", terminal.seen);
     assert!(
         terminal.seen.contains("backend.web-config"),
         "{}",

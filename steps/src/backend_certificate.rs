@@ -1,26 +1,24 @@
-//! `backend.certificate`: the server has a certificate that Lync will take.
+//! `backend.certificate`: the server has a certificate that Lync will take, and both sides trust
+//! each other's.
 //!
 //! Found by its subject, or pinned by its thumbprint. Issuing certificates is not this
 //! program's work: the step reports and never changes anything. Validity is judged by the
-//! server's clock, names and thumbprint by the DER alone.
+//! servers' clocks, names, issuers and thumbprint by the DER alone. What the Front Ends show and
+//! trust was learnt by `lync.certificate`.
 
-use jiff::SignedDuration;
-use owaim_inventory::HostName;
-use owaim_proto::clixml::Value;
-use owaim_proto::psrp::{Command, Pipeline};
+use jiff::Timestamp;
+use owaim_inventory::{HostName, Role};
 
+use crate::candidates::{Candidate, Candidates};
+use crate::certificate_stores::{self, Own, Stores};
+use crate::chain::{Defect, Search};
 use crate::x509::X509;
 use crate::{
-    Assessment, Certificate, Context, Dependency, Fact, Observations, Place, Problem, Query, Step,
-    StepId, Target, Verdict, read,
+    Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem, Query,
+    Step, StepId, Target, Verdict, lync_certificate,
 };
 
 pub(crate) const ID: StepId = "backend.certificate";
-
-/// Name of the query.
-const STORE: &str = "store";
-/// The store that OWA takes the certificate from.
-const PATH: &str = r"Cert:\LocalMachine\My";
 
 /// The step, for one backend.
 #[derive(Debug)]
@@ -28,10 +26,20 @@ pub(crate) struct BackendCertificate {
     pub(crate) host: HostName,
 }
 
-/// A certificate of the store.
-struct Candidate {
-    x509: X509,
-    defects: Vec<String>,
+/// The names that the certificate must have.
+struct Names {
+    /// The common name: by which Lync knows the peer.
+    subject: HostName,
+    /// The alternative names.
+    alternative: Vec<HostName>,
+    warning: Option<String>,
+}
+
+/// A Front End, and what is known of it.
+struct Peer<'a> {
+    host: &'a HostName,
+    trust: &'a LyncTrust,
+    now: Timestamp,
 }
 
 impl BackendCertificate {
@@ -39,64 +47,232 @@ impl BackendCertificate {
         format!(r"find the certificate of {} in LocalMachine\My", self.host)
     }
 
+    /// A server that Lync finds by itself is known to it by its own name, every other one by that
+    /// of the trusted pool.
+    fn names(&self, cx: Context<'_>) -> Names {
+        let rule = &cx.site.certificate.subject;
+        let own = &self.host;
+        let is_discovered = cx
+            .facts
+            .unified_messaging(own)
+            .is_some_and(|found| found.is_discovered());
+        let is_pinned = *rule != cx.site.lync.trusted_application.pool;
+        let subject = if is_discovered && !is_pinned {
+            own
+        } else {
+            rule
+        };
+        let warning = (is_discovered && subject != own).then(|| {
+            format!(
+                "Lync finds {own} by itself and knows it by that name; the site file asks for a certificate of {subject}: \
+                 leave subject of [certificate] out"
+            )
+        });
+        Names {
+            subject: subject.clone(),
+            alternative: vec![subject.clone()],
+            warning,
+        }
+    }
+
+    /// The Front Ends that `lync.certificate` has been at.
+    fn peers<'a>(cx: Context<'a>) -> Vec<Peer<'a>> {
+        let front_ends = cx.site.hosts_with(Role::LyncFrontEnd);
+        let peer = |host: &'a owaim_inventory::Host| {
+            Some(Peer {
+                host: &host.name,
+                trust: cx.facts.lync_trust(&host.name)?,
+                now: *cx.facts.server_time(&host.name)?,
+            })
+        };
+        front_ends.filter_map(peer).collect()
+    }
+
+    /// What could not be looked at, for people.
+    fn not_looked_at(&self, cx: Context<'_>, peers: &[Peer<'_>]) -> Vec<String> {
+        let own = &self.host;
+        let mut warnings: Vec<String> = cx
+            .site
+            .hosts_with(Role::LyncFrontEnd)
+            .filter(|host| peers.iter().all(|peer| *peer.host != host.name))
+            .map(|host| {
+                format!(
+                    "not looked at: whether {} trusts the certificate of {own}, nor the other way round: {} has learnt \
+                     nothing of it in this run",
+                    host.name,
+                    lync_certificate::ID
+                )
+            })
+            .collect();
+        if cx.site.hosts_with(Role::LyncFrontEnd).next().is_none() {
+            warnings.push(format!(
+                "not looked at: whether Lync trusts the certificate of {own}, nor the other way round: the site file has \
+                 no lync-front-end host; its issuers were followed to a root of {own} itself"
+            ));
+        }
+        for peer in peers.iter().filter(|peer| peer.trust.shown.is_empty()) {
+            warnings.push(format!(
+                "not looked at: whether {own} trusts {}, which has no certificate of its pool's name",
+                peer.host
+            ));
+        }
+        warnings
+    }
+
+    /// What keeps the Front Ends from trusting `x509`; where none was looked at, the server
+    /// itself.
+    fn chain(
+        &self,
+        x509: &X509,
+        stores: &Stores,
+        peers: &[Peer<'_>],
+        now: Timestamp,
+    ) -> (Vec<Defect>, Vec<String>) {
+        let own = Search {
+            sender: &self.host,
+            receiver: &self.host,
+            sent: &stores.others,
+            roots: &stores.roots,
+            helpers: &[],
+            now,
+        };
+        let mut searches: Vec<Search<'_>> = peers
+            .iter()
+            .map(|peer| Search {
+                receiver: peer.host,
+                roots: &peer.trust.roots,
+                helpers: &peer.trust.intermediates,
+                now: peer.now,
+                ..own
+            })
+            .collect();
+        if searches.is_empty() {
+            searches.push(own);
+        }
+        let (mut defects, mut warnings) = (Vec::new(), Vec::new());
+        for search in searches {
+            let found = search.from(x509);
+            defects.extend(found.defect);
+            warnings.extend(found.warnings);
+        }
+        (defects, warnings)
+    }
+
+    fn candidates<'a>(
+        &self,
+        cx: Context<'_>,
+        stores: &'a Stores,
+        peers: &[Peer<'_>],
+        now: Timestamp,
+    ) -> Candidates<'a> {
+        let names = self.names(cx);
+        let candidate = |own: &'a Own| {
+            let x509 = &own.x509;
+            let is_asked_for = match &cx.site.certificate.thumbprint {
+                Some(pinned) => x509.thumbprint == *pinned,
+                None => x509.is_named(&names.subject),
+            };
+            let defects = x509.defects(&names.subject, &names.alternative, now);
+            let mut defects: Vec<Defect> = defects.into_iter().map(Defect::from).collect();
+            if !own.has_private_key {
+                defects.push(Defect::from("it has no private key".to_owned()));
+            }
+            let mut warnings = Vec::new();
+            if is_asked_for {
+                let (broken, noticed) = self.chain(x509, stores, peers, now);
+                defects.extend(broken);
+                warnings = noticed;
+            }
+            Candidate {
+                x509,
+                is_asked_for,
+                defects,
+                warnings,
+            }
+        };
+        Candidates(stores.own.iter().map(candidate).collect())
+    }
+
+    /// Whether this server trusts what the Front Ends show; gives what is worth saying if so.
+    fn trusts(
+        &self,
+        stores: &Stores,
+        peers: &[Peer<'_>],
+        now: Timestamp,
+    ) -> Result<Vec<String>, Problem> {
+        let mut warnings = Vec::new();
+        let helpers = stores.trusted(now);
+        for peer in peers {
+            let action = format!(
+                "see whether {} trusts the Front End {}",
+                self.host, peer.host
+            );
+            let shown: Result<Vec<X509>, String> = peer
+                .trust
+                .shown
+                .iter()
+                .map(|shown| X509::parse(&shown.0))
+                .collect();
+            let shown = shown.map_err(|error| Problem::new(&action, error, crate::read::REPORT))?;
+            let Some((leaf, sent)) = shown.split_first() else {
+                continue;
+            };
+            let search = Search {
+                sender: peer.host,
+                receiver: &self.host,
+                sent,
+                roots: &stores.roots,
+                helpers: &helpers,
+                now,
+            };
+            let found = search.from(leaf);
+            warnings.extend(found.warnings);
+            if let Some(Defect { what, advice }) = found.defect {
+                let found = format!("the certificate {}: {what}", leaf.described());
+                let advice = advice.unwrap_or_else(|| crate::read::REPORT.into());
+                let expected = format!(
+                    "issuers up to a root in LocalMachine\\Root of {}",
+                    self.host
+                );
+                return Err(Problem::new(action, found, advice).expecting(expected));
+            }
+        }
+        Ok(warnings)
+    }
+
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
-        let rule = &cx.site.certificate;
         let action = self.action();
         let now = *cx
             .facts
             .server_time(&self.host)
             .ok_or_else(|| unknown_clock(&action))?;
-        let mut warnings = Vec::new();
-        let mut store = Vec::new();
-        for object in read::clean(seen, STORE, &action)?.objects() {
-            let Some(der) = object.get("RawData").and_then(Value::as_bytes) else {
-                continue;
-            };
-            match X509::parse(&der) {
-                Ok(x509) => {
-                    let mut defects = x509.defects(&rule.subject, now);
-                    if object.get("HasPrivateKey").and_then(read::flag) != Some(true) {
-                        defects.push("it has no private key".into());
-                    }
-                    store.push(Candidate { x509, defects });
+        let stores = Stores::read(seen, &self.host, now, &action)?;
+        let peers = Self::peers(cx);
+        let names = self.names(cx);
+        let mut warnings = stores.warnings.clone();
+        warnings.extend(self.not_looked_at(cx, &peers));
+        let candidates = self.candidates(cx, &stores, &peers, now);
+        let verdict = match candidates.best() {
+            None => Err(missing(cx, &names, action, &candidates)),
+            Some(best) => self.trusts(&stores, &peers, now).map(|noticed| {
+                let days = cx.site.certificate.warn_days;
+                warnings.extend(names.warning.clone());
+                warnings.extend(candidates.warnings(best, &self.host, now, days));
+                warnings.extend(noticed);
+                Certificate {
+                    thumbprint: best.x509.thumbprint.clone(),
+                    subject: names.subject.to_string(),
+                    not_after: best.x509.not_after,
                 }
-                Err(error) => warnings.push(format!(
-                    "a certificate on {} cannot be read: {error}",
-                    self.host
-                )),
+            }),
+        };
+        let assessment = match verdict {
+            Ok(certificate) => {
+                Assessment::of(Verdict::InPlace).with_fact(Fact::Certificate(certificate))
             }
-        }
-        let asked = |candidate: &&Candidate| match &rule.thumbprint {
-            Some(pinned) => candidate.x509.thumbprint == *pinned,
-            None => candidate.x509.is_named(&rule.subject),
+            Err(problem) => Assessment::of(Verdict::Broken(problem)),
         };
-        let sound = store
-            .iter()
-            .filter(asked)
-            .filter(|candidate| candidate.defects.is_empty());
-        let best = sound.max_by_key(|c| (c.x509.not_after, c.x509.thumbprint.as_str().to_owned()));
-        let Some(best) = best.map(|candidate| &candidate.x509) else {
-            return Err(missing(
-                cx,
-                action,
-                &store.iter().filter(asked).collect::<Vec<_>>(),
-                &store,
-            ));
-        };
-        let days = SignedDuration::from_hours(24 * i64::from(rule.warn_days));
-        if now.duration_until(best.not_after) <= days {
-            warnings.push(format!(
-                "the certificate {} of {} expires at {}: renew it and run again",
-                best.thumbprint, self.host, best.not_after
-            ));
-        }
-        Ok(Assessment::of(Verdict::InPlace)
-            .with_fact(Fact::Certificate(Certificate {
-                thumbprint: best.thumbprint.clone(),
-                subject: rule.subject.to_string(),
-                not_after: best.not_after,
-            }))
-            .with_warnings(warnings))
+        Ok(assessment.with_warnings(warnings))
     }
 }
 
@@ -109,45 +285,27 @@ fn unknown_clock(action: &str) -> Problem {
 }
 
 /// Nothing usable: says what was there, and what is wanted.
-fn missing(cx: Context<'_>, action: String, asked: &[&Candidate], store: &[Candidate]) -> Problem {
-    let rule = &cx.site.certificate;
-    let wanted = match &rule.thumbprint {
-        Some(thumbprint) => format!("the certificate {thumbprint}, for {}", rule.subject),
+fn missing(cx: Context<'_>, names: &Names, action: String, candidates: &Candidates<'_>) -> Problem {
+    let alternative: Vec<&str> = names.alternative.iter().map(HostName::as_str).collect();
+    let alternative = alternative.join(" and ");
+    let wanted = match &cx.site.certificate.thumbprint {
+        Some(thumbprint) => format!("the certificate {thumbprint}, for {}", names.subject),
         None => format!(
-            "a valid certificate with the common name {0} and {0} among its alternative names",
-            rule.subject
+            "a valid certificate with the common name {} and {alternative} among its alternative names",
+            names.subject
         ),
     };
-    let described = |c: &Candidate| {
-        let judged = if c.defects.is_empty() {
-            "good, but not the one that is asked for".into()
+    let advice = candidates.advice().unwrap_or_else(|| {
+        let advice = if cx.site.certificate.thumbprint.is_some() {
+            "correct thumbprint of [certificate] in the site file, or leave it out: then the good certificate that \
+             expires last is taken; or import the one it names, with its private key, into LocalMachine\\My"
         } else {
-            c.defects.join(", ")
+            "issue a certificate with that common name and alternative name, for server authentication, with its \
+             private key, into LocalMachine\\My; or correct [certificate] in the site file"
         };
-        format!("{} ({}): {judged}", c.x509.thumbprint, c.x509.subject)
-    };
-    let found = if !asked.is_empty() {
-        asked
-            .iter()
-            .map(|c| described(c))
-            .collect::<Vec<_>>()
-            .join("; ")
-    } else if store.is_empty() {
-        "an empty store".into()
-    } else {
-        format!(
-            "only others: {}",
-            store.iter().map(described).collect::<Vec<_>>().join("; ")
-        )
-    };
-    let advice = if rule.thumbprint.is_some() {
-        "correct thumbprint of [certificate] in the site file, or leave it out: then the good certificate that \
-         expires last is taken; or import the one it names, with its private key, into LocalMachine\\My"
-    } else {
-        "issue a certificate with that common name and alternative name, with its private key, into \
-         LocalMachine\\My; or correct [certificate] in the site file"
-    };
-    Problem::new(action, found, advice).expecting(wanted)
+        advice.into()
+    });
+    Problem::new(action, candidates.described(), advice).expecting(wanted)
 }
 
 impl Step for BackendCertificate {
@@ -163,20 +321,21 @@ impl Step for BackendCertificate {
     }
 
     fn title(&self) -> String {
-        "there is a certificate that Lync will take".into()
+        "there is a certificate that Lync will take, and each side trusts the other's".into()
     }
 
     fn dependencies(&self) -> Vec<Dependency> {
-        vec![Dependency::requires(crate::preflight_host::ID)]
+        vec![
+            Dependency::requires(crate::preflight_host::ID),
+            // Whether Lync finds the server by itself decides by which name it knows it.
+            Dependency::after(crate::um_dial_plans::ID),
+            // A Front End out of reach does not keep the rest from being looked at.
+            Dependency::after_all(lync_certificate::ID),
+        ]
     }
 
     fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
-        let pipeline = Pipeline::new(Command::new("Get-ChildItem").with("LiteralPath", PATH));
-        Ok(vec![Query {
-            name: STORE,
-            place: Place::windows(&self.host),
-            pipeline,
-        }])
+        Ok(vec![certificate_stores::query(&self.host)])
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {

@@ -7,19 +7,20 @@ use crate::mailbox_policy::Which;
 use crate::{
     Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
-    cas_owa_virtual_directory_off, cas_web_config_clean, lync_replication, lync_site,
-    lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_lync_users, mailbox_policy,
-    mailbox_users, preflight_host, um_dial_plans, verify_event_112, verify_log_folder,
-    verify_lync_events,
+    cas_owa_virtual_directory_off, cas_web_config_clean, lync_certificate, lync_replication,
+    lync_site, lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_lync_users,
+    mailbox_policy, mailbox_users, preflight_host, um_dial_plans, verify_event_112,
+    verify_log_folder, verify_lync_events,
 };
 
 /// Every phase, in the order of the procedure. Some have no step yet.
 pub const PHASES: [&str; 7] = owaim_inventory::PHASES;
 
 /// Every step id, in the order of the procedure.
-pub const STEP_IDS: [StepId; 20] = [
+pub const STEP_IDS: [StepId; 21] = [
     preflight_host::ID,
     um_dial_plans::ID,
+    lync_certificate::ID,
     lync_site::ID,
     lync_trusted_pool::ID,
     lync_trusted_application::ID,
@@ -151,6 +152,10 @@ fn lync_side(site: &Site, front_end: &FrontEnd) -> Vec<Box<dyn Step>> {
     for host in exchange {
         let host = host.name.clone();
         steps.push(Box::new(um_dial_plans::DialPlans { host }));
+    }
+    for host in site.hosts_with(Role::LyncFrontEnd) {
+        let host = host.name.clone();
+        steps.push(Box::new(lync_certificate::LyncCertificate { host }));
     }
     let front_end = || front_end.clone();
     steps.push(Box::new(lync_site::LyncSite {

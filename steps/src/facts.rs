@@ -7,6 +7,7 @@ use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, Thumbprint, 
 use serde::{Deserialize, Serialize};
 
 use crate::PoolDecision;
+use crate::chain::Authority;
 
 /// Something learnt about one host. The last one of a kind counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub enum Fact {
     ServerTime(Timestamp),
     /// The certificate of the messaging endpoint.
     Certificate(Certificate),
+    /// What a Front End shows to others, and what it trusts.
+    LyncTrust(LyncTrust),
     /// The configuration file: what a second attempt needs to recognise old, new and torn.
     WebConfig(WebConfigState),
     /// When the worker process in force started; `None`: no worker process.
@@ -61,6 +64,23 @@ pub struct Certificate {
     /// End of validity.
     pub not_after: Timestamp,
 }
+
+/// What a Front End shows to the machines that it talks to, and which ones it trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LyncTrust {
+    /// Its own certificate, and the authorities above it that it sends along, as far as it has
+    /// them; empty if it has no certificate of the pool's name.
+    pub shown: Vec<Shown>,
+    /// What is in its `Root`.
+    pub roots: Vec<Authority>,
+    /// What else it has that leads to one of those.
+    pub intermediates: Vec<Authority>,
+}
+
+/// The DER of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shown(#[serde(with = "crate::base64_bytes")] pub Vec<u8>);
 
 /// Unified Messaging on one server, as Lync's discovery sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +202,10 @@ impl Facts {
     latest!(
         /// The certificate found on `host`.
         certificate, Certificate, Certificate
+    );
+    latest!(
+        /// What the Front End `host` shows and trusts.
+        lync_trust, LyncTrust, LyncTrust
     );
     latest!(
         /// The configuration file on `host`.

@@ -11,10 +11,14 @@ mod backend_recycle;
 mod backend_ucma;
 mod backend_virtual_directory_off;
 mod backend_web_config;
+mod base64_bytes;
+mod candidates;
 mod cas_owa_virtual_directory;
 mod cas_owa_virtual_directory_off;
 mod cas_web_config_clean;
 mod catalog;
+mod certificate_stores;
+mod chain;
 mod double_hop;
 mod facts;
 mod file;
@@ -23,6 +27,7 @@ mod front_end;
 mod identity;
 mod known_servers;
 mod listeners;
+mod lync_certificate;
 mod lync_replication;
 mod lync_site;
 mod lync_topology;
@@ -52,7 +57,10 @@ pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP, disable_steps,
     phase_of, step_ids, steps_for,
 };
-pub use facts::{Certificate, Fact, Facts, SampledMailbox, UnifiedMessaging, WebConfigState};
+pub use chain::Authority;
+pub use facts::{
+    Certificate, Fact, Facts, LyncTrust, SampledMailbox, Shown, UnifiedMessaging, WebConfigState,
+};
 pub use lync_trusted_pool::decision::{BackendDecision, PoolDecision, PoolNeed};
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{

@@ -195,10 +195,11 @@ impl<R: Runner> Shells<R> {
             EndpointKind::Exchange | EndpointKind::Lync => None,
         };
         match wsman::configuration_name(uri) {
-            Some(name) if name.eq_ignore_ascii_case(own) => Ok(origin.endpoint),
+            // The one that Windows itself brings runs as the caller, whoever names it.
             Some(name) if windows.is_some_and(|w| name.eq_ignore_ascii_case(w)) => {
                 Ok(EndpointKind::Windows)
             }
+            Some(name) if name.eq_ignore_ascii_case(own) => Ok(origin.endpoint),
             _ => Err(fault::unknown_configuration(uri)),
         }
     }

@@ -1,4 +1,4 @@
-//! Certificates of the simulated servers, issued by the lab's own authority, so that `RawData`,
+//! Certificates of the simulated servers, issued by the lab's own authorities, so that `RawData`,
 //! thumbprint, names and dates always agree.
 
 use jiff::tz::TimeZone;
@@ -34,8 +34,19 @@ pub(crate) struct Certificate {
     pub(crate) not_after: Timestamp,
     pub(crate) serial: String,
     pub(crate) friendly_name: String,
+    /// Its enhanced key usages; none: it is not restricted.
+    pub(crate) purposes: Vec<Purpose>,
     /// PKCS #8; `None` if the certificate came without its key.
     pub(crate) key: Option<PrivateKey>,
+}
+
+/// What a certificate may be shown for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To those who connect.
+    Server,
+    /// To those whom one connects to.
+    Client,
 }
 
 /// A private key.
@@ -49,7 +60,7 @@ impl std::fmt::Debug for PrivateKey {
     }
 }
 
-/// The authority: its certificate and its key.
+/// An authority: its certificate and its key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SigningKey {
     pub(crate) certificate: Certificate,
@@ -64,6 +75,7 @@ pub(crate) struct Request {
     pub(crate) not_after: Timestamp,
     pub(crate) with_key: bool,
     pub(crate) friendly_name: String,
+    pub(crate) purposes: Vec<Purpose>,
 }
 
 impl Request {
@@ -76,6 +88,7 @@ impl Request {
             not_after: days(now, 700),
             with_key: true,
             friendly_name: String::new(),
+            purposes: vec![Purpose::Server, Purpose::Client],
         }
     }
 }
@@ -90,6 +103,19 @@ pub(crate) fn days(from: Timestamp, count: i32) -> Timestamp {
 }
 
 impl Certificate {
+    /// Without its private key: as it lies in the stores of others.
+    pub(crate) fn public(&self) -> Self {
+        Self {
+            key: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it is its own issuer.
+    pub(crate) fn is_root(&self) -> bool {
+        self.subject == self.issuer
+    }
+
     /// SHA-1 of the DER, in upper-case hexadecimal digits.
     pub(crate) fn thumbprint(&self) -> String {
         hex(&Sha1::digest(&self.der))
@@ -107,34 +133,70 @@ impl Certificate {
 }
 
 impl SigningKey {
-    /// A new authority for the Windows domain `domain`.
-    pub(crate) fn new(domain: &str, now: Timestamp) -> Result<Self, IssueError> {
-        let name = format!("{domain} lab CA");
+    /// A root of that name.
+    pub(crate) fn root(name: &str, now: Timestamp) -> Result<Self, IssueError> {
+        Self::make(None, name, (days(now, -365), days(now, 3650)))
+    }
+
+    /// An authority of that name below this one, valid from and to.
+    pub(crate) fn below(
+        &self,
+        name: &str,
+        validity: (Timestamp, Timestamp),
+    ) -> Result<Self, IssueError> {
+        Self::make(Some(self), name, validity)
+    }
+
+    fn make(
+        above: Option<&Self>,
+        name: &str,
+        (not_before, not_after): (Timestamp, Timestamp),
+    ) -> Result<Self, IssueError> {
         let fail = |source| IssueError {
-            subject: name.clone(),
+            subject: name.into(),
             source,
         };
-        let (not_before, not_after) = (days(now, -365), days(now, 3650));
-        let mut params = base(&name, not_before, not_after);
+        let mut params = base(name, not_before, not_after);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let serial = serial();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let key = KeyPair::generate().map_err(fail)?;
-        let certificate = params.self_signed(&key).map_err(fail)?;
+        let (made, issuer) = match above {
+            None => (
+                params.self_signed(&key).map_err(fail)?,
+                format!("CN={name}"),
+            ),
+            Some(above) => {
+                let issuer = above.issuer().map_err(fail)?;
+                let made = params.signed_by(&key, &issuer).map_err(fail)?;
+                (made, above.certificate.subject.clone())
+            }
+        };
         Ok(Self {
             certificate: Certificate {
-                der: certificate.der().to_vec(),
+                der: made.der().to_vec(),
                 subject: format!("CN={name}"),
-                issuer: format!("CN={name}"),
+                issuer,
                 dns_names: Vec::new(),
                 not_before,
                 not_after,
                 serial: hex(&serial),
                 friendly_name: String::new(),
+                purposes: Vec::new(),
                 key: Some(PrivateKey(key.serialize_der())),
             },
         })
+    }
+
+    /// What signs.
+    fn issuer(&self) -> Result<Issuer<'static, KeyPair>, rcgen::Error> {
+        let own = &self.certificate;
+        let mut params = base(own.common_name(), own.not_before, own.not_after);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = own.key.as_ref().map(|key| key.0.as_slice());
+        let key = KeyPair::try_from(key.unwrap_or_default())?;
+        Ok(Issuer::new(params, key))
     }
 
     /// Issues what `request` asks for.
@@ -143,16 +205,7 @@ impl SigningKey {
             subject: request.common_name.clone(),
             source,
         };
-        let own = &self.certificate;
-        let mut own_params = base(own.common_name(), own.not_before, own.not_after);
-        own_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let own_key = own
-            .key
-            .as_ref()
-            .map(|key| key.0.as_slice())
-            .unwrap_or_default();
-        let issuer = Issuer::new(own_params, KeyPair::try_from(own_key).map_err(fail)?);
-
+        let issuer = self.issuer().map_err(fail)?;
         let mut params = base(&request.common_name, request.not_before, request.not_after);
         for name in &request.dns_names {
             params
@@ -163,10 +216,11 @@ impl SigningKey {
             KeyUsagePurpose::DigitalSignature,
             KeyUsagePurpose::KeyEncipherment,
         ];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        let purpose = |purpose: &Purpose| match purpose {
+            Purpose::Server => ExtendedKeyUsagePurpose::ServerAuth,
+            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
+        };
+        params.extended_key_usages = request.purposes.iter().map(purpose).collect();
         let serial = serial();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let key = KeyPair::generate().map_err(fail)?;
@@ -174,12 +228,13 @@ impl SigningKey {
         Ok(Certificate {
             der: certificate.der().to_vec(),
             subject: format!("CN={}", request.common_name),
-            issuer: own.subject.clone(),
+            issuer: self.certificate.subject.clone(),
             dns_names: request.dns_names.clone(),
             not_before: request.not_before,
             not_after: request.not_after,
             serial: hex(&serial),
             friendly_name: request.friendly_name.clone(),
+            purposes: request.purposes.clone(),
             key: request.with_key.then(|| PrivateKey(key.serialize_der())),
         })
     }
@@ -223,7 +278,10 @@ mod tests {
     #[test]
     fn an_issued_certificate_agrees_with_what_is_shown_of_it() {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
-        let authority = SigningKey::new("fabrikam.test", now).expect("an authority");
+        let root = SigningKey::root("fabrikam.test root", now).expect("a root");
+        let authority = root
+            .below("fabrikam.test", (days(now, -1), days(now, 1)))
+            .expect("an authority");
         let names = vec![
             "pool.fabrikam.test".to_owned(),
             "mbx1.fabrikam.test".to_owned(),

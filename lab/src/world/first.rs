@@ -1,5 +1,6 @@
 //! The first state: a freshly installed site of that inventory, as the overlay changes it.
 
+mod certificates;
 mod directory;
 
 use std::path::{Path, PathBuf};
@@ -9,15 +10,13 @@ use owaim_inventory::{
     ExchangeVersion, Host, HostName, PowerShellVersion, Role, Site, WindowsVersion,
 };
 
-use super::certificates::{Certificate, IssueError, Request, SigningKey, days};
+use super::certificates::IssueError;
 use super::filesystem::{FileSystem, split};
 use super::iis::Iis;
 use super::registry::Registry;
 use super::signon::{PROVIDER_KEY, PROVIDER_VALUE};
 use super::{lync, services, setup, unified, webconfig};
-use crate::overlay::{
-    CertificateOverlay, DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay,
-};
+use crate::overlay::{DefectKind, HostOverlay, Overlay, PoolOverlay, SignOn, When, WorkerOverlay};
 use crate::state::{HostState, State};
 
 /// Folder of Exchange unless site file or overlay say otherwise.
@@ -60,10 +59,10 @@ pub(super) fn state(site: &Site, overlay: &Overlay, now: Timestamp) -> Result<St
     let installed = now
         .checked_sub(SignedDuration::from_hours(24 * 60))
         .unwrap_or(now);
-    let authority = SigningKey::new(domain(&site.exchange.admin_host), now)?;
-    let mut state = State::new(authority, directory::directory(site, overlay, installed)?);
+    let authorities = certificates::authorities(domain(&site.exchange.admin_host), now)?;
+    let mut state = State::new(authorities, directory::directory(site, overlay, installed)?);
     for (index, host) in site.hosts.iter().enumerate() {
-        let built = build_host(site, overlay, &state.authority, host, index, now)?;
+        let built = build_host(site, overlay, &state, host, index, now)?;
         state.hosts.insert(host.name.clone(), built);
     }
     unified::set_up(site, overlay, &mut state, installed);
@@ -175,7 +174,7 @@ fn is_older(site: &Site, host: &Host) -> bool {
 fn build_host(
     site: &Site,
     overlay: &Overlay,
-    authority: &SigningKey,
+    whole: &State,
     host: &Host,
     index: usize,
     now: Timestamp,
@@ -219,11 +218,12 @@ fn build_host(
             site.certificate.subject.to_string(),
             host.name.to_string(),
         ],
-        root_missing: false,
         refused_by_lync: false,
         files: FileSystem::default(),
         registry: Registry::default(),
         certificates: Vec::new(),
+        intermediates: Vec::new(),
+        roots: Vec::new(),
         iis: Iis {
             started: exchange.is_some(),
             ..Iis::default()
@@ -246,16 +246,9 @@ fn build_host(
         state.files.place(path, bytes, installed);
     }
     if let Some(version) = state.lync {
-        let pool = lync::own_pool(site, overlay);
         setup::place_lync(&mut state, version, installed);
-        state
-            .certificates
-            .push(front_end_certificate(pool, authority, host, now)?);
     }
-    if backend {
-        let mail = certificates(site, overlay, authority, host, index, now)?;
-        state.certificates.extend(mail);
-    }
+    certificates::place(&mut state, whole, site, overlay, (host, index), now)?;
     apply_defects(&mut state, site, overlay, host, installed);
     for path in &over.read_only {
         if !state.files.set_read_only(path, true) {
@@ -384,127 +377,6 @@ fn install_exchange(
     }
 }
 
-/// What a Front End shows: the name of its pool.
-fn front_end_certificate(
-    pool: &HostName,
-    authority: &SigningKey,
-    host: &Host,
-    now: Timestamp,
-) -> Result<Certificate, IssueError> {
-    let mut names = vec![pool.to_string(), host.name.to_string()];
-    names.dedup();
-    authority.issue(&Request::good(pool.as_str(), names, now))
-}
-
-fn certificates(
-    site: &Site,
-    overlay: &Overlay,
-    authority: &SigningKey,
-    host: &Host,
-    index: usize,
-    now: Timestamp,
-) -> Result<Vec<Certificate>, FirstError> {
-    let subject = site.certificate.subject.as_str();
-    let wanted = || {
-        let mut names = vec![subject.to_owned()];
-        if host.name.as_str() != subject {
-            names.push(host.name.to_string());
-        }
-        Request::good(subject, names, now)
-    };
-    // Every server also has its own self-made web certificate, as setup leaves it.
-    let short = host.name.short().to_uppercase();
-    let mut own = Request::good(&short, vec![short.clone(), host.name.to_string()], now);
-    own.friendly_name = "Microsoft Exchange".into();
-    own.not_after = days(now, 1000 + i32::try_from(index).unwrap_or(0));
-    let mut requests = vec![own];
-    let given = overlay
-        .hosts
-        .get(&host.name)
-        .and_then(|o| o.certificates.as_ref());
-    match given {
-        Some(given) => requests.extend(given.iter().map(|c| described(c, wanted(), now))),
-        None => requests.push(wanted()),
-    }
-    if given.is_none()
-        && let Some(request) = requests.last().cloned()
-    {
-        requests.pop();
-        let kinds = overlay
-            .defects
-            .iter()
-            .filter(|d| d.host == host.name)
-            .map(|d| d.defect);
-        requests.extend(spoiled(request, kinds, host, now));
-    }
-    requests
-        .iter()
-        .map(|request| authority.issue(request).map_err(FirstError::from))
-        .collect()
-}
-
-fn described(given: &CertificateOverlay, mut request: Request, now: Timestamp) -> Request {
-    if let Some(subject) = &given.subject {
-        request.common_name.clone_from(subject);
-    }
-    if let Some(names) = &given.names {
-        request.dns_names.clone_from(names);
-    }
-    if let Some(count) = given.not_before_days {
-        request.not_before = days(now, count);
-    }
-    if let Some(count) = given.not_after_days {
-        request.not_after = days(now, count);
-    }
-    request.with_key = !given.without_key;
-    request.friendly_name.clone_from(&given.friendly_name);
-    request
-}
-
-/// The certificates that a host has in place of the good `request`, given its defects.
-fn spoiled(
-    mut request: Request,
-    kinds: impl Iterator<Item = DefectKind>,
-    host: &Host,
-    now: Timestamp,
-) -> Vec<Request> {
-    let (mut missing, mut renewed) = (false, false);
-    for kind in kinds {
-        match kind {
-            DefectKind::CertificateMissing => missing = true,
-            DefectKind::CertificateRenewed => renewed = true,
-            DefectKind::CertificateExpired => {
-                request.not_before = days(now, -400);
-                request.not_after = days(now, -1);
-            }
-            DefectKind::CertificateNotYetValid => request.not_before = days(now, 7),
-            DefectKind::CertificateExpiresSoon => request.not_after = days(now, 7),
-            DefectKind::CertificateWithoutKey => request.with_key = false,
-            DefectKind::CertificateWildcard => {
-                request.common_name = format!("*.{}", domain(&host.name));
-                request.dns_names = vec![request.common_name.clone()];
-            }
-            DefectKind::CertificateWrongSubject => {
-                request.common_name = format!("mail.{}", domain(&host.name));
-            }
-            DefectKind::CertificateMissingName => {
-                let subject = request.common_name.clone();
-                request.dns_names.retain(|name| *name != subject);
-            }
-            _ => {}
-        }
-    }
-    if missing {
-        return Vec::new();
-    }
-    let newer = renewed.then(|| {
-        let mut newer = request.clone();
-        newer.not_after = days(newer.not_after, 365);
-        newer
-    });
-    std::iter::once(request).chain(newer).collect()
-}
-
 fn apply_defects(
     state: &mut HostState,
     site: &Site,
@@ -549,7 +421,6 @@ fn apply_defects(
             DefectKind::WebConfigReadOnly => {
                 state.files.set_read_only(&file, true);
             }
-            DefectKind::RootMissing => state.root_missing = true,
             DefectKind::RefusedByLync => state.refused_by_lync = true,
             DefectKind::ThumbprintHiddenMark | DefectKind::ThumbprintStale => {
                 let mark = match defect.defect {
@@ -569,8 +440,8 @@ fn apply_defects(
 /// first, as it was before the others came.
 fn set_up_before(state: &HostState, site: &Site, file: &str, mark: &str) -> Option<Vec<u8>> {
     let subject = site.certificate.subject.as_str();
-    let named = |c: &&Certificate| c.common_name() == subject;
-    let oldest = state.certificates.iter().filter(named);
+    let certificates = state.certificates.iter();
+    let oldest = certificates.filter(|c| c.common_name() == subject);
     let thumbprint = oldest.min_by_key(|c| c.not_after)?.thumbprint();
     webconfig::with_settings(
         state.files.read(file)?,

@@ -7,13 +7,13 @@
 use jiff::{SignedDuration, Timestamp};
 use owaim_inventory::{ExchangeVersion, HostName};
 
-use super::certificates::days;
+use super::certificates::{Certificate, days};
 use super::directory::{MessagingType, Properties};
 use super::events::{self, Event, Level, MESSAGING, OWA};
 use super::iis::Settings;
 use super::lync;
 use super::registry::Data;
-use super::webconfig;
+use super::{tls, webconfig};
 use crate::overlay::When;
 use crate::state::{HostState, State};
 
@@ -96,7 +96,12 @@ fn happen(state: &mut State, name: &HostName, user: Option<&str>, at: Timestamp)
     if !offered {
         return;
     }
-    let Some(found) = outcome(host, accepted.as_deref(), there) else {
+    // What the process has read decides which certificate is shown.
+    let trusted = tls::is_mutual(state, name, at);
+    let Some(host) = state.hosts.get_mut(name) else {
+        return;
+    };
+    let Some(found) = outcome(host, accepted.as_deref(), trusted, there) else {
         return;
     };
     if let Finding::Works = found {
@@ -205,8 +210,14 @@ enum Finding {
 }
 
 /// What the messaging code finds when it starts; `None` if OWA itself does not run. `accepted`
-/// are the names that the Front End takes from this server, where the site has one.
-fn outcome(host: &HostState, accepted: Option<&[String]>, now: Timestamp) -> Option<Finding> {
+/// are the names that the Front End takes from this server, where the site has one; `trusted`
+/// says whether both trust each other's certificate.
+fn outcome(
+    host: &HostState,
+    accepted: Option<&[String]>,
+    trusted: bool,
+    now: Timestamp,
+) -> Option<Finding> {
     let fails = |id, message| Some(Finding::Fails(id, message));
     let settings = &host.iis.worker.as_ref()?.settings;
     let Settings::Read { server, thumbprint } = settings else {
@@ -234,11 +245,7 @@ fn outcome(host: &HostState, accepted: Option<&[String]>, now: Timestamp) -> Opt
             "The instant messaging certificate thumbprint is empty or not valid.",
         );
     }
-    let Some(certificate) = host
-        .certificates
-        .iter()
-        .find(|c| c.thumbprint().eq_ignore_ascii_case(thumbprint))
-    else {
+    let Some(certificate) = host.certificate(thumbprint) else {
         return fails(103, "The instant messaging certificate was not found.");
     };
     if certificate.not_after < now {
@@ -255,7 +262,7 @@ fn outcome(host: &HostState, accepted: Option<&[String]>, now: Timestamp) -> Opt
         .unwrap_or(&host.trusted_names)
         .iter()
         .any(|name| name.eq_ignore_ascii_case(certificate.common_name()));
-    if host.refused_by_lync || !known || !host.registrar.eq_ignore_ascii_case(server) {
+    if host.refused_by_lync || !known || !trusted || !host.registrar.eq_ignore_ascii_case(server) {
         return fails(88, NO_ENDPOINT);
     }
     Some(Finding::Works)
@@ -272,9 +279,8 @@ fn expires_soon(host: &HostState, now: Timestamp) -> bool {
     else {
         return false;
     };
-    host.certificates.iter().any(|c| {
-        c.thumbprint().eq_ignore_ascii_case(thumbprint) && c.not_after < days(now, SOON_DAYS)
-    })
+    host.certificate(thumbprint)
+        .is_some_and(|c| c.not_after < days(now, SOON_DAYS))
 }
 
 fn log(host: &mut HostState, id: i32, level: Level, message: &str, time: Timestamp) {
@@ -292,6 +298,23 @@ fn log(host: &mut HostState, id: i32, level: Level, message: &str, time: Timesta
 }
 
 impl HostState {
+    /// The certificate of that thumbprint in `My`.
+    fn certificate(&self, thumbprint: &str) -> Option<&Certificate> {
+        let mut all = self.certificates.iter();
+        all.find(|c| c.thumbprint().eq_ignore_ascii_case(thumbprint))
+    }
+
+    /// The certificate that the messaging code uses, by the settings that its process has read.
+    pub(super) fn messaging_certificate(&self) -> Option<&Certificate> {
+        match &self.iis.worker.as_ref()?.settings {
+            Settings::Read {
+                thumbprint: Some(thumbprint),
+                ..
+            } => self.certificate(thumbprint),
+            _ => None,
+        }
+    }
+
     /// Path of the configuration file that the messaging code reads.
     pub(crate) fn web_config(&self) -> String {
         format!("{}\\ClientAccess\\Owa\\web.config", self.install_root)

@@ -4,7 +4,7 @@
 //! [`UmServer`].
 
 use jiff::Timestamp;
-use owaim_inventory::{ExchangeVersion, HostName, Site};
+use owaim_inventory::{ExchangeVersion, Host, HostName, Role, Site};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, Replicated};
@@ -169,6 +169,30 @@ impl Directory {
     }
 }
 
+fn is_doubled(overlay: &Overlay, name: &HostName) -> bool {
+    let mut defects = overlay.defects.iter();
+    defects.any(|d| d.defect == DefectKind::DoubleEntry && d.host == *name)
+}
+
+/// The services that the overlay gives a server in place of those of its roles.
+fn services(overlay: &Overlay, name: &HostName) -> Option<Vec<UmRole>> {
+    if is_doubled(overlay, name) {
+        return Some(vec![UmRole::Service, UmRole::CallRouter]);
+    }
+    overlay.hosts.get(name)?.um.services.clone()
+}
+
+/// Whether both services are on `host` at first, so that it shows Lync a certificate of its own.
+pub(super) fn is_whole(site: &Site, overlay: &Overlay, host: &Host) -> bool {
+    let there = match services(overlay, &host.name) {
+        Some(roles) => [UmRole::Service, UmRole::CallRouter]
+            .iter()
+            .all(|role| roles.contains(role)),
+        None => host.is(Role::Backend) && host.is(Role::Cas),
+    };
+    there && site.exchange_version(host) <= ExchangeVersion::E2016
+}
+
 /// Sets Unified Messaging up as it is at first.
 pub(super) fn set_up(site: &Site, overlay: &Overlay, state: &mut State, installed: Timestamp) {
     for plan in &overlay.dial_plans {
@@ -181,12 +205,6 @@ pub(super) fn set_up(site: &Site, overlay: &Overlay, state: &mut State, installe
             created: installed,
         });
     }
-    let doubled = |name: &HostName| {
-        overlay
-            .defects
-            .iter()
-            .any(|d| d.defect == DefectKind::DoubleEntry && d.host == *name)
-    };
     for described in &site.hosts {
         let Some(host) = state.hosts.get_mut(&described.name) else {
             continue;
@@ -195,12 +213,11 @@ pub(super) fn set_up(site: &Site, overlay: &Overlay, state: &mut State, installe
             continue;
         }
         let over = overlay.hosts.get(&described.name).map(|h| &h.um);
-        let mut wanted = over.and_then(|um| um.services.clone());
-        if doubled(&described.name) {
-            wanted = Some(vec![UmRole::Service, UmRole::CallRouter]);
+        let doubled = is_doubled(overlay, &described.name);
+        if doubled {
             state.directory.ensure_dial_plan(DEFECT_PLAN, installed);
         }
-        if let Some(roles) = wanted {
+        if let Some(roles) = services(overlay, &described.name) {
             for (role, (name, display)) in [
                 (UmRole::Service, SERVICE),
                 (UmRole::CallRouter, CALL_ROUTER),
@@ -225,7 +242,7 @@ pub(super) fn set_up(site: &Site, overlay: &Overlay, state: &mut State, installe
                 settings.join(&plan.name);
             }
         }
-        if doubled(&described.name) {
+        if doubled {
             settings.join(DEFECT_PLAN);
         }
         let has = |(name, _): (&str, &str)| {

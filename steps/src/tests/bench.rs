@@ -285,6 +285,20 @@ fn assert_typed(pipeline: &Pipeline, powershell: PowerShellVersion) {
     }
 }
 
+/// An argument as one would type it.
+fn argued(value: &Value) -> String {
+    if let Some(items) = value.items() {
+        return items.iter().map(argued).collect::<Vec<_>>().join(", ");
+    }
+    let entries = value.as_object().and_then(Object::entries);
+    if let Some(entries) = entries {
+        let entry = |(key, value): &(Value, Value)| format!("{} = {}", argued(key), argued(value));
+        let entries: Vec<String> = entries.iter().map(entry).collect();
+        return format!("@{{{}}}", entries.join("; "));
+    }
+    value.text().unwrap_or_else(|| format!("{value:?}"))
+}
+
 /// A pipeline as one would type it.
 pub(super) fn said(pipeline: &Pipeline) -> String {
     let argument = |parameter: &Parameter| {
@@ -292,7 +306,7 @@ pub(super) fn said(pipeline: &Pipeline) -> String {
         let value = match &parameter.value {
             Value::Bool(true) => None,
             Value::Bytes(bytes) => Some(format!("<{} bytes>", bytes.len())),
-            value => Some(value.text().unwrap_or_else(|| format!("{value:?}"))),
+            value => Some(argued(value)),
         };
         [name, value]
             .into_iter()

@@ -1,45 +1,24 @@
-//! `backend.certificate`
+//! `backend.certificate`: the certificate itself.
 
 use owaim_inventory::Thumbprint;
 use owaim_proto::clixml::{Object, Value};
-use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
 
-use super::bench::{Bench, check, gives, host, object};
+use super::bench::{Bench, check, gives, host, object, told};
+use super::pki::{Authority, keyless, my, root};
 use crate::backend_certificate::BackendCertificate;
+use crate::backend_web_config::BackendWebConfig;
 use crate::x509::X509;
-use crate::{Fact, Verdict};
+use crate::{Fact, UnifiedMessaging, Verdict};
 
 const NAME: &str = "atl-owa-001.litwareinc.com";
+const OWN: &str = "atl-mbx-001.litwareinc.com";
 
-/// A certificate valid from the start of `from` to the start of `to`.
-fn certificate(common_name: &str, names: &[&str], from: i32, to: i32) -> Vec<u8> {
-    let mut params =
-        CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    params.not_before = date_time_ymd(from, 1, 1);
-    params.not_after = date_time_ymd(to, 1, 1);
-    params
-        .self_signed(&KeyPair::generate().unwrap())
-        .unwrap()
-        .der()
-        .to_vec()
+fn thumbprint(der: &[u8]) -> Thumbprint {
+    X509::parse(der).unwrap().thumbprint
 }
 
-fn stored(der: &[u8], private_key: bool) -> Value {
-    object([
-        ("RawData", der.to_vec().into()),
-        ("HasPrivateKey", private_key.into()),
-        ("Thumbprint", "made up".into()),
-    ])
-}
-
-fn good(to: i32) -> Vec<u8> {
-    certificate(NAME, &["atl-mbx-001.litwareinc.com", NAME], 2025, to)
-}
-
+/// One look at a store, beside a root that is trusted; the Front End is out of reach.
 fn look(bench: &mut Bench, store: Vec<Value>) -> crate::Assessment {
     bench
         .look(
@@ -51,59 +30,65 @@ fn look(bench: &mut Bench, store: Vec<Value>) -> crate::Assessment {
         .1
 }
 
+fn taken(assessment: &crate::Assessment) -> Option<Thumbprint> {
+    match assessment.facts.as_slice() {
+        [Fact::Certificate(certificate)] => Some(certificate.thumbprint.clone()),
+        _ => None,
+    }
+}
+
+/// Warnings but the one that no Front End was looked at.
+fn warnings(assessment: &crate::Assessment) -> Vec<&String> {
+    let (blind, others): (Vec<_>, Vec<_>) = assessment
+        .warnings
+        .iter()
+        .partition(|warning| warning.starts_with("not looked at: whether atl-cs-001"));
+    assert_eq!(blind.len(), 1, "{:?}", assessment.warnings);
+    others
+}
+
 #[test]
 fn only_a_certificate_that_lync_takes_will_do() {
+    let authority = Authority::root("Root");
+    let issue = |common: &str, names: &[&str]| authority.issue(common, names, 2025, 2028);
+    let good = authority.issue(NAME, &[OWN, NAME], 2025, 2028);
+    let until = |to| authority.issue(NAME, &[OWN, NAME], 2020, to);
     for (name, store, expected) in [
-        ("good", vec![stored(&good(2028), true)], "in place"),
+        ("good", vec![my(&good)], "in place"),
         (
             "upper case",
-            vec![stored(
-                &certificate(
-                    "ATL-OWA-001.LITWAREINC.COM",
-                    &["ATL-OWA-001.litwareinc.com"],
-                    2025,
-                    2028,
-                ),
-                true,
-            )],
+            vec![my(&issue(
+                "ATL-OWA-001.LITWAREINC.COM",
+                &["ATL-OWA-001.litwareinc.com"],
+            ))],
             "in place",
         ),
         ("empty store", vec![], "broken: an empty store"),
         (
             "others only",
-            vec![stored(&certificate("mail", &["mail"], 2025, 2028), true)],
+            vec![my(&issue("mail", &["mail"]))],
             "broken: only others: ",
         ),
-        (
-            "no private key",
-            vec![stored(&good(2028), false)],
-            "broken: ",
-        ),
-        ("expired", vec![stored(&good(2026), true)], "broken: "),
+        ("no private key", vec![keyless(&good)], "broken: "),
+        ("expired", vec![my(&until(2026))], "broken: "),
         (
             "not yet valid",
-            vec![stored(&certificate(NAME, &[NAME], 2027, 2028), true)],
+            vec![my(&authority.issue(NAME, &[NAME], 2027, 2028))],
             "broken: ",
         ),
         (
             "name not in the alternative names",
-            vec![stored(&certificate(NAME, &["x.y"], 2025, 2028), true)],
+            vec![my(&issue(NAME, &["x.y"]))],
             "broken: ",
         ),
         (
             "wildcard among them",
-            vec![stored(
-                &certificate(NAME, &["*.litwareinc.com"], 2025, 2028),
-                true,
-            )],
+            vec![my(&issue(NAME, &["*.litwareinc.com"]))],
             "broken: ",
         ),
         (
             "wildcard subject",
-            vec![stored(
-                &certificate("*.litwareinc.com", &[NAME], 2025, 2028),
-                true,
-            )],
+            vec![my(&issue("*.litwareinc.com", &[NAME]))],
             "broken: only others",
         ),
         (
@@ -111,67 +96,104 @@ fn only_a_certificate_that_lync_takes_will_do() {
             vec![object([
                 (
                     "RawData",
-                    Object::list(good(2028).into_iter().map(Value::Byte).collect()).into(),
+                    Object::list(good.iter().copied().map(Value::Byte).collect()).into(),
                 ),
                 ("HasPrivateKey", "True".into()),
+                ("PSParentPath", r"Cert:\LocalMachine\MY".into()),
             ])],
             "in place",
         ),
         (
             "damaged, and a good one",
-            vec![stored(&good(2028)[1..], true), stored(&good(2028), true)],
+            vec![my(&good[1..]), my(&good)],
             "in place",
         ),
+        (
+            "a store that nobody asked for",
+            vec![object([("PSParentPath", "Cert:\\x".into())])],
+            "broken: a certificate in the store \"x\"",
+        ),
     ] {
+        let store = [store, vec![root(&authority)]].concat();
         let found = look(&mut Bench::new(), store);
         check(name, &found, expected);
-        assert_eq!(
-            found.warnings.len(),
-            usize::from(name.starts_with("damaged")),
-            "{name}"
-        );
+        if name.starts_with("damaged") {
+            let [warning] = warnings(&found)[..] else {
+                panic!("{:?}", found.warnings)
+            };
+            assert!(warning.contains(&crate::x509::thumbprint(&good[1..])));
+        } else if !name.starts_with("a store") {
+            assert!(warnings(&found).is_empty(), "{name}: {:?}", found.warnings);
+        }
     }
 }
 
 #[test]
 fn what_is_wrong_is_said() {
-    for (store, expected) in [
+    let authority = Authority::root("Root");
+    let used = |usages: Vec<KeyUsagePurpose>| {
+        authority.issue_as(NAME, &[NAME], |params| {
+            params.key_usages = usages;
+        })
+    };
+    let purposes = |purposes: Vec<ExtendedKeyUsagePurpose>| {
+        authority.issue_as(NAME, &[NAME], |params| {
+            params.extended_key_usages = purposes;
+        })
+    };
+    for (der, expected) in [
         (
-            certificate(NAME, &["*.litwareinc.com"], 2025, 2028),
+            authority.issue(NAME, &["*.litwareinc.com"], 2025, 2028),
             "of its alternative names only the wildcard *.litwareinc.com covers",
         ),
         (
-            certificate("*.litwareinc.com", &[NAME], 2025, 2028),
+            authority.issue("*.litwareinc.com", &[NAME], 2025, 2028),
             "its common name is the wildcard *.litwareinc.com",
         ),
         (
-            certificate(NAME, &[NAME], 2020, 2026),
+            authority.issue(NAME, &[NAME], 2020, 2026),
             "it expired at 2026-01-01T00:00:00Z",
         ),
+        (
+            purposes(vec![ExtendedKeyUsagePurpose::ClientAuth]),
+            "its enhanced key usage does not include server authentication",
+        ),
+        (
+            used(vec![KeyUsagePurpose::DataEncipherment]),
+            "its key usage is not that of a server",
+        ),
+        (
+            // The key is one for elliptic curves, which can only sign.
+            used(vec![KeyUsagePurpose::KeyEncipherment]),
+            "its key usage is not that of a server",
+        ),
     ] {
-        let found = look(&mut Bench::new(), vec![stored(&store, true)]);
-        let told = super::bench::told(&found.verdict);
+        let found = look(&mut Bench::new(), vec![my(&der), root(&authority)]);
+        let told = told(&found.verdict);
         assert!(told.contains(expected), "{told}");
-        assert!(
-            told.contains(X509::parse(&store).unwrap().thumbprint.as_str()),
-            "{told}"
-        );
+        assert!(told.contains(thumbprint(&der).as_str()), "{told}");
+    }
+    for unrestricted in [
+        used(Vec::new()),
+        purposes(Vec::new()),
+        purposes(vec![ExtendedKeyUsagePurpose::Any]),
+    ] {
+        let found = look(&mut Bench::new(), vec![my(&unrestricted), root(&authority)]);
+        check("unrestricted", &found, "in place");
     }
 }
 
 #[test]
 fn of_several_the_one_that_expires_last_is_taken_unless_one_is_pinned() {
-    let [short, long, expired] = [good(2027), good(2029), good(2026)];
+    let authority = Authority::root("Root");
+    let [short, long, expired] =
+        [2027, 2029, 2026].map(|to| authority.issue(NAME, &[NAME], 2020, to));
     let store = || {
-        [&short, &long, &expired]
-            .map(|der| stored(der, true))
-            .to_vec()
+        let mut store = [&short, &long, &expired].map(|der| my(der)).to_vec();
+        store.push(root(&authority));
+        store
     };
-    let thumbprint = |der: &[u8]| X509::parse(der).unwrap().thumbprint;
-    let taken = |bench: &mut Bench| match look(bench, store()).facts.as_slice() {
-        [Fact::Certificate(certificate)] => Some(certificate.thumbprint.clone()),
-        _ => None,
-    };
+    let taken = |bench: &mut Bench| taken(&look(bench, store()));
     assert_eq!(taken(&mut Bench::new()), Some(thumbprint(&long)));
     let mut pinned = Bench::new();
     pinned.site.certificate.thumbprint = Some(thumbprint(&short));
@@ -183,10 +205,82 @@ fn of_several_the_one_that_expires_last_is_taken_unless_one_is_pinned() {
 }
 
 #[test]
+fn a_newer_one_that_is_not_sound_is_passed_over_with_the_reason() {
+    let (authority, stranger) = (Authority::root("Root"), Authority::root("Stranger"));
+    let old = authority.issue(NAME, &[NAME], 2025, 2028);
+    let new = authority.issue(NAME, &[NAME], 2026, 2029);
+    let foreign = stranger.issue(NAME, &[NAME], 2026, 2029);
+    for (newer, der, taken_instead, reason) in [
+        (my(&new), &new, &new, None),
+        (keyless(&new), &new, &old, Some("it has no private key")),
+        (
+            my(&foreign),
+            &foreign,
+            &old,
+            Some("it was issued by CN=Stranger, which is not in"),
+        ),
+    ] {
+        let found = look(&mut Bench::new(), vec![my(&old), newer, root(&authority)]);
+        assert_eq!(taken(&found), Some(thumbprint(taken_instead)));
+        match (warnings(&found).as_slice(), reason) {
+            ([], None) => {}
+            ([warning], Some(reason)) => {
+                assert!(warning.contains(reason), "{warning}");
+                assert!(warning.contains(thumbprint(der).as_str()), "{warning}");
+            }
+            (warnings, _) => panic!("{warnings:?}"),
+        }
+    }
+}
+
+#[test]
+fn after_a_renewal_web_config_names_the_new_one() {
+    let authority = Authority::root("Root");
+    let old = authority.issue(NAME, &[NAME], 2025, 2028);
+    let new = authority.issue(NAME, &[NAME], 2026, 2029);
+    let file = format!(
+        "<configuration><appSettings><add key=\"IMCertificateThumbprint\" value=\"{}\"/><add key=\"IMServerName\" \
+         value=\"atl-cs-001.litwareinc.com\"/></appSettings></configuration>",
+        thumbprint(&old)
+    );
+    let web_config = BackendWebConfig {
+        host: host("atl-mbx-001"),
+    };
+    for (newer, expected) in [(my(&new), &new), (keyless(&new), &old)] {
+        let mut bench = Bench::new();
+        look(&mut bench, vec![my(&old), newer, root(&authority)]);
+        let (_, found) = bench.look(&web_config, |query| match query.name {
+            "item" => gives([object([
+                ("Length", i64::try_from(file.len()).unwrap().into()),
+                (
+                    "LastWriteTimeUtc",
+                    super::bench::date("2026-11-20T08:00:00Z"),
+                ),
+            ])]),
+            _ => gives([Value::Bytes(file.clone().into_bytes())]),
+        });
+        if expected == &old {
+            check("as it was", &found, "in place");
+            continue;
+        }
+        let Verdict::Drifted(differences) = &found.verdict else {
+            panic!("{:?}", found.verdict)
+        };
+        let wanted = Some(thumbprint(expected).to_string());
+        assert!(
+            differences.iter().any(|d| d.desired == wanted),
+            "{differences:?}"
+        );
+    }
+}
+
+#[test]
 fn a_pinned_certificate_that_is_not_there_is_told_from_a_good_one() {
+    let authority = Authority::root("Root");
+    let good = authority.issue(NAME, &[NAME], 2025, 2028);
     let mut pinned = Bench::new();
     pinned.site.certificate.thumbprint = Some(Thumbprint::new(&"0".repeat(40)).unwrap());
-    let found = look(&mut pinned, vec![stored(&good(2028), true)]);
+    let found = look(&mut pinned, vec![my(&good), root(&authority)]);
     let Verdict::Broken(problem) = found.verdict else {
         panic!("{:?}", found.verdict)
     };
@@ -206,16 +300,49 @@ fn a_pinned_certificate_that_is_not_there_is_told_from_a_good_one() {
 
 #[test]
 fn one_that_expires_soon_is_a_warning_by_the_servers_clock() {
-    for (days, warnings) in [(30, 0), (38, 0), (39, 1), (60, 1)] {
+    let authority = Authority::root("Root");
+    let ends = authority.issue(NAME, &[NAME], 2025, 2027);
+    for (days, expected) in [(30, 0), (38, 0), (39, 1), (60, 1)] {
         // 2026-11-23 10:00 to 2027-01-01 00:00 are 38 days and 14 hours.
         let mut bench = Bench::new();
         bench.site.certificate.warn_days = days;
-        assert_eq!(
-            look(&mut bench, vec![stored(&good(2027), true)])
-                .warnings
-                .len(),
-            warnings,
-            "{days}"
-        );
+        let found = look(&mut bench, vec![my(&ends), root(&authority)]);
+        assert_eq!(warnings(&found).len(), expected, "{days}");
     }
+}
+
+#[test]
+fn a_server_that_lync_finds_by_itself_needs_its_own_name() {
+    let authority = Authority::root("Root");
+    let of_pool = authority.issue(NAME, &[NAME], 2025, 2029);
+    let own = authority.issue(OWN, &[OWN], 2025, 2028);
+    let other = authority.issue("im.litwareinc.com", &["im.litwareinc.com"], 2025, 2028);
+    let unified = |call_router| {
+        Fact::UnifiedMessaging(UnifiedMessaging {
+            service: true,
+            call_router,
+            sip_dial_plan: true,
+        })
+    };
+    let look = |bench: &mut Bench| {
+        let store = vec![my(&of_pool), my(&own), my(&other), root(&authority)];
+        look(bench, store)
+    };
+    // Not looked at, not on one machine: by the site file.
+    let found = look(&mut Bench::new());
+    assert_eq!(taken(&found), Some(thumbprint(&of_pool)));
+    let found = look(&mut Bench::new().knows("atl-mbx-001", unified(false)));
+    assert_eq!(taken(&found), Some(thumbprint(&of_pool)));
+    let found = look(&mut Bench::new().knows("atl-mbx-001", unified(true)));
+    assert_eq!(taken(&found), Some(thumbprint(&own)));
+    assert!(warnings(&found).is_empty());
+    // Pinned to a third name.
+    let mut bench = Bench::new().knows("atl-mbx-001", unified(true));
+    bench.site.certificate.subject = host("im");
+    let found = look(&mut bench);
+    assert_eq!(taken(&found), Some(thumbprint(&other)));
+    let [warning] = warnings(&found)[..] else {
+        panic!("{:?}", found.warnings)
+    };
+    assert!(warning.contains("finds atl-mbx-001.litwareinc.com by itself"));
 }

@@ -57,7 +57,7 @@ const ENABLING: &str = "of the session configuration's own account: RTCUniversal
 const UNIFIED: &str = "UM Management or Organization Management; local administrator of the server to list its services";
 const REPORTS: &str = "nothing: it reports";
 
-const ABOUT: [About; 21] = [
+const ABOUT: [About; 22] = [
     About {
         id: "preflight.host",
         part: "S0",
@@ -76,6 +76,16 @@ const ABOUT: [About; 21] = [
                  whether Lync finds the server by itself.",
         changes: "adds the plans that are missing, and leaves those that are there; the startup mode is left to people",
         rights: UNIFIED,
+    },
+    About {
+        id: "lync.certificate",
+        part: "S2",
+        checks: "The Front End has a certificate with the pool's name as its common name, the pool's and its own among \
+                 its alternative names, valid by its clock, for server authentication, with its private key and with \
+                 issuers up to a root that it trusts itself. Of several the one that expires last is taken: which one \
+                 Lync uses cannot be read. What it shows and trusts is learnt for `backend.certificate`.",
+        changes: REPORTS,
+        rights: ADMINISTRATOR,
     },
     About {
         id: "lync.site",
@@ -160,8 +170,12 @@ const ABOUT: [About; 21] = [
         id: "backend.certificate",
         part: "S2",
         checks: "There is a certificate with the common name and alternative name that the site file gives (or that \
-                 very one), valid by the server's clock, with its private key. Of several the one that expires last is \
-                 taken. One that ends soon is a warning.",
+                 very one), valid by the server's clock, for server authentication, with its private key. A server \
+                 that Lync finds by itself needs its own name in place of the trusted pool's. Its issuers are there, \
+                 may issue, are valid and lead to a root that every Front End trusts; and this server trusts the \
+                 certificates of the Front Ends. Of several the one that expires last is taken, and newer ones that \
+                 will not do are named. One that ends soon, what lies in Root without being a root, and what could not \
+                 be looked at are warnings.",
         changes: REPORTS,
         rights: ADMINISTRATOR,
     },
@@ -308,8 +322,8 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
             ("Name", "Atlanta".into()),
             ("URIType", "SipName".into()),
         ])]),
-        "pools" | "computers" | "applications" | "known-servers" | "discovered-servers"
-        | "cs-pools" | "registrars" | "address" => gives([]),
+        "stores" | "pools" | "computers" | "applications" | "known-servers"
+        | "discovered-servers" | "cs-pools" | "registrars" | "address" => gives([]),
         "status" => gives([object([
             ("ReplicaFqdn", "atl-cs-001.litwareinc.com".into()),
             ("UpToDate", false.into()),

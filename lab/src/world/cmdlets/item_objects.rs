@@ -2,7 +2,7 @@
 
 use owaim_proto::clixml::{Base, Object, Value};
 
-use super::super::certificates::Certificate;
+use super::super::certificates::{Certificate, Purpose};
 use super::super::filesystem::{Node, split};
 use super::super::registry::{Data, Key};
 use super::super::values;
@@ -187,6 +187,10 @@ pub(super) fn certificate(certificate: &Certificate, store: &str, names_known: b
             .with("ObjectId", id)
             .into()
     };
+    let purpose = |purpose: &Purpose| match purpose {
+        Purpose::Server => usage("Server Authentication", "1.3.6.1.5.5.7.3.1"),
+        Purpose::Client => usage("Client Authentication", "1.3.6.1.5.5.7.3.2"),
+    };
     let mut object = Object::new()
         .with_types([
             "System.Security.Cryptography.X509Certificates.X509Certificate2",
@@ -227,10 +231,7 @@ pub(super) fn certificate(certificate: &Certificate, store: &str, names_known: b
         object = object
             .with_note(
                 "EnhancedKeyUsageList",
-                list(vec![
-                    usage("Server Authentication", "1.3.6.1.5.5.7.3.1"),
-                    usage("Client Authentication", "1.3.6.1.5.5.7.3.2"),
-                ]),
+                list(certificate.purposes.iter().map(purpose).collect()),
             )
             .with_note(
                 "DnsNameList",

@@ -98,18 +98,17 @@ fn container(type_name: &str, name: &str) -> Object {
 /// The certificates of a store of the local machine; `None` if there is no such store.
 fn certificates(cx: &Cx<'_>, store: &str) -> Option<Vec<(String, Object)>> {
     let names_known = cx.host.windows >= owaim_inventory::WindowsVersion::W2012;
-    let show = |c: &super::super::certificates::Certificate, store| {
-        (c.thumbprint(), shown::certificate(c, store, names_known))
+    let all = |certificates: &[super::super::certificates::Certificate], store| {
+        certificates
+            .iter()
+            .map(|c| (c.thumbprint(), shown::certificate(c, store, names_known)))
+            .collect()
     };
     match store.to_ascii_lowercase().as_str() {
-        "my" => Some(cx.host.certificates.iter().map(|c| show(c, "My")).collect()),
-        "root" if cx.host.root_missing => Some(Vec::new()),
-        "root" => {
-            let mut root = cx.state.authority.certificate.clone();
-            root.key = None;
-            Some(vec![show(&root, "Root")])
-        }
-        "ca" | "trustedpeople" => Some(Vec::new()),
+        "my" => Some(all(&cx.host.certificates, "My")),
+        "root" => Some(all(&cx.host.roots, "Root")),
+        "ca" => Some(all(&cx.host.intermediates, "CA")),
+        "trustedpeople" => Some(Vec::new()),
         _ => None,
     }
 }

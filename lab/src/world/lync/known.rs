@@ -186,10 +186,8 @@ fn refresh(
     before != fresh
 }
 
-/// The certificate names with which the backend `name` gets through to the Front End that
-/// serves it; `None` if the site has no Front End of its own.
-pub(crate) fn accepted(state: &State, name: &HostName) -> Option<Vec<String>> {
-    let lync = state.lync.as_ref()?;
+/// The Front End that serves the backend `name`; `None` if none runs.
+pub(crate) fn serving<'a>(lync: &'a Lync, state: &State, name: &HostName) -> Option<&'a Replica> {
     let running: Vec<&Replica> = lync
         .replicas
         .iter()
@@ -197,14 +195,16 @@ pub(crate) fn accepted(state: &State, name: &HostName) -> Option<Vec<String>> {
         .collect();
     let number = state.hosts.keys().position(|h| h == name).unwrap_or(0);
     // The pool spreads its peers over its servers; a given one always meets the same.
-    let Some(front_end) = running.get(number % running.len().max(1)) else {
+    running.get(number % running.len().max(1)).copied()
+}
+
+/// The certificate names with which the backend `name` gets through to the Front End that
+/// serves it; `None` if the site has no Front End of its own.
+pub(crate) fn accepted(state: &State, name: &HostName) -> Option<Vec<String>> {
+    let lync = state.lync.as_ref()?;
+    let Some(front_end) = serving(lync, state, name) else {
         return Some(Vec::new());
     };
-    // Both sides show a certificate of the lab's authority to the other.
-    let distrusts = |h: &HostName| state.hosts.get(h).is_some_and(|h| h.root_missing);
-    if distrusts(name) || distrusts(&front_end.fqdn) {
-        return Some(Vec::new());
-    }
     let mut entries: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
     for server in &front_end.known {
         let entry = entries.entry(&server.fqdn).or_default();

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::overlay::PoolRole;
 
 pub(super) use first::{own_pool, set_up, trusted_pool, user};
-pub(super) use known::{LOG, accepted, advance, service_started};
+pub(super) use known::{LOG, accepted, advance, service_started, serving};
 pub(crate) use topology::{Application, Contact, Topology, TopologyError, TrustedPool, bare_id};
 
 /// Service of a Front End that holds the table of known servers.

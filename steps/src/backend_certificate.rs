@@ -68,9 +68,15 @@ impl BackendCertificate {
                  leave subject of [certificate] out"
             )
         });
+        let mut alternative = vec![subject.clone()];
+        // Who shares a pool shares its certificate, and is called by each of its names.
+        if !is_discovered {
+            let computers = &cx.site.lync.trusted_application.computers;
+            alternative.extend(computers.iter().filter(|name| *name != subject).cloned());
+        }
         Names {
             subject: subject.clone(),
-            alternative: vec![subject.clone()],
+            alternative,
             warning,
         }
     }
@@ -328,9 +334,9 @@ impl Step for BackendCertificate {
         vec![
             Dependency::requires(crate::preflight_host::ID),
             // Whether Lync finds the server by itself decides by which name it knows it.
-            Dependency::after(crate::um_dial_plans::ID),
+            Dependency::consults(crate::um_dial_plans::ID),
             // A Front End out of reach does not keep the rest from being looked at.
-            Dependency::after_all(lync_certificate::ID),
+            Dependency::consults_all(lync_certificate::ID),
         ]
     }
 

@@ -146,6 +146,15 @@ impl Dependency {
         }
     }
 
+    /// Consults `on` on the same host.
+    pub const fn consults(on: StepId) -> Self {
+        Self {
+            on,
+            strength: Strength::Consults,
+            scope: Scope::SameHost,
+        }
+    }
+
     /// Consults all nodes of `on`.
     pub const fn consults_all(on: StepId) -> Self {
         Self {

@@ -48,6 +48,31 @@ fn warnings(assessment: &crate::Assessment) -> Vec<&String> {
 }
 
 #[test]
+fn a_pool_of_several_computers_has_each_of_them_on_its_certificate() {
+    let other = "atl-mbx-002.litwareinc.com";
+    let authority = Authority::root("Root");
+    for (name, names, expected) in [
+        ("all", vec![NAME, OWN, other], "in place"),
+        ("one is missing", vec![NAME, OWN], "broken"),
+        ("the pool is missing", vec![OWN, other], "broken"),
+    ] {
+        let mut bench = Bench::new();
+        bench.site.lync.trusted_application.computers =
+            vec![host("atl-mbx-001"), host("atl-mbx-002")];
+        let certificate = authority.issue(NAME, &names, 2025, 2028);
+        let found = look(&mut bench, vec![my(&certificate), root(&authority)]);
+        check(name, &found, expected);
+        if name == "one is missing" {
+            let said = told(&found.verdict);
+            assert!(
+                said.contains(other) && said.contains("alternative names"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn only_a_certificate_that_lync_takes_will_do() {
     let authority = Authority::root("Root");
     let issue = |common: &str, names: &[&str]| authority.issue(common, names, 2025, 2028);

@@ -96,9 +96,14 @@ fn ids_name_phases_and_edges_name_steps_that_come_before() {
                 "{} -> {on}",
                 step.id()
             );
-            let of_all = ["um.dial-plans", "lync.trusted-pool", "lync.topology"].contains(&on);
-            let is_order = ["verify.event-112", "backend.ucma"].contains(&on)
-                || (step.id(), on) == ("backend.certificate", "um.dial-plans");
+            let of_all = [
+                "um.dial-plans",
+                "lync.certificate",
+                "lync.trusted-pool",
+                "lync.topology",
+            ]
+            .contains(&on);
+            let is_order = ["verify.event-112", "backend.ucma"].contains(&on);
             assert_eq!(
                 strength > Strength::After,
                 (scope == Scope::SameHost || of_all) && !is_order

@@ -187,6 +187,23 @@ fn a_link_that_is_broken_on_the_way_from_lync_is_named() {
 }
 
 #[test]
+fn what_is_wrong_on_both_ways_is_said_at_once() {
+    let (company, other) = (Company::new(), Authority::root("Other"));
+    let own = other.issue(FRONT_END, &[FRONT_END], 2025, 2028);
+    let front_end = [my(&own), root(&other), root(&company.root)];
+    let backend = without(&company.backend(), &[&company.mail]);
+    let (_, found) = look(&front_end, &backend);
+    assert!(problem(&found).found.contains("CN=Mail"));
+    let [warning] = &found.warnings[..] else {
+        panic!("{:?}", found.warnings)
+    };
+    assert!(
+        warning.contains("(CN=Other) is not in LocalMachine\\Root of atl-mbx-001"),
+        "{warning}"
+    );
+}
+
+#[test]
 fn an_authority_that_only_the_receiver_has_is_a_warning() {
     let company = Company::new();
     let mut front_end = company.front_end();

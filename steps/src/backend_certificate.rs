@@ -9,9 +9,10 @@
 use jiff::Timestamp;
 use owaim_inventory::{HostName, Role};
 
+use crate::authority::Authority;
 use crate::candidates::{Candidate, Candidates};
 use crate::certificate_stores::{self, Own, Stores};
-use crate::chain::{Authority, Defect, Search};
+use crate::chain::{Defect, Search};
 use crate::x509::X509;
 use crate::{
     Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem, Query,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, Thumbprint, WindowsPath};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::Authority;
+use crate::authority::Authority;
 
 /// Something learnt about one host. The last one of a kind counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,9 @@ use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, da
 
 use super::bench::{Bench, at, check, date, fails, gives, host, told};
 use super::pki::{Authority, ca, my, record, root};
+use crate::authority;
 use crate::backend_certificate::BackendCertificate;
-use crate::chain::{self, Search};
+use crate::chain::Search;
 use crate::lync_certificate::LyncCertificate;
 use crate::x509::X509;
 use crate::{Assessment, Fact, LyncTrust, Problem, Step, Verdict};
@@ -432,7 +433,7 @@ fn both_come_in_their_order() {
 fn search<'a>(
     name: &'a owaim_inventory::HostName,
     sent: &'a [X509],
-    roots: &'a [chain::Authority],
+    roots: &'a [authority::Authority],
     now: Timestamp,
 ) -> Search<'a> {
     Search {
@@ -463,7 +464,7 @@ fn hostile_stores_cost_bounded_time() {
         row.push(next);
     }
     let far = parse(&row.last().unwrap().issue(POOL, &[POOL], 2025, 2028));
-    let roots = [chain::Authority::of(&parse(&row[0].der), now)];
+    let roots = [authority::Authority::of(&parse(&row[0].der), now)];
     let sent: Vec<X509> = row.iter().map(|authority| parse(&authority.der)).collect();
     let found = search(&name, &sent, &roots, now).from(&far);
     assert!(found.defect.is_some(), "a way of forty authorities is none");

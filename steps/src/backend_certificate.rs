@@ -9,13 +9,14 @@
 use jiff::Timestamp;
 use owaim_inventory::{HostName, Role};
 
+use crate::authority::Authority;
 use crate::candidates::{Candidate, Candidates};
 use crate::certificate_stores::{self, Own, Stores};
 use crate::chain::{Defect, Search};
 use crate::x509::X509;
 use crate::{
     Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem, Query,
-    Step, StepId, Target, Verdict, lync_certificate,
+    Step, StepId, Target, Verdict, lync_certificate, read,
 };
 
 pub(crate) const ID: StepId = "backend.certificate";
@@ -199,51 +200,44 @@ impl BackendCertificate {
         Candidates(stores.own.iter().map(candidate).collect())
     }
 
-    /// Whether this server trusts what the Front Ends show; gives what is worth saying if so.
-    fn trusts(
+    /// What keeps this server from trusting a Front End, and what is worth saying if nothing does.
+    fn answer(
         &self,
+        peer: &Peer<'_>,
         stores: &Stores,
-        peers: &[Peer<'_>],
+        helpers: &[Authority],
         now: Timestamp,
     ) -> Result<Vec<String>, Problem> {
-        let mut warnings = Vec::new();
-        let helpers = stores.trusted(now);
-        for peer in peers {
-            let action = format!(
-                "see whether {} trusts the Front End {}",
-                self.host, peer.host
-            );
-            let shown: Result<Vec<X509>, String> = peer
-                .trust
-                .shown
-                .iter()
-                .map(|shown| X509::parse(&shown.0))
-                .collect();
-            let shown = shown.map_err(|error| Problem::new(&action, error, crate::read::REPORT))?;
-            let Some((leaf, sent)) = shown.split_first() else {
-                continue;
-            };
-            let search = Search {
-                sender: peer.host,
-                receiver: &self.host,
-                sent,
-                roots: &stores.roots,
-                helpers: &helpers,
-                now,
-            };
-            let found = search.from(leaf);
-            warnings.extend(found.warnings);
-            if let Some(Defect { what, advice }) = found.defect {
-                let found = format!("the certificate {}: {what}", leaf.described());
-                let advice = advice.unwrap_or_else(|| crate::read::REPORT.into());
-                let expected = format!(
-                    "issuers up to a root in LocalMachine\\Root of {}",
-                    self.host
-                );
-                return Err(Problem::new(action, found, advice).expecting(expected));
-            }
-        }
-        Ok(warnings)
+        let action = format!(
+            "see whether {} trusts the Front End {}",
+            self.host, peer.host
+        );
+        let shown = peer.trust.shown.iter().map(|shown| X509::parse(&shown.0));
+        let shown: Vec<X509> = shown
+            .collect::<Result<_, _>>()
+            .map_err(|error| Problem::new(&action, error, read::REPORT))?;
+        let Some((leaf, sent)) = shown.split_first() else {
+            return Ok(Vec::new());
+        };
+        let search = Search {
+            sender: peer.host,
+            receiver: &self.host,
+            sent,
+            roots: &stores.roots,
+            helpers,
+            now,
+        };
+        let found = search.from(leaf);
+        let Some(Defect { what, advice }) = found.defect else {
+            return Ok(found.warnings);
+        };
+        let found = format!("the certificate {}: {what}", leaf.described());
+        let expected = format!(
+            "issuers up to a root in LocalMachine\\Root of {}",
+            self.host
+        );
+        let advice = advice.unwrap_or_else(|| read::REPORT.into());
+        Err(Problem::new(action, found, advice).expecting(expected))
     }
 
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
@@ -258,26 +252,34 @@ impl BackendCertificate {
         let mut warnings = stores.warnings.clone();
         warnings.extend(self.not_looked_at(cx, &peers));
         let candidates = self.candidates(cx, &stores, &peers, now);
-        let verdict = match candidates.best() {
-            None => Err(missing(cx, &names, action, &candidates)),
-            Some(best) => self.trusts(&stores, &peers, now).map(|noticed| {
-                let days = cx.site.certificate.warn_days;
-                warnings.extend(names.warning.clone());
-                warnings.extend(candidates.warnings(best, &self.host, now, days));
-                warnings.extend(noticed);
-                Certificate {
-                    thumbprint: best.x509.thumbprint.clone(),
-                    subject: names.subject.to_string(),
-                    not_after: best.x509.not_after,
-                }
-            }),
-        };
-        let assessment = match verdict {
-            Ok(certificate) => {
-                Assessment::of(Verdict::InPlace).with_fact(Fact::Certificate(certificate))
+        let chosen = candidates.best().map(|best| {
+            let days = cx.site.certificate.warn_days;
+            warnings.extend(names.warning.clone());
+            warnings.extend(candidates.warnings(best, &self.host, now, days));
+            Certificate {
+                thumbprint: best.x509.thumbprint.clone(),
+                subject: names.subject.to_string(),
+                not_after: best.x509.not_after,
             }
-            Err(problem) => Assessment::of(Verdict::Broken(problem)),
+        });
+        let helpers = stores.trusted(now);
+        let mut distrust = Vec::new();
+        for peer in &peers {
+            match self.answer(peer, &stores, &helpers, now) {
+                Ok(noticed) => warnings.extend(noticed),
+                Err(problem) => distrust.push(problem),
+            }
+        }
+        let mut distrust = distrust.into_iter();
+        let assessment = match chosen {
+            None => Assessment::of(Verdict::Broken(missing(cx, &names, action, &candidates))),
+            Some(certificate) => match distrust.next() {
+                None => Assessment::of(Verdict::InPlace).with_fact(Fact::Certificate(certificate)),
+                Some(problem) => Assessment::of(Verdict::Broken(problem)),
+            },
         };
+        // Everything is said at once, so that it can be repaired at once.
+        warnings.extend(distrust.map(|more| format!("{more}; {}", more.advice)));
         Ok(assessment.with_warnings(warnings))
     }
 }

@@ -8,7 +8,7 @@ use owaim_inventory::HostName;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline};
 
-use crate::chain::Authority;
+use crate::authority::Authority;
 use crate::x509::{self, X509};
 use crate::{Observations, Place, Problem, Query, read};
 

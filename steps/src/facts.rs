@@ -7,7 +7,7 @@ use owaim_inventory::{ExchangeVersion, HostName, PowerShellVersion, Thumbprint, 
 use serde::{Deserialize, Serialize};
 
 use crate::PoolDecision;
-use crate::chain::Authority;
+use crate::authority::Authority;
 
 /// Something learnt about one host. The last one of a kind counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

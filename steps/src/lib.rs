@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod authority;
 mod backend_certificate;
 mod backend_recycle;
 mod backend_ucma;
@@ -53,11 +54,11 @@ mod verify_lync_events;
 pub mod web_config;
 mod x509;
 
+pub use authority::Authority;
 pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP, disable_steps,
     phase_of, step_ids, steps_for,
 };
-pub use chain::Authority;
 pub use facts::{
     Certificate, Fact, Facts, LyncTrust, SampledMailbox, Shown, UnifiedMessaging, WebConfigState,
 };

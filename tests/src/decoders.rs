@@ -8,6 +8,9 @@
     reason = "a panic is how a fault is reported"
 )]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use owaim_proto::clixml::{self, Value};
 use owaim_proto::multipart::{self, SPNEGO, SealedMessage};
 use owaim_proto::psrp::{
@@ -19,8 +22,10 @@ use owaim_proto::wsman::{
     SignalCode, configuration_uri,
 };
 use owaim_proto::xml;
-use owaim_steps::web_config;
+use owaim_steps::{Verdict, web_config};
 use uuid::Uuid;
+
+use crate::stores::Stores;
 
 /// A decoder to be attacked.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +39,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "clixml",
         run: clixml,
@@ -69,6 +74,11 @@ pub const TARGETS: [Target; 7] = [
         name: "web_config",
         run: web_config,
         seeds: web_config_seeds,
+    },
+    Target {
+        name: "certificate",
+        run: certificate,
+        seeds: certificate_seeds,
     },
 ];
 
@@ -373,4 +383,32 @@ fn web_config_seeds() -> Vec<Vec<u8>> {
         b"<configuration>\n</configuration>".to_vec(),
         utf16.collect(),
     ]
+}
+
+/// A certificate, as a server's own, as an authority and as a root at once.
+pub fn certificate(bytes: &[u8]) {
+    let all = || vec![bytes.to_vec()];
+    let stores = Stores {
+        own: all(),
+        intermediates: all(),
+        roots: all(),
+    };
+    let now = Timestamp::from_second(1_800_000_000).expect("a time");
+    let verdict = stores.verdict(now);
+    assert!(
+        matches!(verdict, Verdict::InPlace | Verdict::Broken(_)),
+        "{verdict:?}"
+    );
+}
+
+fn certificate_seeds() -> Vec<Vec<u8>> {
+    // Of im.fabrikam.test, its own issuer, valid until 2040.
+    const CERTIFICATE: &str = "MIIBzDCCAXKgAwIBAgIUbotXZJ1NV75rD23Dyu+JdKxZH1MwCgYIKoZIzj0EAwIwGzEZMBcGA1UEAwwQaW0uZmFicmlrYW0u\
+                        dGVzdDAeFw0yNjExMjcxNzQ1MzVaFw00MDA4MDUxNzQ1MzVaMBsxGTAXBgNVBAMMEGltLmZhYnJpa2FtLnRlc3QwWTATBgcq\
+                        hkjOPQIBBggqhkjOPQMBBwNCAAS1QLCpIZf3w/4Bw0zt8OYzyK/bnD5C/VhNBk+MOAWCl6of5Y68CIPy//NnV9pGhA8Q+cov\
+                        qOMUOpBN4MJFycEBo4GTMIGQMB0GA1UdDgQWBBQsYLAx84d3bUmFX+2/ljzWUKYu+zAfBgNVHSMEGDAWgBQsYLAx84d3bUmF\
+                        X+2/ljzWUKYu+zAPBgNVHRMBAf8EBTADAQH/MBsGA1UdEQQUMBKCEGltLmZhYnJpa2FtLnRlc3QwEwYDVR0lBAwwCgYIKwYB\
+                        BQUHAwEwCwYDVR0PBAQDAgKEMAoGCCqGSM49BAMCA0gAMEUCIG0BQQNHonBJOMlcw/jDytKsf5yAUiJB8f7lMHtdq7/QAiEA\
+                        gtRvo5DDaqlckJnelM02rs8mjrYOEcdLWhcAEpVPhso=";
+    vec![STANDARD.decode(CERTIFICATE).expect("base64")]
 }

@@ -2,3 +2,4 @@
 
 pub mod decoders;
 pub mod interop;
+pub mod stores;

@@ -10,10 +10,9 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use owaim_inventory::{HostName, Site};
-use owaim_proto::clixml::{Object, Value};
-use owaim_proto::psrp::{PipelineOutput, PipelineState, Record};
-use owaim_steps::{Context, Fact, Facts, Observations, Verdict, steps_for};
+use owaim_steps::Verdict;
+use owaim_tests::decoders::TARGETS;
+use owaim_tests::stores::{NAME, Stores};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
@@ -21,35 +20,7 @@ use rcgen::{
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
-const NAME: &str = "im.fabrikam.test";
-const HOST: &str = "box.fabrikam.test";
 const NOW: &str = "2026-11-23T10:00:00Z";
-
-const SITE: &str = r#"
-[site]
-name = "fabrikam"
-[lync]
-version = "2013"
-pool = "fe.fabrikam.test"
-site_id = "HQ"
-[lync.trusted_application]
-pool = "im.fabrikam.test"
-id = "Mail"
-port = 5201
-[exchange]
-version = "2013"
-admin_host = "box.fabrikam.test"
-[certificate]
-subject = "im.fabrikam.test"
-[policies]
-mailbox = ["Default"]
-[[hosts]]
-name = "box.fabrikam.test"
-roles = ["cas", "backend"]
-[credentials.default]
-username = 'FABRIKAM\lab'
-password = { env = "NONE" }
-"#;
 
 /// One set: a certificate, what is sent with it, and whom the other side trusts.
 struct Set {
@@ -265,43 +236,13 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// What the step makes of a set.
-fn step(site: &Site, set: &Set, now: Timestamp) -> Result<(), String> {
-    let record = |store: &str, der: &Vec<u8>| {
-        let object = Object::new()
-            .with("RawData", Value::Bytes(der.clone()))
-            .with("HasPrivateKey", store == "My")
-            .with(
-                "PSParentPath",
-                format!("Microsoft.PowerShell.Security\\Certificate::LocalMachine\\{store}"),
-            );
-        Record::Output(object.into())
+fn step(set: &Set, now: Timestamp) -> Result<(), String> {
+    let stores = Stores {
+        own: vec![set.leaf.clone()],
+        intermediates: set.sent.clone(),
+        roots: set.roots.clone(),
     };
-    let mut records = vec![record("My", &set.leaf)];
-    records.extend(set.sent.iter().map(|der| record("CA", der)));
-    records.extend(set.roots.iter().map(|der| record("Root", der)));
-    let mut facts = Facts::default();
-    let host = HostName::new(HOST).unwrap();
-    facts.learn(&host, Fact::ServerTime(now));
-    let cx = Context {
-        site,
-        facts: &facts,
-        earlier: &[],
-        remedied: false,
-    };
-    let step = steps_for(site)
-        .into_iter()
-        .find(|step| step.id() == "backend.certificate")
-        .unwrap();
-    let mut seen = Observations::default();
-    let query = step.probe(cx, &seen).unwrap().remove(0);
-    seen.insert(
-        query,
-        PipelineOutput {
-            records,
-            state: PipelineState::Completed,
-        },
-    );
-    match step.assess(cx, &seen).verdict {
+    match stores.verdict(now) {
         Verdict::InPlace => Ok(()),
         Verdict::Broken(problem) => Err(problem.found),
         other => panic!("{}: {other:?}", set.name),
@@ -370,7 +311,6 @@ fn sha1(folder: &Path) -> Set {
 
 #[test]
 fn every_chain_is_judged_as_openssl_judges_it() {
-    let site = owaim_inventory::parse("site.toml", SITE).unwrap();
     let (folder, now) = (tempfile::tempdir().unwrap(), NOW.parse().unwrap());
     let kinds: [(&'static SignatureAlgorithm, &str); 5] = [
         (&PKCS_ECDSA_P256_SHA256, "P-256"),
@@ -382,7 +322,7 @@ fn every_chain_is_judged_as_openssl_judges_it() {
     let mut count = 0;
     for (algorithm, name) in kinds {
         for set in sets(algorithm, name) {
-            let (theirs, ours) = (openssl(folder.path(), &set, now), step(&site, &set, now));
+            let (theirs, ours) = (openssl(folder.path(), &set, now), step(&set, now));
             assert_eq!(theirs.is_ok(), set.is_good, "{}: {theirs:?}", set.name);
             assert_eq!(ours.is_ok(), set.is_good, "{}: {ours:?}", set.name);
             count += 1;
@@ -393,15 +333,30 @@ fn every_chain_is_judged_as_openssl_judges_it() {
 
 #[test]
 fn signatures_over_sha_1_are_verified_too() {
-    let site = owaim_inventory::parse("site.toml", SITE).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut set = sha1(folder.path());
     // Made by openssl, which gives them the time of now.
     let now = Timestamp::now();
     assert_eq!(openssl(folder.path(), &set, now), Ok(()));
-    assert_eq!(step(&site, &set, now), Ok(()));
+    assert_eq!(step(&set, now), Ok(()));
     let last = set.sent[0].len() - 1;
     set.sent[0][last] ^= 1;
     assert!(openssl(folder.path(), &set, now).is_err());
-    assert!(step(&site, &set, now).is_err());
+    assert!(step(&set, now).is_err());
+}
+
+#[test]
+fn what_is_fuzzed_starts_from_a_good_certificate() {
+    let target = TARGETS.iter().find(|target| target.name == "certificate");
+    for seed in (target.unwrap().seeds)() {
+        let stores = Stores {
+            own: vec![seed.clone()],
+            intermediates: Vec::new(),
+            roots: vec![seed],
+        };
+        assert_eq!(
+            stores.verdict("2027-01-15T00:00:00Z".parse().unwrap()),
+            Verdict::InPlace
+        );
+    }
 }

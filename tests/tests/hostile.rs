@@ -198,6 +198,11 @@ fn web_config() {
 }
 
 #[test]
+fn certificate() {
+    besiege("certificate");
+}
+
+#[test]
 fn every_fuzz_target_is_one_of_these() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/fuzz_targets");
     let mut files: Vec<String> = std::fs::read_dir(folder)

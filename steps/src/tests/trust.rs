@@ -9,8 +9,9 @@ use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, da
 
 use super::bench::{Bench, at, check, date, fails, gives, host, told};
 use super::pki::{Authority, ca, my, record, root};
+use crate::authority;
 use crate::backend_certificate::BackendCertificate;
-use crate::chain::{self, Search};
+use crate::chain::Search;
 use crate::lync_certificate::LyncCertificate;
 use crate::x509::X509;
 use crate::{Assessment, Fact, LyncTrust, Problem, Step, Verdict};
@@ -184,6 +185,23 @@ fn a_link_that_is_broken_on_the_way_from_lync_is_named() {
         "{said:?}"
     );
     assert!(second.facts.is_empty(), "nothing to write into Web.config");
+}
+
+#[test]
+fn what_is_wrong_on_both_ways_is_said_at_once() {
+    let (company, other) = (Company::new(), Authority::root("Other"));
+    let own = other.issue(FRONT_END, &[FRONT_END], 2025, 2028);
+    let front_end = [my(&own), root(&other), root(&company.root)];
+    let backend = without(&company.backend(), &[&company.mail]);
+    let (_, found) = look(&front_end, &backend);
+    assert!(problem(&found).found.contains("CN=Mail"));
+    let [warning] = &found.warnings[..] else {
+        panic!("{:?}", found.warnings)
+    };
+    assert!(
+        warning.contains("(CN=Other) is not in LocalMachine\\Root of atl-mbx-001"),
+        "{warning}"
+    );
 }
 
 #[test]
@@ -415,7 +433,7 @@ fn both_come_in_their_order() {
 fn search<'a>(
     name: &'a owaim_inventory::HostName,
     sent: &'a [X509],
-    roots: &'a [chain::Authority],
+    roots: &'a [authority::Authority],
     now: Timestamp,
 ) -> Search<'a> {
     Search {
@@ -446,7 +464,7 @@ fn hostile_stores_cost_bounded_time() {
         row.push(next);
     }
     let far = parse(&row.last().unwrap().issue(POOL, &[POOL], 2025, 2028));
-    let roots = [chain::Authority::of(&parse(&row[0].der), now)];
+    let roots = [authority::Authority::of(&parse(&row[0].der), now)];
     let sent: Vec<X509> = row.iter().map(|authority| parse(&authority.der)).collect();
     let found = search(&name, &sent, &roots, now).from(&far);
     assert!(found.defect.is_some(), "a way of forty authorities is none");

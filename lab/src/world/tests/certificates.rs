@@ -103,8 +103,8 @@ fn stores_hold_a_root_and_the_authority_of_each_side() {
     let root = pair("fabrikam.test lab root", "fabrikam.test lab root");
     let mail = pair("fabrikam.test lab root", "fabrikam.test lab CA 1");
     let lync = pair("fabrikam.test lab root", "fabrikam.test lab CA 2");
-    assert_eq!(store(&lab, BOX, "Root"), [root.clone()]);
-    assert_eq!(store(&lab, BOX, "CA"), [mail.clone()]);
+    assert_eq!(store(&lab, BOX, "Root"), std::slice::from_ref(&root));
+    assert_eq!(store(&lab, BOX, "CA"), std::slice::from_ref(&mail));
     assert_eq!(store(&lab, FE, "CA"), [lync]);
     assert_eq!(
         store(&lab, BOX, "My")[1],

@@ -175,6 +175,7 @@ impl Redactor {
             }
             Fact::DomainController(text)
             | Fact::Torn(text)
+            | Fact::LyncSite(text)
             | Fact::RestartDue(text)
             | Fact::TopologyUnconfirmed(text)
             | Fact::Pending(text) => self.clean(text),

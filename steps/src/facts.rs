@@ -40,6 +40,8 @@ pub enum Fact {
     UnifiedMessaging(UnifiedMessaging),
     /// Whether the trusted application pool has to exist; known of the Front End that is asked.
     TrustedPool(PoolDecision),
+    /// Identity (`Site:NAME`) of the Lync site of the site file; known of the Front End that is asked.
+    LyncSite(String),
     /// The startup mode of that service was found to need a change, after which the service has to
     /// be restarted.
     RestartDue(String),
@@ -218,6 +220,10 @@ impl Facts {
     latest!(
         /// The run that changed the topology without enabling it, at the Front End `host`.
         topology_unconfirmed, TopologyUnconfirmed, String
+    );
+    latest!(
+        /// Identity of the Lync site of the site file, at the Front End `host`.
+        lync_site, LyncSite, String
     );
     latest!(
         /// The decision about the trusted pool, at the Front End `host`.

@@ -11,8 +11,8 @@ use owaim_proto::psrp::Command;
 use crate::front_end::FrontEnd;
 use crate::registrars::{self, Registrars};
 use crate::{
-    Assessment, Context, Dependency, Observations, Problem, Query, Step, StepId, Target, Verdict,
-    read,
+    Assessment, Context, Dependency, Fact, Observations, Problem, Query, Step, StepId, Target,
+    Verdict, read,
 };
 
 pub(crate) const ID: StepId = "lync.site";
@@ -66,7 +66,7 @@ impl LyncSite {
         Ok(sites)
     }
 
-    fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Verdict, Problem> {
+    fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
         let sites = self.sites(seen)?;
         if self.front_end.has_local {
             let action = format!(
@@ -77,10 +77,11 @@ impl LyncSite {
         }
         let wanted = cx.site.lync.site_id.as_str();
         let same = |name: &str| name.eq_ignore_ascii_case(wanted);
-        if sites.iter().any(|names| same(&names.site_id)) {
+        if let Some(names) = sites.iter().find(|names| same(&names.site_id)) {
             let registrars = Registrars::read(seen, &self.front_end.host)?;
             registrars.check(&cx.site.lync)?;
-            return Ok(Verdict::InPlace);
+            let known = Fact::LyncSite(names.identity.clone());
+            return Ok(Assessment::of(Verdict::InPlace).with_fact(known));
         }
         let action = format!("find the Lync site {wanted:?}");
         let expected = "a SiteId of Get-CsSite";
@@ -137,6 +138,7 @@ impl Step for LyncSite {
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
-        Assessment::of(self.verdict(cx, seen).unwrap_or_else(Verdict::Broken))
+        self.verdict(cx, seen)
+            .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
     }
 }

@@ -10,7 +10,7 @@ mod pool;
 
 use owaim_proto::psrp::{Command, Pipeline};
 
-use crate::front_end::FrontEnd;
+use crate::front_end::{self, FrontEnd};
 use crate::known_servers::{self, KnownServers};
 use crate::{
     Action, Assessment, Context, Dependency, Fact, Observations, Place, Problem, Query, Step,
@@ -54,15 +54,34 @@ impl TrustedPool {
             Some(reason) if drifts.is_empty() => Verdict::Unknown(reason),
             _ => Verdict::from_differences(differences),
         };
+        let elsewhere = self.elsewhere(cx, &pools);
         let unlisted = self.unlisted(cx, &decision);
         let surplus = drift::surplus(cx, &decision, &pools);
         let mut assessment = Assessment::of(verdict)
             .with_fact(Fact::TrustedPool(decision))
-            .with_warnings(unlisted.into_iter().chain(surplus));
+            .with_warnings(elsewhere.into_iter().chain(unlisted).chain(surplus));
         if !drifts.is_empty() {
             assessment = assessment.with_fact(Fact::TopologyChanged);
         }
         Ok(assessment)
+    }
+
+    /// The pool is in another site than the site file says. It cannot be moved, and the registrar is what
+    /// messaging goes by.
+    fn elsewhere(&self, cx: Context<'_>, pools: &[Pool<'_>]) -> Option<String> {
+        let rule = &cx.site.lync;
+        let pool = pools
+            .iter()
+            .find(|pool| pool.is(&rule.trusted_application.pool))?;
+        let (found, wanted) = (pool.site()?, cx.facts.lync_site(&self.front_end.host)?);
+        let same = front_end::bare(&found).eq_ignore_ascii_case(front_end::bare(wanted));
+        (!same).then(|| {
+            format!(
+                "the trusted application pool {} belongs to the site {found}, and the SiteId {} of the site file means \
+                 {wanted}: a pool cannot be moved; make it anew by hand if the site matters",
+                pool.fqdn, rule.site_id
+            )
+        })
     }
 
     /// Backends that need the pool and are none of its computers.

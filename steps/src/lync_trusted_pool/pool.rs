@@ -83,6 +83,11 @@ impl<'a> Pool<'a> {
         DEFAULTS.into_iter().filter(is_wrong).collect()
     }
 
+    /// The site that it belongs to, as the topology shows it: its identity.
+    pub(super) fn site(&self) -> Option<String> {
+        read::text(self.object, "SiteId")
+    }
+
     /// Everything that its removal would lose.
     pub(super) fn saved(&self) -> Saved {
         let text = |object: &Value, name: &str| object.get(name).and_then(Value::text);

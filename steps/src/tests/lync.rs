@@ -93,6 +93,7 @@ impl Topology {
                 object([
                     ("PoolFqdn", (*fqdn).into()),
                     ("Registrar", (*registrar).into()),
+                    ("SiteId", "Site:Central".into()),
                     ("RequiresReplication", (*replicates).into()),
                     (
                         "TreatAsAuthenticated",
@@ -672,6 +673,24 @@ fn what_was_set_otherwise_is_set_right_in_one_go() {
              -TreatAsAuthenticated -Confirm False"
         ]
     );
+}
+
+#[test]
+fn a_pool_in_another_site_is_named_and_left() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    for (site, warned) in [("Site:Central", false), ("Site:Zug", true)] {
+        let mut bench = unified([SPLIT; 2]).knows(FE, Fact::LyncSite(site.into()));
+        let (_, found) = bench.look(&step, |query| Topology::whole().answer(query));
+        check(site, &found, "in place");
+        let said = found.warnings.concat();
+        assert_eq!(
+            said.contains("belongs to the site Site:Central"),
+            warned,
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -748,6 +748,7 @@ fn reports_are_one_document_and_nothing_else() {
     let plan: Value =
         serde_json::from_str(&bench.run("plan", &["--format", "json"]).ends(0).out).unwrap();
     assert_eq!(plan["nodes"].as_array().unwrap().len(), STEPS);
+    assert_eq!(plan["exit_code"]["number"], 0, "as the process ended");
     let decision = plan["pool_decision"].as_array().unwrap();
     assert!(decision.len() == 3 && decision.iter().all(|row| row["need"] == "required"));
     let powershell = bench.run("plan", &["--format", "powershell"]).ends(0).out;

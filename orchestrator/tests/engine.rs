@@ -395,6 +395,7 @@ impl Case {
         let options = RunOptions {
             run: "r".into(),
             strict: false,
+            shows_drift: false,
         };
         let (outcomes, exit) = engine::execute(&Arc::new(run), &options).await;
         let events = recorder.0.lock().unwrap().clone();

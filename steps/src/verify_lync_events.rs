@@ -9,7 +9,7 @@ use crate::front_end::FrontEnd;
 use crate::known_servers::{self, KnownServers};
 use crate::{
     Assessment, Context, Dependency, Observations, PoolNeed, Problem, Query, Step, StepId, Target,
-    Verdict, lync_replication, lync_topology, lync_trusted_pool,
+    Verdict, lync_replication, lync_topology, lync_trusted_pool, um_dial_plans,
 };
 
 pub(crate) const ID: StepId = "verify.lync-events";
@@ -91,9 +91,18 @@ impl VerifyLyncEvents {
             lync_topology::ID,
             lync_replication::ID,
         ];
-        let step = pending
+        let of_topology = pending
             .into_iter()
-            .find(|step| cx.facts.is_pending(host, step))?;
+            .find(|step| cx.facts.is_pending(host, step));
+        // Lync finds those only once they are in a dial plan.
+        let decision = self.admin.decision(cx).ok();
+        let joins = || {
+            let mut found = decision?.with(PoolNeed::MustNotExist);
+            found
+                .any(|name| cx.facts.is_pending(name, um_dial_plans::ID))
+                .then_some(um_dial_plans::ID)
+        };
+        let step = of_topology.or_else(joins)?;
         Some(format!(
             "known after apply: {step} has a change to make first"
         ))

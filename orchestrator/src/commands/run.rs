@@ -1,9 +1,12 @@
 //! `owaim plan`, `apply`, `disable`, `verify`, `drift`: a run over the site.
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -43,24 +46,15 @@ pub(super) fn plan(
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, Mode::Plan)?;
     let out = out.map(create).transpose()?;
-    let exit = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
-        let result = execute(
-            &site,
-            plan,
-            Mode::Plan,
-            args,
-            &reach,
-            Shown::of(format, out),
-        )
-        .await;
+        let shown = Shown {
+            drift: !detailed_exitcode,
+            ..Shown::of(format, out)
+        };
+        let result = execute(&site, plan, Mode::Plan, args, &reach, shown).await;
         reach.close().await?;
         result
-    })?;
-    Ok(if exit == ExitCode::Drift && !detailed_exitcode {
-        ExitCode::Success
-    } else {
-        exit
     })
 }
 
@@ -105,6 +99,7 @@ pub(super) fn apply(
                     format: super::text(),
                     to_stderr: true,
                     also: None,
+                    drift: false,
                 };
                 let exit = execute(&site, preview, Mode::Plan, args, &reach, shown).await?;
                 // Nothing to change, nothing to ask.
@@ -156,6 +151,9 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
     let hosts: std::collections::BTreeSet<&HostName> =
         plan.nodes().map(|(_, node)| &node.target.host).collect();
     let (name, steps, hosts) = (&site.name, plan.len(), hosts.len());
+    // Listened for before the question stands there: a key that answers it at once is not lost.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let early = poll_fn(|cx| Poll::Ready(interrupted.as_mut().poll(cx))).await;
     write!(
         std::io::stderr(),
         "Apply to site {name} ({steps} steps on {hosts} hosts)? [y/N] "
@@ -168,9 +166,15 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
         // Nobody listens any more after Ctrl-C.
         let _ = sender.send(read);
     });
+    let interrupted = async {
+        match early {
+            Poll::Ready(interrupted) => interrupted,
+            Poll::Pending => interrupted.await,
+        }
+    };
     let line = tokio::select! {
         line = answer => line.unwrap_or_else(|_| Ok(String::new()))?,
-        interrupted = tokio::signal::ctrl_c() => {
+        interrupted = interrupted => {
             interrupted?;
             writeln!(std::io::stderr(), "\nnothing was changed")?;
             return Ok(None);
@@ -188,6 +192,8 @@ struct Shown {
     format: ReportFormat,
     to_stderr: bool,
     also: Option<File>,
+    /// Whether a drift is what is to be shown, and no reason for an exit code of its own.
+    drift: bool,
 }
 
 impl Shown {
@@ -196,6 +202,7 @@ impl Shown {
             format,
             to_stderr: false,
             also,
+            drift: false,
         }
     }
 }
@@ -241,6 +248,7 @@ async fn execute(
     let options = RunOptions {
         run: run_id.clone(),
         strict: args.strict,
+        shows_drift: shown.drift,
     };
     let (_, exit) = engine::execute(&Arc::new(run), &options).await;
     listening.abort();

@@ -132,10 +132,11 @@ fn write_node(
             Ok(())
         }
         Some(Outcome::Unknown { reason }) => {
-            let word = if view.waits_for_change(node) {
-                "known after apply"
-            } else {
-                "unknown"
+            // Some steps say so themselves.
+            let (word, reason) = match reason.strip_prefix("known after apply: ") {
+                Some(reason) => ("known after apply", reason),
+                None if view.waits_for_change(node) => ("known after apply", reason.as_str()),
+                None => ("unknown", reason.as_str()),
             };
             writeln!(out, "  {name}: {}: {}", styled(word), one_line(reason))
         }

@@ -1130,4 +1130,11 @@ fn a_front_end_tells_whom_it_trusts() {
             );
         }
     }
+    let mut joins = found().knows("atl-mbx-001", Fact::Pending("um.dial-plans".into()));
+    let (_, assessment) = joins.look(&step, |query| Topology::default().answer(query));
+    check(
+        "joins a plan",
+        &assessment,
+        "unknown: known after apply: um.dial-plans",
+    );
 }

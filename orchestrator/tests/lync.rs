@@ -180,6 +180,93 @@ fn what_breaks_trust_is_named_on_either_side() {
 }
 
 #[test]
+fn every_defect_of_trust_is_found_on_the_side_that_has_it() {
+    let (front_end, backend) = ("atl-cs-001.litwareinc.com", "atl-mbx-001.litwareinc.com");
+    // Wherever messaging would not work in the simulated site, one of the two fails.
+    for (host, defect, of_front_end, of_backend) in [
+        (backend, "root-missing", "in-place", "failed"),
+        (backend, "intermediate-missing", "in-place", "failed"),
+        (backend, "intermediate-expired", "in-place", "failed"),
+        (backend, "certificate-untrusted", "in-place", "failed"),
+        (backend, "certificate-not-for-servers", "in-place", "failed"),
+        (backend, "intermediate-in-root", "in-place", "in-place"),
+        (front_end, "root-missing", "failed", "failed"),
+        (front_end, "intermediate-missing", "failed", "failed"),
+        (front_end, "intermediate-expired", "failed", "failed"),
+        (front_end, "certificate-untrusted", "in-place", "failed"),
+        (
+            front_end,
+            "certificate-not-for-servers",
+            "failed",
+            "in-place",
+        ),
+        (front_end, "certificate-expired", "failed", "in-place"),
+        (front_end, "certificate-not-yet-valid", "failed", "in-place"),
+        (front_end, "certificate-without-key", "failed", "in-place"),
+        (front_end, "certificate-missing", "failed", "in-place"),
+        (front_end, "certificate-missing-name", "failed", "in-place"),
+        (front_end, "certificate-wrong-subject", "failed", "in-place"),
+        (
+            front_end,
+            "certificate-expires-soon",
+            "in-place",
+            "in-place",
+        ),
+        (front_end, "intermediate-in-root", "in-place", "in-place"),
+    ] {
+        let bench = Bench::with(one_backend);
+        let with = bench.path("overlay.toml");
+        let text = format!("[[defects]]\nhost = \"{host}\"\ndefect = \"{defect}\"\n");
+        std::fs::write(&with, text).unwrap();
+        let code = i32::from([of_front_end, of_backend].contains(&"failed"));
+        let arguments = [
+            "--only",
+            "lync.certificate,backend.certificate",
+            "--lab-with",
+            with.to_str().unwrap(),
+        ];
+        let said = bench.run("verify", &arguments, code);
+        for (step, expected) in [
+            ("lync.certificate", of_front_end),
+            ("backend.certificate", of_backend),
+        ] {
+            let found = said
+                .lines()
+                .filter_map(|line| line.trim_start().strip_prefix(step))
+                .any(|rest| rest.trim_start().starts_with(expected));
+            assert!(found, "{host} {defect}: {step} is not {expected}: {said}");
+        }
+        let is_noticed = said.contains("warning: ");
+        let expected = ["intermediate-in-root", "certificate-expires-soon"].contains(&defect)
+            || (host, defect) == (front_end, "certificate-missing")
+            || (host, defect) == (front_end, "certificate-wrong-subject");
+        assert!(is_noticed || !expected, "{host} {defect}: {said}");
+    }
+}
+
+#[test]
+fn a_newer_certificate_that_nobody_trusts_is_passed_over() {
+    let bench = Bench::with(one_backend);
+    let with = bench.path("overlay.toml");
+    let text = "[[hosts.\"atl-mbx-001.litwareinc.com\".certificates]]\n\
+                [[hosts.\"atl-mbx-001.litwareinc.com\".certificates]]\nnot_after_days = 900\nuntrusted = true\n";
+    std::fs::write(&with, text).unwrap();
+    let said = bench.run("apply", &["--yes", "--lab-with", with.to_str().unwrap()], 0);
+    for part in ["passed over", "(CN=atl-mbx-001 own root)"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let said = bench.run("verify", &[], 0);
+    let lines = said
+        .lines()
+        .filter(|line| line.contains("verify.event-112"));
+    assert!(
+        lines.clone().any(|line| line.contains("in-place")),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_front_end_out_of_reach_does_not_bar_the_backends() {
     let bench = Bench::with(|text| text);
     let with = bench.path("overlay.toml");

@@ -145,7 +145,7 @@ fn error_text(error: &ErrorRecord) -> String {
 pub fn short(value: &Value) -> String {
     match value.base() {
         Value::Null => "null".into(),
-        Value::SecureString(_) => "(secure string)".into(),
+        Value::SecureString(_) | Value::Secret(_) => "***".into(),
         Value::Bytes(bytes) => bytes_text(bytes),
         Value::Object(object) => match &object.base {
             Base::List(items)
@@ -248,7 +248,8 @@ fn literal(value: &Value, bytes: BytesAs) -> String {
             "([Convert]::FromBase64String('{}'))",
             STANDARD.encode(content)
         ),
-        Value::SecureString(_) => "(Read-Host -AsSecureString)".into(),
+        // To be typed by whoever runs it by hand.
+        Value::SecureString(_) | Value::Secret(_) => "(Read-Host -AsSecureString)".into(),
         other => match other.as_i64() {
             Some(number) => number.to_string(),
             None => match (other.items(), other.as_object().and_then(Object::entries)) {
@@ -324,6 +325,12 @@ mod tests {
                 ),
                 "A -N 5 -L @('a', 1)",
             ),
+            (
+                Pipeline::new(
+                    Command::new("A").with("Password", owaim_transport::Secret::new("pw".into())),
+                ),
+                "A -Password (Read-Host -AsSecureString)",
+            ),
         ];
         for (pipeline, expected) in cases {
             assert_eq!(powershell(&pipeline), expected);
@@ -342,6 +349,8 @@ mod tests {
             "{}",
             long(&object)
         );
+        let secret = Value::from(owaim_transport::Secret::new("pw".into()));
+        assert_eq!(short(&secret), "***");
         assert!(short(&Value::from("y".repeat(1000))).ends_with("(1000 characters)"));
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use owaim_proto::clixml::Value;
 use owaim_proto::multipart::Delimiter;
 use owaim_proto::psrp::{
-    Command, ErrorRecord, FragmentLimits, HostCall, Pipeline, PipelineState, ProtocolVersion,
-    Record, ServerEvent, ServerPool,
+    Command, ErrorRecord, FragmentLimits, HostCall, MessageType, Pipeline, PipelineState,
+    ProtocolVersion, Record, ServerEvent, ServerPool,
 };
 use owaim_proto::wsman::{
     CommandState, Fault, ReceiveResponse, Request, RequestBody, Response, ResponseBody, RunState,
@@ -60,6 +60,8 @@ struct Seen {
     connections: usize,
     pool: Option<ServerPool>,
     echo: Vec<Value>,
+    /// In place of the habit that the server was started with.
+    habit: Option<Habit>,
     refused: Option<String>,
 }
 
@@ -107,6 +109,7 @@ async fn serve(mut peer: Peer, habit: Habit, seen: Arc<Mutex<Seen>>) {
     loop {
         let request = Request::decode(&envelope, &Limits::default()).unwrap();
         let action = request.action().uri().rsplit('/').next().unwrap();
+        let habit = seen.lock().unwrap().habit.unwrap_or(habit);
         let polls = seen
             .lock()
             .unwrap()
@@ -248,7 +251,7 @@ fn run(seen: &mut Seen, habit: Habit, events: Vec<ServerEvent>) {
                 seen.refused = Some(error.exception_type.clone());
                 pool.finish(id, &PipelineState::Failed(*error)).unwrap();
             }
-            ServerEvent::EndOfInput(_) => {}
+            ServerEvent::EndOfInput(_) | ServerEvent::Handled(MessageType::PublicKey) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -589,4 +592,54 @@ async fn what_cannot_be_sent_leaves_the_session_usable() {
         "{error}"
     );
     assert!(session.run(&echo("x")).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn the_first_secret_costs_one_exchange_of_keys() {
+    let server = Server::start(Habit::None).await;
+    let mut session = session(&server).await;
+    let opening = server.actions().len();
+    session.run(&echo("no secret")).await.unwrap();
+    assert_eq!(server.actions()[opening..], ["Command", "Receive"]);
+
+    let secret = Value::from(Secret::new("S3cret-parameter".into()));
+    for (round, expected) in [
+        &["Send", "Receive", "Command", "Receive"][..],
+        &["Command", "Receive"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = server.actions().len();
+        let output = session.run(&echo(secret.clone())).await.unwrap();
+        // The server decrypted it, and encrypted it again for the way back.
+        assert_eq!(output.objects().collect::<Vec<_>>(), [&secret]);
+        assert_eq!(server.seen.lock().unwrap().echo, [secret.clone()]);
+        assert_eq!(server.actions()[before..], *expected, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_no_secret_is_sent() {
+    for habit in [
+        Habit::Drop("Send"),
+        Habit::Fault("Send", 5),
+        Habit::Drop("Receive"),
+    ] {
+        let server = Server::start(Habit::None).await;
+        let mut session = session(&server).await;
+        server.seen.lock().unwrap().habit = Some(habit);
+        let error = session
+            .run(&echo(Secret::new("S3cret-parameter".into())))
+            .await
+            .unwrap_err();
+        assert!(!error.may_have_run(), "{error}");
+        assert!(error.to_string().contains("exchange of keys"), "{error}");
+        assert!(!server.actions().contains(&"Command"));
+        let again = session.run(&echo("anything")).await.unwrap_err();
+        assert!(
+            matches!(again, TransportError::SessionUnusable { .. }),
+            "{again}"
+        );
+    }
 }

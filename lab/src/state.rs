@@ -73,6 +73,12 @@ pub(crate) struct HostState {
     pub(crate) registry: Registry,
     /// `Cert:\LocalMachine\My`, in order of import.
     pub(crate) certificates: Vec<Certificate>,
+    /// `Cert:\LocalMachine\CA`
+    #[serde(default)]
+    pub(crate) intermediates: Vec<Certificate>,
+    /// `Cert:\LocalMachine\REQUEST`: requests whose certificates have not come.
+    #[serde(default)]
+    pub(crate) requests: Vec<Certificate>,
     pub(crate) iis: Iis,
     pub(crate) services: BTreeMap<String, ServiceState>,
     pub(crate) events: Vec<Event>,

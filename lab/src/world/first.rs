@@ -223,6 +223,8 @@ fn build_host(
         files: FileSystem::default(),
         registry: Registry::default(),
         certificates: Vec::new(),
+        intermediates: Vec::new(),
+        requests: Vec::new(),
         iis: Iis {
             started: exchange.is_some(),
             ..Iis::default()

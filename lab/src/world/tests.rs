@@ -12,6 +12,7 @@ use super::record::CallRecord;
 use super::{Caller, Execution, Recorder, World, lock};
 use crate::overlay::Overlay;
 
+mod certificates;
 mod examples;
 mod exchange;
 mod lync;

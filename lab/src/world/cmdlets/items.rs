@@ -109,7 +109,21 @@ fn certificates(cx: &Cx<'_>, store: &str) -> Option<Vec<(String, Object)>> {
             root.key = None;
             Some(vec![show(&root, "Root")])
         }
-        "ca" | "trustedpeople" => Some(Vec::new()),
+        "ca" => Some(
+            cx.host
+                .intermediates
+                .iter()
+                .map(|c| show(c, "CA"))
+                .collect(),
+        ),
+        "request" => Some(
+            cx.host
+                .requests
+                .iter()
+                .map(|c| show(c, "REQUEST"))
+                .collect(),
+        ),
+        "trustedpeople" => Some(Vec::new()),
         _ => None,
     }
 }

@@ -16,8 +16,8 @@ pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
 pub use parse::{Diagnostics, Look, Mistake, parse, parse_with};
 pub use schema::schema;
 pub use site::{
-    CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
-    Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
+    CertificateImport, CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule,
+    Exchange, Host, Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
     TrustedApplication, Warning,
 };
 pub use steps::{PHASES, STEP_IDS};

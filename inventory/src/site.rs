@@ -122,6 +122,19 @@ pub struct CertificateRule {
     pub thumbprint: Option<Thumbprint>,
     /// Days before expiry from which on a warning is given.
     pub warn_days: u32,
+    /// What is imported where there is no such certificate.
+    pub import: Option<CertificateImport>,
+    /// Whether one is requested where there is none, and nothing to import.
+    pub request: bool,
+}
+
+/// A certificate with its key that is imported where it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateImport {
+    /// The PKCS #12 file, on the workstation; relative to the site file.
+    pub pfx: std::path::PathBuf,
+    /// Where its password is taken from.
+    pub password: SecretSource,
 }
 
 /// One server.

@@ -1,12 +1,13 @@
 //! The sections `[lync]`, `[exchange]`, `[certificate]`, `[policies]` and `[users]`.
 
 use super::checker::Checker;
+use super::credentials::{PASSWORD, read_source};
 use super::section::Section;
 use super::source::Place;
 use super::tree::{Node, Value};
 use crate::{
-    ApplicationId, CertificateRule, Exchange, ExchangeVersion, Host, HostName, Lync, LyncVersion,
-    PolicyScope, Role, Thumbprint, TrustedApplication,
+    ApplicationId, CertificateImport, CertificateRule, Exchange, ExchangeVersion, Host, HostName,
+    Lync, LyncVersion, PolicyScope, Role, Thumbprint, TrustedApplication,
 };
 
 /// `[lync]` as far as it could be read.
@@ -151,6 +152,9 @@ pub(super) struct CertificateDraft {
     pub(super) subject: Option<(HostName, Place)>,
     thumbprint: Option<Thumbprint>,
     warn_days: Option<u32>,
+    /// `None` where it is there and could not be read.
+    import: Option<Option<CertificateImport>>,
+    request: Option<bool>,
 }
 
 /// Days before expiry from which on a warning is given, unless the file says otherwise.
@@ -167,6 +171,8 @@ impl CertificateDraft {
             subject,
             thumbprint: self.thumbprint,
             warn_days: self.warn_days?,
+            import: self.import?,
+            request: self.request?,
         })
     }
 }
@@ -177,6 +183,8 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
         subject: None,
         thumbprint: None,
         warn_days: Some(WARN_DAYS),
+        import: Some(None),
+        request: Some(false),
     };
     let Some(mut section) = root.section(cx, "certificate", "[certificate]") else {
         return draft;
@@ -190,8 +198,40 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
         section.optional_name(cx, "thumbprint", "a thumbprint of 40 hexadecimal digits");
     // Ten years: longer than a certificate of a server lives.
     draft.warn_days = section.number(cx, "warn_days", 0..=3650, WARN_DAYS);
+    if let Some(inner) = section.section(cx, "import", "[certificate.import]") {
+        draft.import = read_import(cx, inner).map(Some);
+    } else if section.has("import") {
+        draft.import = None;
+    }
+    if let Some(node) = section.optional("request") {
+        draft.request = match node.value {
+            Value::Flag(flag) => Some(flag),
+            _ => {
+                cx.unfit(node, "true or false");
+                None
+            }
+        };
+    }
     section.finish(cx);
     draft
+}
+
+/// Reads `[certificate.import]`.
+fn read_import(cx: &mut Checker, mut section: Section<'_>) -> Option<CertificateImport> {
+    const FILE: &str = "the path of a PKCS #12 file, relative to this one";
+    let pfx = section.required(cx, "pfx", FILE).and_then(|node| {
+        cx.parsed(node, FILE, |text| {
+            (!text.trim().is_empty() && !text.contains(char::is_control)).then(|| text.into())
+        })
+    });
+    let password = section
+        .required(cx, "password", PASSWORD)
+        .and_then(|node| read_source(cx, node));
+    section.finish(cx);
+    Some(CertificateImport {
+        pfx: pfx?,
+        password: password?,
+    })
 }
 
 /// Reads `[policies]`.

@@ -1,18 +1,22 @@
 //! `backend.certificate`: the server has a certificate that Lync will take.
 //!
-//! Found by its subject, or pinned by its thumbprint. Issuing certificates is not this
-//! program's work: the step reports and never changes anything. Validity is judged by the
-//! server's clock, names and thumbprint by the DER alone.
+//! Found by its subject, or pinned by its thumbprint. Validity is judged by the server's clock,
+//! names and thumbprint by the DER alone. Issuing certificates is not this program's work: where none
+//! will do the step reports it, unless the site file has one to import ([`import`]) or wants
+//! one requested ([`request`]).
+
+mod import;
+mod request;
 
 use jiff::SignedDuration;
 use owaim_inventory::HostName;
 use owaim_proto::clixml::Value;
-use owaim_proto::psrp::{Command, Pipeline};
+use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 
 use crate::x509::X509;
 use crate::{
-    Assessment, Certificate, Context, Dependency, Fact, Observations, Place, Problem, Query, Step,
-    StepId, Target, Verdict, read,
+    Action, Assessment, Certificate, Context, Dependency, Fact, Observations, Place, Problem,
+    Query, Saved, Step, StepId, Target, Verdict, read,
 };
 
 pub(crate) const ID: StepId = "backend.certificate";
@@ -37,6 +41,12 @@ struct Candidate {
 impl BackendCertificate {
     fn action(&self) -> String {
         format!(r"find the certificate of {} in LocalMachine\My", self.host)
+    }
+
+    /// Whether a certificate is requested where none will do.
+    fn requests(&self, cx: Context<'_>) -> bool {
+        let rule = &cx.site.certificate;
+        rule.request && rule.import.is_none()
     }
 
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
@@ -76,12 +86,19 @@ impl BackendCertificate {
             .filter(|candidate| candidate.defects.is_empty());
         let best = sound.max_by_key(|c| (c.x509.not_after, c.x509.thumbprint.as_str().to_owned()));
         let Some(best) = best.map(|candidate| &candidate.x509) else {
-            return Err(missing(
+            let problem = missing(
                 cx,
                 action,
                 &store.iter().filter(asked).collect::<Vec<_>>(),
                 &store,
-            ));
+            );
+            let there: Vec<_> = store.iter().map(|c| &c.x509.thumbprint).collect();
+            let repaired = match cx.pfx {
+                Some(pfx) => import::assess(cx, pfx, now, problem, &there)?,
+                None if self.requests(cx) => request::assess(cx, &self.host, seen, problem)?,
+                None => return Err(problem),
+            };
+            return Ok(repaired.with_warnings(warnings));
         };
         let days = SignedDuration::from_hours(24 * i64::from(rule.warn_days));
         if now.duration_until(best.not_after) <= days {
@@ -170,17 +187,56 @@ impl Step for BackendCertificate {
         vec![Dependency::requires(crate::preflight_host::ID)]
     }
 
-    fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
+    fn probe(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
         let pipeline = Pipeline::new(Command::new("Get-ChildItem").with("LiteralPath", PATH));
-        Ok(vec![Query {
+        let mut queries = vec![Query {
             name: STORE,
             place: Place::windows(&self.host),
             pipeline,
-        }])
+        }];
+        if self.requests(cx) {
+            queries.push(request::query(&self.host));
+        }
+        Ok(queries)
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
         self.verdict(cx, seen)
             .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+    }
+
+    fn remedy(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Action>, Problem> {
+        Ok(match cx.pfx {
+            Some(pfx) => vec![import::action(cx, &self.host, pfx)],
+            None if self.requests(cx) => vec![request::action(cx, &self.host)],
+            None => Vec::new(),
+        })
+    }
+
+    fn wants_pfx(&self) -> bool {
+        true
+    }
+
+    fn repeatable(&self, action: &Action) -> bool {
+        action.name != request::REQUEST
+    }
+
+    fn accept(
+        &self,
+        _cx: Context<'_>,
+        action: &Action,
+        output: &PipelineOutput,
+    ) -> Result<(), Problem> {
+        match output.errors().next() {
+            Some(error) => Err(read::refused(&action.summary, error)),
+            None if action.name == request::REQUEST => request::accept(&self.host, output),
+            None => Ok(()),
+        }
+    }
+
+    fn received(&self, action: &Action, output: &PipelineOutput) -> Option<Saved> {
+        (action.name == request::REQUEST)
+            .then(|| request::received(&self.host, output))
+            .flatten()
     }
 }

@@ -32,6 +32,7 @@ mod mailbox_users;
 mod messaging;
 mod owa_directory;
 mod owa_events;
+mod pfx;
 mod preflight_host;
 mod query;
 mod read;
@@ -49,6 +50,7 @@ pub use catalog::{
     DISABLE_STEP_IDS, PHASES, STEP_IDS, disable_steps, phase_of, step_ids, steps_for,
 };
 pub use facts::{Certificate, Fact, Facts, PoolDecision, UnifiedMessaging, WebConfigState};
+pub use pfx::Pfx;
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

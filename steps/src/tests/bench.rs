@@ -16,7 +16,7 @@ use owaim_proto::psrp::{
 };
 
 use crate::{
-    Action, Assessment, Context, Fact, Facts, Observations, Problem, Query, Step, Verdict,
+    Action, Assessment, Context, Fact, Facts, Observations, Pfx, Problem, Query, Step, Verdict,
 };
 
 pub(super) fn host(short: &str) -> HostName {
@@ -66,6 +66,8 @@ pub(super) fn site() -> Site {
             subject: host("atl-owa-001"),
             thumbprint: None,
             warn_days: 30,
+            import: None,
+            request: false,
         },
         hosts: vec![
             front_end,
@@ -95,6 +97,7 @@ pub(super) struct Bench {
     pub(super) facts: Facts,
     pub(super) earlier: Vec<Fact>,
     pub(super) remedied: bool,
+    pub(super) pfx: Option<Pfx>,
 }
 
 impl Bench {
@@ -105,6 +108,7 @@ impl Bench {
             facts: Facts::default(),
             earlier: Vec::new(),
             remedied: false,
+            pfx: None,
         };
         for server in bench.site.hosts.clone() {
             for fact in [
@@ -137,6 +141,7 @@ impl Bench {
             facts: &self.facts,
             earlier: &self.earlier,
             remedied: self.remedied,
+            pfx: self.pfx.as_ref(),
         }
     }
 
@@ -266,7 +271,14 @@ pub(super) fn said(pipeline: &Pipeline) -> String {
         let value = match &parameter.value {
             Value::Bool(true) => None,
             Value::Bytes(bytes) => Some(format!("<{} bytes>", bytes.len())),
-            value => Some(value.text().unwrap_or_else(|| format!("{value:?}"))),
+            value => Some(match value.items() {
+                Some(items) => items
+                    .iter()
+                    .filter_map(Value::text)
+                    .collect::<Vec<_>>()
+                    .join(","),
+                None => value.text().unwrap_or_else(|| format!("{value:?}")),
+            }),
         };
         [name, value]
             .into_iter()

@@ -156,9 +156,13 @@ const ABOUT: [About; 20] = [
         part: "S2",
         checks: "There is a certificate with the common name and alternative name that the site file gives (or that \
                  very one), valid by the server's clock, with its private key. Of several the one that expires last is \
-                 taken. One that ends soon is a warning.",
-        changes: REPORTS,
-        rights: ADMINISTRATOR,
+                 taken. One that ends soon is a warning. Where none will do and the site file has \
+                 `[certificate.import]`, its certificate is imported with its key; where it has `request` instead, \
+                 one request is made, its text kept below `received/` of the run directory, and the step fails until the \
+                 certificate that answers it has been imported by hand. Without either it only reports.",
+        changes: "with `import`: the store of the server, by `Import-ExchangeCertificate` with `FileData`, `Password` \
+                  (a secure string) and `Server`; with `request`: a key and its request in the store `REQUEST`",
+        rights: "local administrator of the server; to import or request, Server Management or Organization Management",
     },
     About {
         id: "backend.virtual-directory-off",
@@ -242,7 +246,9 @@ fn bench(powershell: u32) -> Bench {
         needed_by: vec![host(BACKEND)],
         discovered: Vec::new(),
     };
-    Bench::new()
+    let mut bench = Bench::new();
+    bench.site.certificate.request = true;
+    bench
         .knows("atl-cs-001", Fact::TrustedPool(decision))
         .powershell(BACKEND, powershell)
         .powershell("atl-cas-001", powershell)
@@ -304,6 +310,7 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
                 r"C:\Program Files\Microsoft UCMA 4.0\Runtime\SSP\Microsoft.Rtc.Internal.Ucweb.dll";
             gives([object([("ImplementationDLLPath", file.into())])])
         }
+        "pending" => gives([]),
         "workers" => gives([object([
             (
                 "CommandLine",

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
+use owaim_steps::Pfx;
+use owaim_transport::Secret;
 
 use super::error::CommandError;
 use super::reach::Reach;
 use super::site::Purpose;
 use super::{records, runtime, site};
 use crate::bus::{Bus, Consumer};
+use crate::certificate_file;
 use crate::cli::RunArgs;
 use crate::engine::{self, RunOptions};
 use crate::event::Mode;
@@ -41,6 +44,7 @@ pub(super) fn plan(
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, Mode::Plan)?;
+    let pfx = certificate(&site, &plan, args)?;
     let out = out.map(create).transpose()?;
     let exit = runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
@@ -49,6 +53,7 @@ pub(super) fn plan(
             plan,
             Mode::Plan,
             args,
+            pfx.as_ref(),
             &reach,
             Shown::of(format, out),
         )
@@ -71,9 +76,11 @@ pub(super) fn look(
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, mode)?;
+    let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
-        let result = execute(&site, plan, mode, args, &reach, Shown::of(format, None)).await;
+        let shown = Shown::of(format, None);
+        let result = execute(&site, plan, mode, args, pfx.as_ref(), &reach, shown).await;
         reach.close().await?;
         result
     })
@@ -95,6 +102,7 @@ pub(super) fn apply(
     if asks && !std::io::stdin().is_terminal() {
         return Err(CommandError::CannotAsk);
     }
+    let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
         let result = async {
@@ -105,7 +113,16 @@ pub(super) fn apply(
                     to_stderr: true,
                     also: None,
                 };
-                let exit = execute(&site, preview, Mode::Plan, args, &reach, shown).await?;
+                let exit = execute(
+                    &site,
+                    preview,
+                    Mode::Plan,
+                    args,
+                    pfx.as_ref(),
+                    &reach,
+                    shown,
+                )
+                .await?;
                 // Nothing to change, nothing to ask.
                 if matches!(exit, ExitCode::Interrupted | ExitCode::Success) {
                     return Ok(exit);
@@ -121,6 +138,7 @@ pub(super) fn apply(
                 plan,
                 Mode::Apply,
                 args,
+                pfx.as_ref(),
                 &reach,
                 Shown::of(format, None),
             )
@@ -205,6 +223,7 @@ async fn execute(
     plan: Plan,
     mode: Mode,
     args: &RunArgs,
+    pfx: Option<&Pfx>,
     reach: &Reach,
     shown: Shown,
 ) -> Result<ExitCode, CommandError> {
@@ -216,7 +235,7 @@ async fn execute(
         Mode::Drift => Some(history::known_before(&root, &site.name, &run_id)?),
         Mode::Plan | Mode::Apply | Mode::Verify => None,
     };
-    let bus = bus(args, &dir, reach, &shown, before)?;
+    let bus = bus(args, &dir, &secrets(reach, pfx), &shown, before)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),
         reach.book.clone(),
@@ -230,9 +249,10 @@ async fn execute(
         mode,
         sessions,
         bus,
-        Box::new(Before(dir.clone())),
+        Box::new(Files(dir.clone())),
         stop,
-    );
+    )
+    .lending(pfx.cloned());
     let options = RunOptions {
         run: run_id.clone(),
         strict: args.strict,
@@ -242,17 +262,37 @@ async fn execute(
     Ok(exit)
 }
 
+/// The certificate to import, where the site file names one and a step of `plan` may want it.
+fn certificate(site: &Site, plan: &Plan, args: &RunArgs) -> Result<Option<Pfx>, CommandError> {
+    let wanted = plan.nodes().any(|(_, node)| node.step.wants_pfx());
+    if !wanted {
+        return Ok(None);
+    }
+    let file = &args.site.site;
+    Ok(certificate_file::open(
+        &site.certificate,
+        file,
+        Timestamp::now(),
+    )?)
+}
+
+/// Everything that no record may show.
+fn secrets(reach: &Reach, pfx: Option<&Pfx>) -> Vec<Secret> {
+    let mut secrets = reach.book.secrets();
+    secrets.extend(pfx.map(|pfx| pfx.password().clone()));
+    secrets
+}
+
 /// The consumers of a run: first the records, then what people see.
 fn bus(
     args: &RunArgs,
     dir: &RunDir,
-    reach: &Reach,
+    secrets: &[Secret],
     shown: &Shown,
     before: Option<Known>,
 ) -> Result<Bus, CommandError> {
-    let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
-        .map_err(CommandError::Record)?;
+    let redactor =
+        Redactor::new(secrets.iter().map(Secret::expose)).map_err(CommandError::Record)?;
     let out: Box<dyn Write + Send> = if shown.to_stderr {
         Box::new(std::io::stderr())
     } else {
@@ -294,13 +334,19 @@ async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
     }
 }
 
-/// Keeps files in the run directory's `before` folder.
-struct Before(RunDir);
+/// Keeps files in the run directory.
+struct Files(RunDir);
 
-impl Keeper for Before {
+impl Keeper for Files {
     fn save(&self, host: &HostName, name: &str, content: &[u8]) -> std::io::Result<String> {
         self.0
             .save(host.as_str(), name, content)
+            .map_err(std::io::Error::other)
+    }
+
+    fn keep(&self, host: &HostName, name: &str, content: &[u8]) -> std::io::Result<String> {
+        self.0
+            .keep(host.as_str(), name, content)
             .map_err(std::io::Error::other)
     }
 }

@@ -1,0 +1,119 @@
+//! [`open`]: the PKCS #12 file that a site file names, opened and judged before anything is
+//! contacted.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use owaim_inventory::CertificateRule;
+use owaim_steps::Pfx;
+use p12_keystore::Pkcs12Archive;
+
+use crate::endpoints::{SecretError, read_secret};
+
+/// A certificate file that cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateFileError {
+    /// It cannot be read.
+    #[error("the certificate to import cannot be read from {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What came back.
+        source: std::io::Error,
+    },
+    /// Its password cannot be had.
+    #[error(transparent)]
+    Password(#[from] SecretError),
+    /// It does not open.
+    #[error(
+        "the certificate file {} cannot be opened: its password is another, or it is no PKCS #12 file ({detail})",
+        path.display()
+    )]
+    Closed {
+        /// The file.
+        path: PathBuf,
+        /// The reader's word.
+        detail: String,
+    },
+    /// It does not hold what is needed.
+    #[error("the certificate file {} holds {found}; expected one private key and its certificate", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// Its certificate is not the one that the site file asks for.
+    #[error(
+        "the certificate {thumbprint} of {} is not what [certificate] asks for: {defects}",
+        path.display()
+    )]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// The certificate.
+        thumbprint: String,
+        /// What is wrong with it.
+        defects: String,
+    },
+}
+
+/// Opens what `rule` wants imported, if anything; paths are relative to the folder of `site_file`.
+pub fn open(
+    rule: &CertificateRule,
+    site_file: &Path,
+    now: Timestamp,
+) -> Result<Option<Pfx>, CertificateFileError> {
+    let Some(import) = &rule.import else {
+        return Ok(None);
+    };
+    let folder = site_file.parent().unwrap_or(Path::new(""));
+    let path = folder.join(&import.pfx);
+    let file = std::fs::read(&path).map_err(|source| CertificateFileError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let password = read_secret(
+        &format!("the certificate file {}", path.display()),
+        &import.password,
+    )?;
+    let archive = Pkcs12Archive::from_pkcs12(&file, password.expose()).map_err(|error| {
+        CertificateFileError::Closed {
+            path: path.clone(),
+            detail: error.to_string(),
+        }
+    })?;
+    let content = |found: String| CertificateFileError::Content {
+        path: path.clone(),
+        found,
+    };
+    let der = certificate(&archive).map_err(content)?;
+    let pfx = Pfx::new(file, password, der)
+        .map_err(|error| content(format!("a certificate that cannot be read ({error})")))?;
+    let defects = pfx.defects(rule, now);
+    if defects.is_empty() {
+        return Ok(Some(pfx));
+    }
+    Err(CertificateFileError::Unfit {
+        path,
+        thumbprint: pfx.thumbprint().to_string(),
+        defects: defects.join(", "),
+    })
+}
+
+/// The certificate that the key of `archive` belongs to; what is there instead, for people.
+fn certificate(archive: &Pkcs12Archive) -> Result<&[u8], String> {
+    let [key] = archive.keys.as_slice() else {
+        return Err(match archive.keys.len() {
+            0 => "no private key".into(),
+            count => format!("{count} private keys"),
+        });
+    };
+    let id = key.local_key_id.as_ref();
+    archive
+        .certs
+        .iter()
+        .find(|bag| id.is_some() && bag.local_key_id.as_deref() == id.map(AsRef::as_ref))
+        .map(|bag| bag.cert.as_der())
+        .ok_or_else(|| "no certificate that belongs to its key".into())
+}

@@ -117,3 +117,87 @@ fn certificate(archive: &Pkcs12Archive) -> Result<&[u8], String> {
         .map(|bag| bag.cert.as_der())
         .ok_or_else(|| "no certificate that belongs to its key".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use owaim_inventory::{CertificateImport, HostName, SecretSource, Thumbprint};
+
+    use super::*;
+
+    const NOW: &str = "2026-11-27T12:00:00Z";
+    const THUMBPRINT: &str = "ED54535D4450D1E2039E49CA6B7F4FA9BC6512CF";
+
+    /// Opens one of the files that `openssl pkcs12 -export` made for the lab's tests.
+    fn opened(
+        file: &str,
+        password: &str,
+        edit: impl FnOnce(&mut CertificateRule),
+    ) -> Result<Option<Pfx>, CertificateFileError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("password"), password).unwrap();
+        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../lab/src/world/tests/pfx");
+        let mut rule = CertificateRule {
+            subject: HostName::new("owa.fabrikam.test").unwrap(),
+            thumbprint: None,
+            warn_days: 30,
+            import: Some(CertificateImport {
+                pfx: file.into(),
+                password: SecretSource::File(folder.path().join("password")),
+            }),
+            request: false,
+        };
+        edit(&mut rule);
+        let site_file = Path::new(files).join("site.toml");
+        open(&rule, &site_file, NOW.parse().unwrap())
+    }
+
+    fn nothing(_: &mut CertificateRule) {}
+
+    #[test]
+    fn files_with_old_and_new_encryption_open() {
+        for file in ["modern.pfx", "legacy.pfx"] {
+            let pfx = opened(file, "p\"w '\u{fc}\u{20ac}\n", nothing)
+                .unwrap()
+                .unwrap();
+            assert_eq!(pfx.thumbprint().as_str(), THUMBPRINT, "{file}");
+            assert!(!format!("{pfx:?}").contains("p\"w"), "{pfx:?}");
+        }
+        let pinned = |rule: &mut CertificateRule| {
+            rule.thumbprint = Some(Thumbprint::new(THUMBPRINT).unwrap());
+        };
+        assert!(opened("modern.pfx", "p\"w '\u{fc}\u{20ac}", pinned).is_ok());
+        let none = |rule: &mut CertificateRule| rule.import = None;
+        assert!(opened("modern.pfx", "", none).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_will_not_do_is_said() {
+        let password = "p\"w '\u{fc}\u{20ac}";
+        let error = |file, password: &str| opened(file, password, nothing).unwrap_err();
+        for (error, expected) in [
+            (error("none.pfx", password), "cannot be read from"),
+            (error("modern.pfx", ""), "gives nothing"),
+            (error("modern.pfx", "other"), "cannot be opened"),
+            (error("legacy.pfx", "other"), "cannot be opened"),
+            (error("no-key.pfx", password), "holds no private key"),
+            (
+                opened("modern.pfx", password, |rule| {
+                    rule.subject = HostName::new("mail.fabrikam.test").unwrap();
+                })
+                .unwrap_err(),
+                "its common name is owa.fabrikam.test",
+            ),
+            (
+                opened("modern.pfx", password, |rule| {
+                    rule.thumbprint = Some(Thumbprint::new(&"0".repeat(40)).unwrap());
+                })
+                .unwrap_err(),
+                "its thumbprint is ED54",
+            ),
+        ] {
+            let said = error.to_string();
+            assert!(said.contains(expected), "{said}");
+            assert!(!said.contains(password), "{said}");
+        }
+    }
+}

@@ -212,10 +212,10 @@ fn a_missing_certificate_is_imported_where_it_is_missing() {
 
     // The thumbprint is known before the import: the plan has it for Web.config.
     let planned = bench.run("plan", &[], 0);
-    let thumbprint = planned
-        .split_once(" from owa.pfx")
-        .map(|(before, _)| before[before.len() - 40..].to_owned())
-        .unwrap_or_else(|| panic!("{planned}"));
+    let Some((before, _)) = planned.split_once(" from owa.pfx") else {
+        panic!("{planned}")
+    };
+    let thumbprint = &before[before.len() - 40..];
     let value = format!("key=\"IMCertificateThumbprint\" value=\"{thumbprint}\"");
     assert!(planned.contains(&value), "{planned}");
 

@@ -43,12 +43,6 @@ impl BackendCertificate {
         format!(r"find the certificate of {} in LocalMachine\My", self.host)
     }
 
-    /// Whether a certificate is requested where none will do.
-    fn requests(&self, cx: Context<'_>) -> bool {
-        let rule = &cx.site.certificate;
-        rule.request && rule.import.is_none()
-    }
-
     fn verdict(&self, cx: Context<'_>, seen: &Observations) -> Result<Assessment, Problem> {
         let rule = &cx.site.certificate;
         let action = self.action();
@@ -95,7 +89,7 @@ impl BackendCertificate {
             let there: Vec<_> = store.iter().map(|c| &c.x509.thumbprint).collect();
             let repaired = match cx.pfx {
                 Some(pfx) => import::assess(cx, pfx, now, problem, &there)?,
-                None if self.requests(cx) => request::assess(cx, &self.host, seen, problem)?,
+                None if requests(cx) => request::assess(cx, &self.host, seen, problem)?,
                 None => return Err(problem),
             };
             return Ok(repaired.with_warnings(warnings));
@@ -115,6 +109,12 @@ impl BackendCertificate {
             }))
             .with_warnings(warnings))
     }
+}
+
+/// Whether a certificate is requested where none will do.
+fn requests(cx: Context<'_>) -> bool {
+    let rule = &cx.site.certificate;
+    rule.request && rule.import.is_none()
 }
 
 fn unknown_clock(action: &str) -> Problem {
@@ -194,7 +194,7 @@ impl Step for BackendCertificate {
             place: Place::windows(&self.host),
             pipeline,
         }];
-        if self.requests(cx) {
+        if requests(cx) {
             queries.push(request::query(&self.host));
         }
         Ok(queries)
@@ -208,7 +208,7 @@ impl Step for BackendCertificate {
     fn remedy(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Action>, Problem> {
         Ok(match cx.pfx {
             Some(pfx) => vec![import::action(cx, &self.host, pfx)],
-            None if self.requests(cx) => vec![request::action(cx, &self.host)],
+            None if requests(cx) => vec![request::action(cx, &self.host)],
             None => Vec::new(),
         })
     }

@@ -152,9 +152,8 @@ pub(super) struct CertificateDraft {
     pub(super) subject: Option<(HostName, Place)>,
     thumbprint: Option<Thumbprint>,
     warn_days: Option<u32>,
-    /// `None` where it is there and could not be read.
-    import: Option<Option<CertificateImport>>,
-    request: Option<bool>,
+    import: Option<CertificateImport>,
+    request: bool,
 }
 
 /// Days before expiry from which on a warning is given, unless the file says otherwise.
@@ -171,8 +170,8 @@ impl CertificateDraft {
             subject,
             thumbprint: self.thumbprint,
             warn_days: self.warn_days?,
-            import: self.import?,
-            request: self.request?,
+            import: self.import,
+            request: self.request,
         })
     }
 }
@@ -183,8 +182,8 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
         subject: None,
         thumbprint: None,
         warn_days: Some(WARN_DAYS),
-        import: Some(None),
-        request: Some(false),
+        import: None,
+        request: false,
     };
     let Some(mut section) = root.section(cx, "certificate", "[certificate]") else {
         return draft;
@@ -199,18 +198,14 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
     // Ten years: longer than a certificate of a server lives.
     draft.warn_days = section.number(cx, "warn_days", 0..=3650, WARN_DAYS);
     if let Some(inner) = section.section(cx, "import", "[certificate.import]") {
-        draft.import = read_import(cx, inner).map(Some);
-    } else if section.has("import") {
-        draft.import = None;
+        draft.import = read_import(cx, inner);
     }
     if let Some(node) = section.optional("request") {
-        draft.request = match node.value {
-            Value::Flag(flag) => Some(flag),
-            _ => {
-                cx.unfit(node, "true or false");
-                None
-            }
-        };
+        if let Value::Flag(flag) = node.value {
+            draft.request = flag;
+        } else {
+            cx.unfit(node, "true or false");
+        }
     }
     section.finish(cx);
     draft

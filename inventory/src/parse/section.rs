@@ -71,11 +71,6 @@ impl<'t> Section<'t> {
         node
     }
 
-    /// Whether `key` is there.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.table.get(key).is_some()
-    }
-
     /// The section below `key`, if it is there.
     pub(super) fn section(
         &mut self,

@@ -97,13 +97,14 @@ impl<'v> Encoder<'v> {
                 Some(id) => self.empty(with_id(tag("Ref", name), *id)),
                 None => self.empty(tag("Nil", name)),
             },
-            Value::Secret(secret) => match self.key {
-                Some(key) => self.text(tag("SS", name), key.encrypt(secret).into()),
-                None => {
+            Value::Secret(secret) => {
+                if let Some(key) = self.key {
+                    self.text(tag("SS", name), key.encrypt(secret).into());
+                } else {
                     self.left_out = true;
                     self.empty(tag("Nil", name));
                 }
-            },
+            }
             Value::MemberSet(members) => self.members(tag("MS", name), members),
             Value::Progress(record) => self.within(tag("PR", name), |encoder| {
                 for (element, text) in primitive::progress_elements(record) {

@@ -226,13 +226,14 @@ impl Payload {
                 .filter(|e| **e != Value::Null)
                 .map(ErrorRecord::from_value)
         };
+        let no_state = |property| PsrpError::Property {
+            kind,
+            property,
+            expected: "a state",
+        };
         let state = |property| {
             let number = value.get(property).and_then(Value::as_i64);
-            number.ok_or(PsrpError::Property {
-                kind,
-                property,
-                expected: "a state",
-            })
+            number.ok_or(no_state(property))
         };
         let text = |property| {
             let text = value.get(property).and_then(Value::text);
@@ -264,14 +265,7 @@ impl Payload {
             MessageType::RunspacePoolState => {
                 let property = "RunspaceState";
                 let state = RunspacePoolState::from_number(state(property)?);
-                Self::RunspacePoolState(
-                    state.ok_or(PsrpError::Property {
-                        kind,
-                        property,
-                        expected: "a state",
-                    })?,
-                    error(),
-                )
+                Self::RunspacePoolState(state.ok_or(no_state(property))?, error())
             }
             MessageType::CreatePipeline => {
                 Self::CreatePipeline(Box::new(CreatePipeline::from_value(&value)?))
@@ -308,14 +302,7 @@ impl Payload {
             MessageType::PipelineState => {
                 let property = "PipelineState";
                 let state = PipelineRunState::from_number(state(property)?);
-                Self::PipelineState(
-                    state.ok_or(PsrpError::Property {
-                        kind,
-                        property,
-                        expected: "a state",
-                    })?,
-                    error(),
-                )
+                Self::PipelineState(state.ok_or(no_state(property))?, error())
             }
             MessageType::DebugRecord => Self::Debug(record::informational_message(&value)),
             MessageType::VerboseRecord => Self::Verbose(record::informational_message(&value)),

@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    const NOW: &str = "2026-11-27T12:00:00Z";
+    const NOW: &str = "2030-01-01T12:00:00Z";
     const THUMBPRINT: &str = "ED54535D4450D1E2039E49CA6B7F4FA9BC6512CF";
 
     /// Opens one of the files that `openssl pkcs12 -export` made for the lab's tests.

@@ -221,7 +221,10 @@ impl Shell {
     async fn agree_on_key(&mut self) -> Result<(), TransportError> {
         let action = action::KEY;
         let start = Instant::now();
-        self.offer_key().await?;
+        // The server may have asked for it before.
+        if !self.pool.awaits_key() {
+            self.offer_key().await?;
+        }
         while !self.pool.has_key() {
             let after = start.elapsed();
             if after > self.options.open_timeout {

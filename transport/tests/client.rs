@@ -51,6 +51,8 @@ enum Habit {
     OwnIds,
     /// Says that a command is done in a Receive of its own.
     DoneLate,
+    /// Asks for an exchange of keys as soon as the pool is open.
+    AsksForKey,
 }
 
 /// What a server has seen, and what it keeps between connections.
@@ -283,7 +285,10 @@ fn output(seen: &mut Seen, habit: Habit, command: Option<Uuid>) -> ReceiveRespon
     }
     if command.is_none() {
         // The first Receive brings capability and private data, the second the state.
-        let _ = pool.announce_opened();
+        let opened = pool.announce_opened();
+        if habit == Habit::AsksForKey && opened.is_ok() {
+            pool.request_key().unwrap();
+        }
     }
     let done = match habit {
         Habit::DoneTooEarly => command.is_some(),
@@ -614,7 +619,10 @@ async fn the_first_secret_costs_one_exchange_of_keys() {
         let output = session.run(&echo(secret.clone())).await.unwrap();
         // The server decrypted it, and encrypted it again for the way back.
         assert_eq!(output.objects().collect::<Vec<_>>(), [&secret]);
-        assert_eq!(server.seen.lock().unwrap().echo, [secret.clone()]);
+        assert_eq!(
+            server.seen.lock().unwrap().echo,
+            std::slice::from_ref(&secret)
+        );
         assert_eq!(server.actions()[before..], *expected, "round {round}");
     }
 }
@@ -642,4 +650,15 @@ async fn without_a_key_no_secret_is_sent() {
             "{again}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_the_exchange_gets_it() {
+    let server = Server::start(Habit::AsksForKey).await;
+    let mut session = session(&server).await;
+    assert_eq!(server.actions(), ["Create", "Receive", "Receive", "Send"]);
+    let secret = Value::from(Secret::new("S3cret-parameter".into()));
+    let output = session.run(&echo(secret.clone())).await.unwrap();
+    assert_eq!(output.objects().collect::<Vec<_>>(), [&secret]);
+    assert_eq!(server.actions()[4..], ["Receive", "Command", "Receive"]);
 }

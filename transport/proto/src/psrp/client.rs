@@ -175,6 +175,11 @@ impl ClientPool {
         self.key.session().is_some()
     }
 
+    /// Whether a key was offered and the server has not answered yet.
+    pub fn awaits_key(&self) -> bool {
+        matches!(self.key, Key::Offered(_))
+    }
+
     /// Queues the public half of `key` for the pool's stream. [`ClientEvent::KeyAgreed`] follows
     /// once the server has answered.
     pub fn offer_key(&mut self, key: ExchangeKey) -> Result<(), PsrpError> {

@@ -117,6 +117,38 @@ fn keys_that_are_none_are_refused() {
     assert!(other.open(&sealed).is_err());
 }
 
+/// What comes from the network may be any numbers.
+#[test]
+fn numbers_that_make_no_key_panic_nowhere() {
+    let session = crate::clixml::SessionKey::generate();
+    let mut even = [0xff; 256];
+    even[0] = 0xfe;
+    let mut one = [0; 256];
+    one[0] = 1;
+    for modulus in [[0; 256], [0xff; 256], even, one] {
+        for exponent in [0u32, 1, 2, 3, 65_537, u32::MAX] {
+            let mut blob = Vec::from(*b"\x06\x02\0\0\0\xa4\0\0RSA1\0\x08\0\0");
+            blob.extend(exponent.to_le_bytes());
+            blob.extend(modulus);
+            let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, blob);
+            let sealed = super::super::key_exchange::seal(&session, &text);
+            let plausible = modulus == [0xff; 256] && exponent % 2 == 1 && exponent > 1;
+            assert!(
+                sealed.is_err() || plausible,
+                "{exponent} {:?}",
+                &modulus[..2]
+            );
+        }
+    }
+    let key = ExchangeKey::generate().unwrap();
+    for filling in [0, 1, 0xff] {
+        let mut blob = Vec::from(*b"\x01\x02\0\0\x10\x66\0\0\0\xa4\0\0");
+        blob.extend([filling; 256]);
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, blob);
+        assert!(key.open(&text).is_err(), "{filling}");
+    }
+}
+
 #[test]
 fn a_session_key_that_nobody_asked_for_breaks_the_protocol() {
     let (mut client, _) = pair(ProtocolVersion::V2_3, 4096);

@@ -16,9 +16,9 @@ pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
 pub use parse::{Diagnostics, Look, Mistake, parse, parse_with};
 pub use schema::schema;
 pub use site::{
-    CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule, Exchange, Host,
-    Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site, StartupMode,
-    TrustedApplication, UnifiedMessagingRule, Warning,
+    CertificateImport, CertificateRule, Credential, CredentialRules, EndpointKind, EndpointRule,
+    Exchange, Host, Limits, Lync, PolicyScope, RetryPolicy, RetryRules, Role, SecretSource, Site,
+    StartupMode, TrustedApplication, UnifiedMessagingRule, Warning,
 };
 pub use steps::{PHASES, STEP_IDS};
 pub use versions::{ExchangeVersion, LyncVersion, PowerShellVersion, Support, WindowsVersion};

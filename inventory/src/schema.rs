@@ -33,6 +33,14 @@ pub fn schema() -> Value {
                 "subject": host_name("Its common name and an alternative name; default: the trusted pool"),
                 "thumbprint": { "description": "Exactly this certificate", "type": "string" },
                 "warn_days": whole("Days before expiry from which on a warning is given", 0, 3650, 30),
+                "import": section("What is imported where there is no such certificate", &["pfx", "password"], json!({
+                    "pfx": text("PKCS #12 file with certificate and key, relative to the site file", "^.+$"),
+                    "password": password(),
+                })),
+                "request": {
+                    "description": "Whether a certificate is requested where there is none and nothing to import",
+                    "type": "boolean", "default": false,
+                },
             })),
             "policies": section("OWA mailbox policies in scope", &["mailbox"], json!({
                 "mailbox": {
@@ -140,6 +148,17 @@ fn host() -> Value {
     )
 }
 
+fn password() -> Value {
+    json!({
+        "description": "Where the password is taken from; never the password",
+        "oneOf": [
+            section("", &["env"], json!({ "env": text("Environment variable", "^[A-Za-z_][A-Za-z0-9_]*$") })),
+            section("", &["file"], json!({ "file": text("File; its first line counts", "^.+$") })),
+            section("", &["prompt"], json!({ "prompt": { "const": true } })),
+        ],
+    })
+}
+
 fn credentials() -> Value {
     let credential = || {
         section(
@@ -147,14 +166,7 @@ fn credentials() -> Value {
             &["username", "password"],
             json!({
                 "username": text(r"DOMAIN\user, user@domain or user", "^.+$"),
-                "password": {
-                    "description": "Where the password is taken from; never the password",
-                    "oneOf": [
-                        section("", &["env"], json!({ "env": text("Environment variable", "^[A-Za-z_][A-Za-z0-9_]*$") })),
-                        section("", &["file"], json!({ "file": text("File; its first line counts", "^.+$") })),
-                        section("", &["prompt"], json!({ "prompt": { "const": true } })),
-                    ],
-                },
+                "password": password(),
             }),
         )
     };

@@ -75,6 +75,17 @@ impl Site {
             .filter(move |host| host.roles.contains(&role))
     }
 
+    /// The names that the certificate of the trusted pool must have: its subject, and the computers of
+    /// the pool.
+    pub fn certificate_names(&self) -> Vec<HostName> {
+        let subject = &self.certificate.subject;
+        let computers = self.lync.trusted_application.computers.iter();
+        std::iter::once(subject)
+            .chain(computers.filter(|name| *name != subject))
+            .cloned()
+            .collect()
+    }
+
     /// The generation of Exchange that `host` runs: its own, or the site's.
     pub fn exchange_version(&self, host: &Host) -> ExchangeVersion {
         host.exchange_version.unwrap_or(self.exchange.version)
@@ -158,6 +169,19 @@ pub struct CertificateRule {
     pub thumbprint: Option<Thumbprint>,
     /// Days before expiry from which on a warning is given.
     pub warn_days: u32,
+    /// What is imported where there is no such certificate.
+    pub import: Option<CertificateImport>,
+    /// Whether one is requested where there is none, and nothing to import.
+    pub request: bool,
+}
+
+/// A certificate with its key that is imported where it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateImport {
+    /// The PKCS #12 file, on the workstation; relative to the site file.
+    pub pfx: std::path::PathBuf,
+    /// Where its password is taken from.
+    pub password: SecretSource,
 }
 
 /// One server.

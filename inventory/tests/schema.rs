@@ -9,7 +9,7 @@ const EXAMPLE: &str = include_str!("../../examples/litware.toml");
 const REFERENCE: &str = include_str!("../../docs/site-file.md");
 
 /// (where a key is set, where the schema describes its siblings)
-const SECTIONS: [(&str, &str); 17] = [
+const SECTIONS: [(&str, &str); 18] = [
     ("", ""),
     ("site", "/properties/site"),
     ("lync", "/properties/lync"),
@@ -19,6 +19,10 @@ const SECTIONS: [(&str, &str); 17] = [
     ),
     ("exchange", "/properties/exchange"),
     ("certificate", "/properties/certificate"),
+    (
+        "certificate.import",
+        "/properties/certificate/properties/import",
+    ),
     ("policies", "/properties/policies"),
     ("users", "/properties/users"),
     ("unified_messaging", "/properties/unified_messaging"),

@@ -82,6 +82,9 @@ pub(crate) struct HostState {
     pub(crate) intermediates: Vec<Certificate>,
     /// `Cert:\LocalMachine\Root`: whom it trusts.
     pub(crate) roots: Vec<Certificate>,
+    /// `Cert:\LocalMachine\REQUEST`: requests whose certificates have not come.
+    #[serde(default)]
+    pub(crate) requests: Vec<Certificate>,
     pub(crate) iis: Iis,
     pub(crate) services: BTreeMap<String, ServiceState>,
     /// Programs that listen besides the services: name of the process, and port.

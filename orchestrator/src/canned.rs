@@ -312,6 +312,7 @@ fn change() -> Vec<EventKind> {
             attempt: 1,
             action: "write".into(),
             error: None,
+            received: None,
         },
         assessed(1, 1, AssessedState::InPlace),
         finished(

@@ -17,10 +17,10 @@ pub struct EndpointBook {
 
 /// A credential that the site file refers to cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("the password of {username} cannot be read: {detail}")]
+#[error("the password of {of} cannot be read: {detail}")]
 pub struct SecretError {
-    /// Account.
-    pub username: String,
+    /// Account or file.
+    pub of: String,
     /// What was tried and what came back.
     pub detail: String,
 }
@@ -53,7 +53,7 @@ impl EndpointBook {
                 let password = if let Some((_, secret)) = known {
                     secret.clone()
                 } else {
-                    let secret = read_secret(credential)?;
+                    let secret = read_secret(&credential.username, &credential.password)?;
                     passwords.push((credential.clone(), secret.clone()));
                     secret
                 };
@@ -146,13 +146,13 @@ impl EndpointBook {
     }
 }
 
-/// Reads the secret that `credential` refers to.
-fn read_secret(credential: &Credential) -> Result<Secret, SecretError> {
+/// Reads the password of `of` that `source` refers to.
+pub(crate) fn read_secret(of: &str, source: &SecretSource) -> Result<Secret, SecretError> {
     let fail = |detail: String| SecretError {
-        username: credential.username.clone(),
+        of: of.into(),
         detail,
     };
-    let secret = match &credential.password {
+    let secret = match source {
         SecretSource::Env(name) => std::env::var(name).map_err(|error| {
             fail(format!(
                 "environment variable {name}: {error}; set it, or name another source"
@@ -175,12 +175,12 @@ fn read_secret(credential: &Credential) -> Result<Secret, SecretError> {
                     "the site file says to ask for it, but there is no terminal to ask at".into(),
                 ));
             }
-            rpassword::prompt_password(format!("Password of {}: ", credential.username))
+            rpassword::prompt_password(format!("Password of {of}: "))
                 .map_err(|error| fail(format!("prompt: {error}")))?
         }
     };
     if secret.is_empty() {
-        return Err(fail(format!("{} gives nothing", credential.password)));
+        return Err(fail(format!("{source} gives nothing")));
     }
     Ok(Secret::new(secret))
 }

@@ -257,6 +257,9 @@ pub enum EventKind {
         action: String,
         /// `None` if accepted, else what was wrong.
         error: Option<String>,
+        /// What it gave that nobody can ask for again: file below `received/`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        received: Option<String>,
     },
     /// A node will be tried again.
     RetryScheduled {

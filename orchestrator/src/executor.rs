@@ -382,12 +382,18 @@ impl<'a> Executor<'a> {
         }
         let accepted = self.with_context(|node, cx| node.step.accept(cx, &action, &output));
         if action.changes {
+            let received = match &accepted {
+                Ok(()) => self.keep(&action, &output),
+                Err(_) => Ok(None),
+            };
             self.record(EventKind::ChangeDone {
                 node: self.id,
                 attempt: self.attempt,
                 action: action.name.into(),
                 error: accepted.as_ref().err().map(ToString::to_string),
+                received: received.as_ref().ok().cloned().flatten(),
             });
+            received?;
         }
         accepted.map_err(|problem| Failure::of_step(self.located(problem)))
     }
@@ -405,6 +411,24 @@ impl<'a> Executor<'a> {
                 Ok((saved.origin.clone(), file))
             })
             .collect()
+    }
+
+    /// Keeps what `action` gave and nobody can ask for again.
+    fn keep(&self, action: &Action, output: &PipelineOutput) -> Result<Option<String>, Failure> {
+        let Some(kept) = self.node.step.received(action, output) else {
+            return Ok(None);
+        };
+        let host = &self.node.target.host;
+        let file = self.run.keeper.keep(host, &kept.name, &kept.content);
+        file.map(Some).map_err(|error| {
+            Failure::of_step(Problem {
+                action: format!("keep the {}", kept.origin),
+                expected: None,
+                found: format!("the run directory cannot be written: {error}"),
+                advice: "the change was made; what it gave is lost".into(),
+                retry: false,
+            })
+        })
     }
 
     /// Sends a pipeline and records it; a failed way is a failure of the attempt.
@@ -534,6 +558,7 @@ impl<'a> Executor<'a> {
                 facts: &facts,
                 earlier: &self.earlier,
                 remedied: self.settled,
+                pfx: self.run.pfx.as_ref(),
             },
         )
     }

@@ -439,6 +439,7 @@ mod tests {
             attempt: 1,
             action: "it".into(),
             error: error.map(Into::into),
+            received: None,
         };
         let run = |kinds: &[EventKind]| {
             let nodes = ["lync.trusted-pool", "lync.topology"];

@@ -9,6 +9,7 @@ mod backoff;
 pub mod bus;
 #[cfg(test)]
 mod canned;
+pub mod certificate_file;
 mod cli;
 pub mod commands;
 pub mod endpoints;

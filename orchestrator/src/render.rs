@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use owaim_proto::clixml::{Base, Object, Value};
-use owaim_proto::psrp::{Command, ErrorRecord, Pipeline, PipelineOutput, PipelineState, Record};
+use owaim_proto::psrp::{
+    Command, ErrorRecord, Parameter, Pipeline, PipelineOutput, PipelineState, Record,
+};
 use sha2::{Digest, Sha256};
 
 use crate::event::{ReceivedRecord, SentCommand};
@@ -22,6 +24,8 @@ enum BytesAs {
     Whole,
     /// By length and hash.
     Summary,
+    /// As what they are read from, which whoever types the command has to name.
+    Asked,
 }
 
 /// The statements of `pipeline` for the record: each value as a PowerShell literal, byte arrays
@@ -67,13 +71,21 @@ pub fn typed(statement: &[SentCommand]) -> String {
 }
 
 fn statements(pipeline: &Pipeline, bytes: BytesAs) -> Vec<Vec<SentCommand>> {
-    let command = |command: &Command| SentCommand {
-        name: command.name.clone(),
-        parameters: command
-            .parameters
-            .iter()
-            .map(|p| (p.name.clone().unwrap_or_default(), literal(&p.value, bytes)))
-            .collect(),
+    let command = |command: &Command| {
+        // What a password opens is not for every reader either.
+        let with_secret = |p: &Parameter| matches!(p.value, Value::Secret(_));
+        let bytes = match bytes {
+            BytesAs::Whole if command.parameters.iter().any(with_secret) => BytesAs::Asked,
+            other => other,
+        };
+        SentCommand {
+            name: command.name.clone(),
+            parameters: command
+                .parameters
+                .iter()
+                .map(|p| (p.name.clone().unwrap_or_default(), literal(&p.value, bytes)))
+                .collect(),
+        }
     };
     pipeline
         .statements
@@ -145,7 +157,7 @@ fn error_text(error: &ErrorRecord) -> String {
 pub fn short(value: &Value) -> String {
     match value.base() {
         Value::Null => "null".into(),
-        Value::SecureString(_) => "(secure string)".into(),
+        Value::SecureString(_) | Value::Secret(_) => "***".into(),
         Value::Bytes(bytes) => bytes_text(bytes),
         Value::Object(object) => match &object.base {
             Base::List(items)
@@ -245,11 +257,19 @@ fn literal(value: &Value, bytes: BytesAs) -> String {
         Value::Null => "$null".into(),
         Value::Bool(on) => format!("${on}"),
         Value::Bytes(content) if bytes == BytesAs::Summary => bytes_text(content),
+        Value::Bytes(content) if bytes == BytesAs::Asked => format!(
+            "([IO.File]::ReadAllBytes((Read-Host {})))",
+            quote(&format!(
+                "Path of the file, {}",
+                bytes_text(content).trim_matches(['(', ')'])
+            ))
+        ),
         Value::Bytes(content) => format!(
             "([Convert]::FromBase64String('{}'))",
             STANDARD.encode(content)
         ),
-        Value::SecureString(_) => "(Read-Host -AsSecureString)".into(),
+        // To be typed by whoever runs it by hand.
+        Value::SecureString(_) | Value::Secret(_) => "(Read-Host -AsSecureString)".into(),
         other => match other.as_i64() {
             Some(number) => number.to_string(),
             None => match (other.items(), other.as_object().and_then(Object::entries)) {
@@ -325,6 +345,22 @@ mod tests {
                 ),
                 "A -N 5 -L @('a', 1)",
             ),
+            (
+                Pipeline::new(
+                    Command::new("A").with("Password", owaim_transport::Secret::new("pw".into())),
+                ),
+                "A -Password (Read-Host -AsSecureString)",
+            ),
+            (
+                Pipeline::new(
+                    Command::new("A")
+                        .with("FileData", vec![1_u8])
+                        .with("Password", owaim_transport::Secret::new("pw".into())),
+                ),
+                "A -FileData ([IO.File]::ReadAllBytes((Read-Host 'Path of the file, 1 bytes, sha256 \
+                 4bf5122f344554c53bde2ebb8cd2b7e3d1600ad631c385a5d7cce23c7785459a'))) -Password \
+                 (Read-Host -AsSecureString)",
+            ),
         ];
         for (pipeline, expected) in cases {
             assert_eq!(powershell(&pipeline), expected);
@@ -343,6 +379,8 @@ mod tests {
             "{}",
             long(&object)
         );
+        let secret = Value::from(owaim_transport::Secret::new("pw".into()));
+        assert_eq!(short(&secret), "***");
         assert!(short(&Value::from("y".repeat(1000))).ends_with("(1000 characters)"));
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use owaim_inventory::{HostName, Site};
-use owaim_steps::{Exclusive, Fact, Facts};
+use owaim_steps::{Exclusive, Fact, Facts, Pfx};
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
@@ -15,11 +15,14 @@ use crate::graph::Plan;
 use crate::sessions::Sessions;
 use crate::stop::Stop;
 
-/// Keeps what was there before a change.
+/// Keeps what was there before a change, and what nobody can ask for again.
 pub trait Keeper: Send + Sync {
     /// Writes `content` below the folder of `host`, durably, never over another file; gives the
     /// file's path within the run directory.
     fn save(&self, host: &HostName, name: &str, content: &[u8]) -> io::Result<String>;
+
+    /// The same for what a change on `host` gave.
+    fn keep(&self, host: &HostName, name: &str, content: &[u8]) -> io::Result<String>;
 }
 
 /// Everything a run needs.
@@ -40,6 +43,8 @@ pub struct Run {
     pub stop: Stop,
     /// How many steps are at work at once.
     pub gate: Gate,
+    /// The certificate that may be imported.
+    pub pfx: Option<Pfx>,
     facts: RwLock<Facts>,
     groups: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
@@ -65,6 +70,7 @@ impl Run {
             keeper,
             stop,
             gate,
+            pfx: None,
             facts: RwLock::default(),
             groups: Mutex::default(),
         }
@@ -73,6 +79,12 @@ impl Run {
     /// Notes what an earlier run left behind at `host`, before this one begins.
     pub fn inherit(&self, host: &HostName, fact: Fact) {
         self.learn(host, &[fact]);
+    }
+
+    /// Lends `pfx` to the steps.
+    #[must_use]
+    pub fn lending(self, pfx: Option<Pfx>) -> Self {
+        Self { pfx, ..self }
     }
 
     /// Notes that a change by the step `id` is still to come on `host`.

@@ -195,39 +195,54 @@ impl RunDir {
         self.path.join("before")
     }
 
+    /// Where texts lie that a change gave and nobody can ask for again.
+    pub fn received(&self) -> PathBuf {
+        self.path.join("received")
+    }
+
+    /// Keeps `content` as `name` of `host` below [`RunDir::received`], as [`RunDir::save`] does.
+    pub fn keep(&self, host: &str, name: &str, content: &[u8]) -> Result<String, RunDirError> {
+        keep_in(&self.received(), host, name, content)
+    }
+
     /// Keeps `content` as `name` of `host` and gives its place below [`RunDir::before`], with
     /// forward slashes. On disk before this returns. An earlier copy of the same name stays; the
     /// new one gets `-2`, `-3`, … appended.
     pub fn save(&self, host: &str, name: &str, content: &[u8]) -> Result<String, RunDirError> {
-        let (host, name) = (component(host)?, component(name)?);
-        let folder = self.before().join(host);
-        create_private_folders(&folder)?;
-        let mut number = 1u32;
-        loop {
-            let file_name = if number == 1 {
-                name.to_owned()
-            } else {
-                format!("{name}-{number}")
-            };
-            let path = folder.join(&file_name);
-            let failed = |action| {
-                move |source, path: &Path| RunDirError::Io {
-                    action,
-                    path: path.into(),
-                    source,
-                }
-            };
-            match create_private_file(&path) {
-                Ok(mut file) => {
-                    file.write_all(content)
-                        .and_then(|()| file.sync_all())
-                        .map_err(|source| failed("write")(source, &path))?;
-                    sync_folder(&folder);
-                    return Ok(format!("{host}/{file_name}"));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(source) => return Err(failed("create")(source, &path)),
+        keep_in(&self.before(), host, name, content)
+    }
+}
+
+/// Writes a new file `name` into the folder of `host` below `folder`, durably.
+fn keep_in(folder: &Path, host: &str, name: &str, content: &[u8]) -> Result<String, RunDirError> {
+    let (host, name) = (component(host)?, component(name)?);
+    let folder = folder.join(host);
+    create_private_folders(&folder)?;
+    let mut number = 1u32;
+    loop {
+        let file_name = if number == 1 {
+            name.to_owned()
+        } else {
+            format!("{name}-{number}")
+        };
+        let path = folder.join(&file_name);
+        let failed = |action| {
+            move |source, path: &Path| RunDirError::Io {
+                action,
+                path: path.into(),
+                source,
             }
+        };
+        match create_private_file(&path) {
+            Ok(mut file) => {
+                file.write_all(content)
+                    .and_then(|()| file.sync_all())
+                    .map_err(|source| failed("write")(source, &path))?;
+                sync_folder(&folder);
+                return Ok(format!("{host}/{file_name}"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(source) => return Err(failed("create")(source, &path)),
         }
     }
 }

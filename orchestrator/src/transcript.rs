@@ -306,6 +306,7 @@ impl Entry<'_> {
                 attempt,
                 action,
                 error,
+                received,
             } => {
                 let end = if error.is_none() {
                     "done"
@@ -318,6 +319,9 @@ impl Entry<'_> {
                 ));
                 if let Some(error) = error {
                     self.body(error);
+                }
+                if let Some(file) = received {
+                    self.body(&format!("kept: received/{file}"));
                 }
             }
             EventKind::RetryScheduled {

@@ -3,6 +3,7 @@
 //! The kinds of the catalogue decide how a word is read; nothing is ever parsed as PowerShell.
 
 use owaim_inventory::catalogue::{self, Kind};
+use owaim_proto::Secret;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Command;
 
@@ -75,6 +76,7 @@ fn typed(word: &str, kind: Option<Kind>) -> Value {
             .collect::<Vec<_>>()
             .into(),
         Some(Kind::String | Kind::Strings | Kind::Enum(_)) => word.into(),
+        Some(Kind::Secret) => Secret::new(word.to_owned()).into(),
         Some(Kind::Bool | Kind::Switch) if word.eq_ignore_ascii_case("true") => true.into(),
         Some(Kind::Bool | Kind::Switch) if word.eq_ignore_ascii_case("false") => false.into(),
         _ => guess(word),
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn words_become_typed_arguments() {
-        let cases: [(&[&str], Command); 6] = [
+        let cases: [(&[&str], Command); 7] = [
             (
                 &["Get-Service", "-Name", "W3SVC,WAS"],
                 Command::new("Get-Service")
@@ -149,6 +151,11 @@ mod tests {
             (
                 &["C:\\tools\\a.exe", "-x", "5"],
                 Command::new("C:\\tools\\a.exe").arg("-x").arg("5"),
+            ),
+            (
+                &["Export-ExchangeCertificate", "-Password", "42"],
+                Command::new("Export-ExchangeCertificate")
+                    .with("Password", Secret::new("42".into())),
             ),
             (
                 &["Write-Output", "5000000000", "$null"],

@@ -300,6 +300,10 @@ impl Keeper for NoFiles {
     fn save(&self, _host: &HostName, _name: &str, _content: &[u8]) -> io::Result<String> {
         Err(io::Error::other("no step of this test saves anything"))
     }
+
+    fn keep(&self, _host: &HostName, _name: &str, _content: &[u8]) -> io::Result<String> {
+        Err(io::Error::other("no step of this test keeps anything"))
+    }
 }
 
 const SITE: &str = r#"

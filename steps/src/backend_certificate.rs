@@ -1,13 +1,18 @@
 //! `backend.certificate`: the server has a certificate that Lync will take, and both sides trust
 //! each other's.
 //!
-//! Found by its subject, or pinned by its thumbprint. Issuing certificates is not this
-//! program's work: the step reports and never changes anything. Validity is judged by the
-//! servers' clocks, names, issuers and thumbprint by the DER alone. What the Front Ends show and
-//! trust was learnt by `lync.certificate`.
+//! Found by its subject, or pinned by its thumbprint. Validity is judged by the servers' clocks,
+//! names, issuers and thumbprint by the DER alone. What the Front Ends show and trust was learnt by
+//! `lync.certificate`. Issuing certificates is not this program's work: where none will do the step
+//! reports it, unless the site file has one to import ([`import`]) or wants one requested
+//! ([`request`]).
+
+mod import;
+mod request;
 
 use jiff::Timestamp;
 use owaim_inventory::{HostName, Role};
+use owaim_proto::psrp::PipelineOutput;
 
 use crate::authority::Authority;
 use crate::candidates::{Candidate, Candidates};
@@ -15,8 +20,8 @@ use crate::certificate_stores::{self, Own, Stores};
 use crate::chain::{Defect, Search};
 use crate::x509::X509;
 use crate::{
-    Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem, Query,
-    Step, StepId, Target, Verdict, lync_certificate, read,
+    Action, Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem,
+    Query, Saved, Step, StepId, Target, Verdict, lync_certificate, read,
 };
 
 pub(crate) const ID: StepId = "backend.certificate";
@@ -72,8 +77,7 @@ impl BackendCertificate {
         let mut alternative = vec![subject.clone()];
         // Who shares a pool shares its certificate, and is called by each of its names.
         if !is_discovered {
-            let computers = &cx.site.lync.trusted_application.computers;
-            alternative.extend(computers.iter().filter(|name| *name != subject).cloned());
+            alternative = cx.site.certificate_names();
         }
         Names {
             subject: subject.clone(),
@@ -272,7 +276,11 @@ impl BackendCertificate {
         }
         let mut distrust = distrust.into_iter();
         let assessment = match chosen {
-            None => Assessment::of(Verdict::Broken(missing(cx, &names, action, &candidates))),
+            None => {
+                let problem = missing(cx, &names, action, &candidates);
+                self.without(cx, seen, &names, now, problem, &candidates)
+                    .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+            }
             Some(certificate) => match distrust.next() {
                 None => Assessment::of(Verdict::InPlace).with_fact(Fact::Certificate(certificate)),
                 Some(problem) => Assessment::of(Verdict::Broken(problem)),
@@ -282,6 +290,34 @@ impl BackendCertificate {
         warnings.extend(distrust.map(|more| format!("{more}; {}", more.advice)));
         Ok(assessment.with_warnings(warnings))
     }
+}
+
+impl BackendCertificate {
+    /// What becomes of a server without a usable certificate (`problem`).
+    fn without(
+        &self,
+        cx: Context<'_>,
+        seen: &Observations,
+        names: &Names,
+        now: Timestamp,
+        problem: Problem,
+        candidates: &Candidates<'_>,
+    ) -> Result<Assessment, Problem> {
+        match cx.pfx {
+            Some(pfx) => {
+                let there: Vec<_> = candidates.0.iter().map(|c| &c.x509.thumbprint).collect();
+                import::assess(cx, pfx, names, now, problem, &there)
+            }
+            None if requests(cx) => request::assess(cx, &self.host, names, seen, problem),
+            None => Err(problem),
+        }
+    }
+}
+
+/// Whether a certificate is requested where none will do.
+fn requests(cx: Context<'_>) -> bool {
+    let rule = &cx.site.certificate;
+    rule.request && rule.import.is_none()
 }
 
 fn unknown_clock(action: &str) -> Problem {
@@ -342,12 +378,51 @@ impl Step for BackendCertificate {
         ]
     }
 
-    fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
-        Ok(vec![certificate_stores::query(&self.host)])
+    fn probe(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
+        let mut queries = vec![certificate_stores::query(&self.host)];
+        if requests(cx) {
+            queries.push(request::query(&self.host));
+        }
+        Ok(queries)
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
         self.verdict(cx, seen)
             .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
+    }
+
+    fn remedy(&self, cx: Context<'_>, _seen: &Observations) -> Result<Vec<Action>, Problem> {
+        Ok(match cx.pfx {
+            Some(pfx) => vec![import::action(cx, &self.host, pfx)],
+            None if requests(cx) => vec![request::action(cx, &self.host, &self.names(cx))],
+            None => Vec::new(),
+        })
+    }
+
+    fn wants_pfx(&self) -> bool {
+        true
+    }
+
+    fn repeatable(&self, action: &Action) -> bool {
+        action.name != request::REQUEST
+    }
+
+    fn accept(
+        &self,
+        _cx: Context<'_>,
+        action: &Action,
+        output: &PipelineOutput,
+    ) -> Result<(), Problem> {
+        match output.errors().next() {
+            Some(error) => Err(read::refused(&action.summary, error)),
+            None if action.name == request::REQUEST => request::accept(&self.host, output),
+            None => Ok(()),
+        }
+    }
+
+    fn received(&self, action: &Action, output: &PipelineOutput) -> Option<Saved> {
+        (action.name == request::REQUEST)
+            .then(|| request::received(&self.host, output))
+            .flatten()
     }
 }

@@ -98,7 +98,8 @@ impl BackendRecycle {
     /// Worker processes without a configuration file to compare with.
     fn check_known(&self, cx: Context<'_>) -> Result<(), Problem> {
         let edits_file = cx.exchange_version(&self.host) == ExchangeVersion::E2013;
-        let pending = cx.facts.is_pending(&self.host, backend_web_config::ID);
+        let pending = cx.facts.is_pending(&self.host, backend_web_config::ID)
+            || backend_web_config::awaits(cx, &self.host).is_some();
         if edits_file && !pending && backend_web_config::written(cx, &self.host).is_none() {
             return Err(Problem::new(
                 format!(
@@ -261,6 +262,9 @@ impl Step for BackendRecycle {
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
+        if let Some(reason) = backend_web_config::awaits(cx, &self.host) {
+            return Assessment::of(Verdict::Unknown(reason));
+        }
         self.verdict(cx, seen)
             .unwrap_or_else(|problem| Assessment::of(Verdict::Broken(problem)))
     }

@@ -40,6 +40,7 @@ mod mailbox_users;
 mod messaging;
 mod owa_directory;
 mod owa_events;
+mod pfx;
 mod preflight_host;
 mod query;
 mod read;
@@ -63,6 +64,7 @@ pub use facts::{
     Certificate, Fact, Facts, LyncTrust, SampledMailbox, Shown, UnifiedMessaging, WebConfigState,
 };
 pub use lync_trusted_pool::decision::{BackendDecision, PoolDecision, PoolNeed};
+pub use pfx::Pfx;
 pub use query::{Action, Observations, Place, Query, Saved};
 pub use step::{
     Assessment, Context, Dependency, Difference, Exclusive, Problem, Scope, Step, StepId, Strength,

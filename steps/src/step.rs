@@ -7,7 +7,7 @@ use owaim_inventory::{ExchangeVersion, HostName, Site};
 use owaim_proto::psrp::PipelineOutput;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Fact, Facts, Observations, Query};
+use crate::{Action, Fact, Facts, Observations, Pfx, Query, Saved};
 
 /// `phase.name`, for example `backend.web-config`.
 pub type StepId = &'static str;
@@ -43,6 +43,9 @@ pub struct Context<'a> {
     /// Whether this step's remedy was carried out and accepted to its end in this run. For what
     /// cannot be read back: see [`Verdict::Doubtful`].
     pub remedied: bool,
+    /// The certificate that the run may import, where the site file names one and the run has
+    /// opened it.
+    pub pfx: Option<&'a Pfx>,
 }
 
 impl Context<'_> {
@@ -234,6 +237,17 @@ pub trait Step: fmt::Debug + Send + Sync {
     /// How long a change that was accepted may take to show, at least; looked for all that time.
     fn settles_within(&self, _site: &Site) -> Duration {
         Duration::from_secs(15)
+    }
+
+    /// Whether it may import the certificate of the site file: the run opens it only then.
+    fn wants_pfx(&self) -> bool {
+        false
+    }
+
+    /// What of the output of an accepted action nobody can ask for a second time: kept in the run
+    /// directory, below `received`.
+    fn received(&self, _action: &Action, _output: &PipelineOutput) -> Option<Saved> {
+        None
     }
 
     /// Whether `action` did what it should; by default, whether it gave no error record.

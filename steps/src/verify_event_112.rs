@@ -40,6 +40,9 @@ struct Event {
 
 /// Why nothing can be verified before the changes of this run are made, if that is so.
 pub(crate) fn known_after_apply(cx: Context<'_>, host: &HostName) -> Option<String> {
+    if let Some(reason) = backend_web_config::awaits(cx, host) {
+        return Some(reason);
+    }
     let pending = [backend_web_config::ID, backend_recycle::ID];
     let step = pending
         .into_iter()

@@ -5,6 +5,7 @@ Get-Thing         a record of each stream
 Get-Nothing       the null value
 Get-Much          -Count strings of -Length characters
 Measure-Octets    the octets of -Data, and their number
+Measure-Secret    of -Password, a secure string: its length, the SHA-256 of its UTF-8; and back it goes
 Read-Answer       asks the client's host; tells what it answered
 Wait-Thing        ends after -Times Receives that had nothing to tell
 Get-Late          its end comes in a Receive of its own
@@ -12,6 +13,7 @@ Stop-Here         ends by an error
 """
 
 import datetime
+import hashlib
 
 from psrpcore.types import (
     ErrorCategory,
@@ -87,6 +89,13 @@ def act(running, command):
             data = arguments["Data"]
             pipeline.write_output(len(data))
             pipeline.write_output(PSByteArray(data))
+        case "Measure-Secret":
+            password = arguments["Password"]
+            text = password.decrypt()
+            pipeline.write_output(kind(password))
+            pipeline.write_output(len(text))
+            pipeline.write_output(hashlib.sha256(text.encode()).hexdigest())
+            pipeline.write_output(password)
         case "Read-Answer":
             pipeline.host_call(HostMethodIdentifier.WriteLine2, ["on the way"])
             pipeline.host_call(HostMethodIdentifier.ReadLine)

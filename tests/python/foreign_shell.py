@@ -15,6 +15,7 @@ from psrpcore import (
     InitRunspacePoolEvent,
     PipelineHostResponseEvent,
     PSRPPayload,
+    PublicKeyEvent,
     ServerPipeline,
     ServerRunspacePool,
     SessionCapabilityEvent,
@@ -210,6 +211,10 @@ class Shell:
     def take(self, request, command, octets, kind):
         """What a client sent, and what comes of it."""
         for event in self.feed(octets, command, kind):
+            # psrpcore answers by itself: the session key waits for the pool's Receive.
+            if isinstance(event, PublicKeyEvent):
+                request.expect(command is None, f"{event} came to a pipeline")
+                continue
             # The pool speaks for itself while it opens; afterwards all is some pipeline's.
             request.expect(
                 command and event.pipeline_id == command.pipeline.pipeline_id,

@@ -12,7 +12,7 @@ import json
 import sys
 from urllib.parse import urlsplit
 
-from pypsrp.complex_objects import PSInvocationState
+from pypsrp.complex_objects import ObjectMeta, PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
@@ -42,8 +42,11 @@ def plain(value):
     return str(value)
 
 
-def argument(value):
+def argument(pool, value):
     """An argument of a job as pypsrp takes it."""
+    if isinstance(value, dict) and set(value) == {"secret"}:
+        pool.exchange_keys()
+        return pool.serialize(value["secret"], ObjectMeta("SS"))
     if isinstance(value, dict) and set(value) == {"bytes"}:
         return bytes(value["bytes"])
     return value
@@ -58,7 +61,7 @@ def run(pool, commands):
         else:
             shell.add_cmdlet(command["cmdlet"])
             for name, value in command.get("parameters", {}).items():
-                shell.add_parameter(name, argument(value))
+                shell.add_parameter(name, argument(pool, value))
     output = shell.invoke()
     errors = [
         {"id": error.fq_error, "category": error.category, "text": str(error)}

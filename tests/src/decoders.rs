@@ -138,7 +138,7 @@ pub fn fragment(bytes: &[u8]) {
     {
         let again = Message::decode(&message.encode());
         assert_eq!(again.ok().as_ref(), Some(&message));
-        let _ = Payload::decode(message.kind, &message.data);
+        let _ = Payload::decode(message.kind, &message.data, None);
     }
 }
 

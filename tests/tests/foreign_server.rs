@@ -17,6 +17,7 @@ use owaim_transport::{
     Authentication, Client, Connect, Credential, Endpoint, Exchange, Observer, Secret, Session,
 };
 use serde_json::json;
+use sha2::Digest as _;
 use uuid::Uuid;
 
 const PASSWORD: &str = "S3cret-canary-42! \u{e4}\u{20ac}";
@@ -490,6 +491,36 @@ async fn a_large_argument_goes_in_several_messages() {
     assert_eq!(requests[3], "Command");
     // 300,000 octets are 400,000 characters of CLIXML and 533,000 of Base64 again.
     assert!((3..=5).contains(&sends), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_secure_string_is_decrypted_and_comes_back() {
+    // Longer than a block of the cipher, as long as one, and nothing at all.
+    let passwords = ["S3cret-canary-42! \u{e4}\u{20ac}", "8 chars.", ""];
+    let pipelines = passwords.map(|password| {
+        let secret = Secret::new(password.into());
+        Pipeline::new(Command::new("Measure-Secret").with("Password", secret))
+    });
+    let (outputs, seen) = run(&pipelines).await;
+    for (password, output) in passwords.iter().zip(&outputs) {
+        let objects = objects(output);
+        let hash = hex::encode(sha2::Sha256::digest(password.as_bytes()));
+        assert_eq!(objects[0].text().as_deref(), Some("PSSecureString"));
+        let length = i64::try_from(password.chars().count()).unwrap();
+        assert_eq!(objects[1].as_i64(), Some(length));
+        assert_eq!(objects[2].text(), Some(hash));
+        assert_eq!(objects[3], &Value::Secret(Secret::new((*password).into())));
+    }
+    // The keys are exchanged once, before the first of the pipelines.
+    let opened = seen.requests().iter().position(|name| *name == "Send");
+    let requests = seen.requests().split_off(opened.unwrap());
+    assert_eq!(
+        requests,
+        [
+            "Send", "Receive", "Command", "Receive", "Command", "Receive", "Command", "Receive",
+            "Delete"
+        ]
+    );
 }
 
 #[tokio::test]

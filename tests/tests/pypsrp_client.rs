@@ -288,6 +288,31 @@ async fn the_exchange_endpoint_serves_pypsrp() {
 }
 
 #[tokio::test]
+async fn a_secure_string_reaches_the_cmdlet() {
+    let file = include_bytes!("../../lab/src/world/tests/pfx/modern.pfx");
+    let import = |password: &str| {
+        let parameters = json!({
+            "FileData": { "bytes": &file[..] },
+            "Password": { "secret": password },
+            "Server": "atl-mbx-001",
+        });
+        one("Import-ExchangeCertificate", parameters)
+    };
+    check(
+        EndpointKind::Exchange,
+        "ntlm",
+        vec![
+            (
+                import("wrong"),
+                fails("[FailureCategory=Cmdlet-ImportCertificateData", "Import"),
+            ),
+            (import("p\"w '\u{fc}\u{20ac}"), gives([json!({})])),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn spnego_is_understood() {
     for kind in [EndpointKind::Windows, EndpointKind::Exchange] {
         check(

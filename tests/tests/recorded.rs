@@ -82,7 +82,7 @@ fn messages_of_real_servers_are_understood() {
     for (name, exchanges) in conversations(&folder) {
         for (message, _) in messages(&name, &exchanges) {
             let kind = message.kind;
-            if let Err(error) = Payload::decode(kind, &message.data) {
+            if let Err(error) = Payload::decode(kind, &message.data, None) {
                 panic!("{name}: {kind}: {error}\n{}", message.data);
             }
             understood.insert(kind.to_string());

@@ -62,6 +62,10 @@ impl Keeper for InMemory {
     fn save(&self, host: &HostName, name: &str, _content: &[u8]) -> io::Result<String> {
         Ok(format!("{host}/{name}"))
     }
+
+    fn keep(&self, host: &HostName, name: &str, _content: &[u8]) -> io::Result<String> {
+        Ok(format!("{host}/{name}"))
+    }
 }
 
 /// Every pipeline of a plan, an apply and a verify over the example site, begun as `overlay` says.
@@ -107,6 +111,7 @@ async fn sent(overlay: &str) -> Vec<Pipeline> {
             &RunOptions {
                 run: "r".into(),
                 strict: false,
+                shows_drift: false,
             },
         )
         .await;

@@ -1,6 +1,6 @@
 //! [`Endpoint`]: where a session goes and as whom.
 
-use std::fmt;
+use owaim_proto::Secret;
 
 /// Where a session goes and as whom. Two endpoints that are equal may share a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,26 +32,4 @@ pub struct Credential {
     pub username: String,
     /// The password.
     pub password: Secret,
-}
-
-/// A secret. Shows nothing of itself; [`Secret::expose`] is the only way out.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a secret in.
-    pub fn new(secret: String) -> Self {
-        Self(secret)
-    }
-
-    /// The secret itself, for the authentication crate.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }

@@ -28,6 +28,8 @@ pub(crate) mod action {
     pub(crate) const CREATE: &str = "Create";
     /// Waiting for the runspace pool to open.
     pub(crate) const OPEN: &str = "Receive of the opening";
+    /// Agreeing on a session key.
+    pub(crate) const KEY: &str = "exchange of keys";
     /// Handing over a pipeline.
     pub(crate) const COMMAND: &str = "Command";
     /// Handing over what of a pipeline did not fit into the first message.
@@ -246,7 +248,7 @@ impl TransportError {
     /// it, unless the fault is that time ran out or that the operation was aborted.
     pub fn may_have_run(&self) -> bool {
         match self.action() {
-            None | Some(action::CREATE | action::OPEN | action::DELETE) => false,
+            None | Some(action::CREATE | action::OPEN | action::KEY | action::DELETE) => false,
             Some(action::COMMAND | action::COMMAND_REST) => match self {
                 Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
                 Self::Http { status, .. } => matches!(status, 200..=399 | 408 | 500..=502 | 504..),

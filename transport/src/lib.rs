@@ -16,7 +16,8 @@ mod session;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
-pub use endpoint::{Authentication, Credential, Endpoint, Secret};
+pub use endpoint::{Authentication, Credential, Endpoint};
 pub use error::{RetryClass, TransportError};
 pub use observer::{Exchange, Observer};
+pub use owaim_proto::Secret;
 pub use session::{Connect, Session};

@@ -1,7 +1,8 @@
 //! [`PoolSession`]: an open runspace pool over WS-Management.
 //!
 //! One connection carries everything, one exchange after the other: a pipeline is handed over
-//! (Command), its output is received, host calls are answered in between. A second connection is
+//! (Command), its output is received, host calls are answered in between. Before the first pipeline
+//! that holds a secret, both sides agree on a session key (Send, Receive). A second connection is
 //! made only to end what a cancelled run or a lost connection left behind. The shell is deleted
 //! whatever happens: by [`close`](Session::close), or in the background when the session is
 //! dropped.
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use owaim_proto::psrp::{
-    ClientEvent, ClientPool, ErrorRecord, FragmentLimits, Pipeline, PipelineOutput, PsrpError,
-    Record,
+    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, FragmentLimits, Pipeline, PipelineOutput,
+    PsrpError, Record,
 };
 use owaim_proto::wsman::{
     self, CommandLine, CreateShell, FaultClass, Receive, ReceiveResponse, Request, RequestBody,
@@ -206,12 +207,56 @@ impl Shell {
             let events = self.events(action, None, &received)?;
             for event in events {
                 self.check_pool(action, &event)?;
+                match event {
+                    ClientEvent::AnswerWaits(None) => self.answer(action, None).await?,
+                    ClientEvent::KeyRequested => self.offer_key().await?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Agrees with the server on a session key. Its answer comes over the pool's own stream.
+    async fn agree_on_key(&mut self) -> Result<(), TransportError> {
+        let action = action::KEY;
+        let start = Instant::now();
+        // The server may have asked for it before.
+        if !self.pool.awaits_key() {
+            self.offer_key().await?;
+        }
+        while !self.pool.has_key() {
+            let after = start.elapsed();
+            if after > self.options.open_timeout {
+                let url = self.endpoint.url.clone();
+                return Err(TransportError::Timeout {
+                    action,
+                    url,
+                    after,
+                    sent: true,
+                });
+            }
+            let received = self.receive(action, None).await?;
+            for event in self.events(action, None, &received)? {
+                self.check_pool(action, &event)?;
                 if event == ClientEvent::AnswerWaits(None) {
                     self.answer(action, None).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Sends the public half of a new key.
+    async fn offer_key(&mut self) -> Result<(), TransportError> {
+        let action = action::KEY;
+        let key = tokio::task::spawn_blocking(ExchangeKey::generate).await;
+        let offered = match key {
+            Ok(key) => key.and_then(|key| self.pool.offer_key(key)),
+            Err(error) => return Err(self.protocol(action, error.to_string())),
+        };
+        offered.map_err(|error| self.broken(action, &error))?;
+        self.answer(action, None).await
     }
 
     async fn run(&mut self, pipeline: &Pipeline) -> Result<PipelineOutput, TransportError> {
@@ -236,18 +281,25 @@ impl Shell {
             }
         }
         let id = Uuid::new_v4();
-        let queued = self.pool.create_pipeline(id, pipeline).and_then(|()| {
-            if pipeline.takes_input {
-                self.pool.end_input(id)
-            } else {
-                Ok(())
+        let mut queued = self.queue(id, pipeline);
+        if matches!(queued, Err(PsrpError::NoSessionKey { .. })) {
+            self.condition = Condition::Unusable("a cancelled exchange of keys", None);
+            if let Err(error) = self.agree_on_key().await {
+                self.condition = if is_gone(&error) {
+                    Condition::Gone
+                } else {
+                    Condition::Unusable("a failed exchange of keys", None)
+                };
+                return Err(error);
             }
-        });
+            self.condition = Condition::Usable;
+            queued = self.queue(id, pipeline);
+        }
         if let Err(error) = queued {
             self.pool.forget(id);
             return Err(TransportError::Unsendable {
                 action,
-                url: url(),
+                url: self.endpoint.url.clone(),
                 detail: error.to_string(),
             });
         }
@@ -264,6 +316,15 @@ impl Shell {
             },
         };
         result
+    }
+
+    /// Queues a pipeline; it has no input, whether it takes any or not.
+    fn queue(&mut self, id: Uuid, pipeline: &Pipeline) -> Result<(), PsrpError> {
+        self.pool.create_pipeline(id, pipeline)?;
+        if pipeline.takes_input {
+            self.pool.end_input(id)?;
+        }
+        Ok(())
     }
 
     async fn run_to_end(&mut self, id: Uuid) -> Result<PipelineOutput, TransportError> {
@@ -327,6 +388,7 @@ impl Shell {
                 ClientEvent::Record(_, record) | ClientEvent::PoolRecord(record) => {
                     progress.records.push(record);
                 }
+                ClientEvent::KeyRequested => self.offer_key().await?,
                 ClientEvent::AnswerWaits(whose) => {
                     self.answer(action::ANSWER, whose.map(|_| running)).await?;
                 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use owaim_proto::clixml::Value;
 use owaim_proto::multipart::Delimiter;
 use owaim_proto::psrp::{
-    Command, ErrorRecord, FragmentLimits, HostCall, Pipeline, PipelineState, ProtocolVersion,
-    Record, ServerEvent, ServerPool,
+    Command, ErrorRecord, FragmentLimits, HostCall, MessageType, Pipeline, PipelineState,
+    ProtocolVersion, Record, ServerEvent, ServerPool,
 };
 use owaim_proto::wsman::{
     CommandState, Fault, ReceiveResponse, Request, RequestBody, Response, ResponseBody, RunState,
@@ -51,6 +51,8 @@ enum Habit {
     OwnIds,
     /// Says that a command is done in a Receive of its own.
     DoneLate,
+    /// Asks for an exchange of keys as soon as the pool is open.
+    AsksForKey,
 }
 
 /// What a server has seen, and what it keeps between connections.
@@ -60,6 +62,8 @@ struct Seen {
     connections: usize,
     pool: Option<ServerPool>,
     echo: Vec<Value>,
+    /// In place of the habit that the server was started with.
+    habit: Option<Habit>,
     refused: Option<String>,
 }
 
@@ -107,6 +111,7 @@ async fn serve(mut peer: Peer, habit: Habit, seen: Arc<Mutex<Seen>>) {
     loop {
         let request = Request::decode(&envelope, &Limits::default()).unwrap();
         let action = request.action().uri().rsplit('/').next().unwrap();
+        let habit = seen.lock().unwrap().habit.unwrap_or(habit);
         let polls = seen
             .lock()
             .unwrap()
@@ -248,7 +253,7 @@ fn run(seen: &mut Seen, habit: Habit, events: Vec<ServerEvent>) {
                 seen.refused = Some(error.exception_type.clone());
                 pool.finish(id, &PipelineState::Failed(*error)).unwrap();
             }
-            ServerEvent::EndOfInput(_) => {}
+            ServerEvent::EndOfInput(_) | ServerEvent::Handled(MessageType::PublicKey) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -280,7 +285,10 @@ fn output(seen: &mut Seen, habit: Habit, command: Option<Uuid>) -> ReceiveRespon
     }
     if command.is_none() {
         // The first Receive brings capability and private data, the second the state.
-        let _ = pool.announce_opened();
+        let opened = pool.announce_opened();
+        if habit == Habit::AsksForKey && opened.is_ok() {
+            pool.request_key().unwrap();
+        }
     }
     let done = match habit {
         Habit::DoneTooEarly => command.is_some(),
@@ -589,4 +597,68 @@ async fn what_cannot_be_sent_leaves_the_session_usable() {
         "{error}"
     );
     assert!(session.run(&echo("x")).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn the_first_secret_costs_one_exchange_of_keys() {
+    let server = Server::start(Habit::None).await;
+    let mut session = session(&server).await;
+    let opening = server.actions().len();
+    session.run(&echo("no secret")).await.unwrap();
+    assert_eq!(server.actions()[opening..], ["Command", "Receive"]);
+
+    let secret = Value::from(Secret::new("S3cret-parameter".into()));
+    for (round, expected) in [
+        &["Send", "Receive", "Command", "Receive"][..],
+        &["Command", "Receive"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = server.actions().len();
+        let output = session.run(&echo(secret.clone())).await.unwrap();
+        // The server decrypted it, and encrypted it again for the way back.
+        assert_eq!(output.objects().collect::<Vec<_>>(), [&secret]);
+        assert_eq!(
+            server.seen.lock().unwrap().echo,
+            std::slice::from_ref(&secret)
+        );
+        assert_eq!(server.actions()[before..], *expected, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_no_secret_is_sent() {
+    for habit in [
+        Habit::Drop("Send"),
+        Habit::Fault("Send", 5),
+        Habit::Drop("Receive"),
+    ] {
+        let server = Server::start(Habit::None).await;
+        let mut session = session(&server).await;
+        server.seen.lock().unwrap().habit = Some(habit);
+        let error = session
+            .run(&echo(Secret::new("S3cret-parameter".into())))
+            .await
+            .unwrap_err();
+        assert!(!error.may_have_run(), "{error}");
+        assert!(error.to_string().contains("exchange of keys"), "{error}");
+        assert!(!server.actions().contains(&"Command"));
+        let again = session.run(&echo("anything")).await.unwrap_err();
+        assert!(
+            matches!(again, TransportError::SessionUnusable { .. }),
+            "{again}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_the_exchange_gets_it() {
+    let server = Server::start(Habit::AsksForKey).await;
+    let mut session = session(&server).await;
+    assert_eq!(server.actions(), ["Create", "Receive", "Receive", "Send"]);
+    let secret = Value::from(Secret::new("S3cret-parameter".into()));
+    let output = session.run(&echo(secret.clone())).await.unwrap();
+    assert_eq!(output.objects().collect::<Vec<_>>(), [&secret]);
+    assert_eq!(server.actions()[4..], ["Receive", "Command", "Receive"]);
 }

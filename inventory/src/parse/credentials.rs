@@ -10,7 +10,8 @@ use super::tree::{Node, Value};
 use crate::{Credential, CredentialRules, EndpointKind, HostName, SecretSource};
 
 const USER: &str = "a user name: DOMAIN\\user, user@domain or user";
-const PASSWORD: &str = "exactly one of { env = \"…\" }, { file = \"…\" } and { prompt = true }";
+pub(super) const PASSWORD: &str =
+    "exactly one of { env = \"…\" }, { file = \"…\" } and { prompt = true }";
 
 /// `[credentials]` as far as it could be read.
 #[derive(Debug, Default)]
@@ -113,7 +114,8 @@ fn read_username(cx: &mut Checker, node: &Node) -> Option<String> {
     username
 }
 
-fn read_source(cx: &mut Checker, node: &Node) -> Option<SecretSource> {
+/// Reads a reference to a password.
+pub(super) fn read_source(cx: &mut Checker, node: &Node) -> Option<SecretSource> {
     let Some(table) = node.as_table() else {
         cx.wrong_kind(node, PASSWORD);
         return None;

@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 
 use super::checker::Checker;
+use super::credentials::{PASSWORD, read_source};
 use super::section::Section;
 use super::source::Place;
 use super::tree::{Node, Value};
 use crate::{
-    ApplicationId, CertificateRule, Exchange, ExchangeVersion, Host, HostName, Lync, LyncVersion,
-    PolicyScope, Role, StartupMode, Thumbprint, TrustedApplication, UnifiedMessagingRule,
+    ApplicationId, CertificateImport, CertificateRule, Exchange, ExchangeVersion, Host, HostName,
+    Lync, LyncVersion, PolicyScope, Role, StartupMode, Thumbprint, TrustedApplication,
+    UnifiedMessagingRule,
 };
 
 /// `[lync]` as far as it could be read.
@@ -187,6 +189,8 @@ pub(super) struct CertificateDraft {
     pub(super) subject: Option<(HostName, Place)>,
     thumbprint: Option<Thumbprint>,
     warn_days: Option<u32>,
+    import: Option<CertificateImport>,
+    request: bool,
 }
 
 /// Days before expiry from which on a warning is given, unless the file says otherwise.
@@ -203,6 +207,8 @@ impl CertificateDraft {
             subject,
             thumbprint: self.thumbprint,
             warn_days: self.warn_days?,
+            import: self.import,
+            request: self.request,
         })
     }
 }
@@ -213,6 +219,8 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
         subject: None,
         thumbprint: None,
         warn_days: Some(WARN_DAYS),
+        import: None,
+        request: false,
     };
     let Some(mut section) = root.section(cx, "certificate", "[certificate]") else {
         return draft;
@@ -226,8 +234,36 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
         section.optional_name(cx, "thumbprint", "a thumbprint of 40 hexadecimal digits");
     // Ten years: longer than a certificate of a server lives.
     draft.warn_days = section.number(cx, "warn_days", 0..=3650, WARN_DAYS);
+    if let Some(inner) = section.section(cx, "import", "[certificate.import]") {
+        draft.import = read_import(cx, inner);
+    }
+    if let Some(node) = section.optional("request") {
+        if let Value::Flag(flag) = node.value {
+            draft.request = flag;
+        } else {
+            cx.unfit(node, "true or false");
+        }
+    }
     section.finish(cx);
     draft
+}
+
+/// Reads `[certificate.import]`.
+fn read_import(cx: &mut Checker, mut section: Section<'_>) -> Option<CertificateImport> {
+    const FILE: &str = "the path of a PKCS #12 file, relative to this one";
+    let pfx = section.required(cx, "pfx", FILE).and_then(|node| {
+        cx.parsed(node, FILE, |text| {
+            (!text.trim().is_empty() && !text.contains(char::is_control)).then(|| text.into())
+        })
+    });
+    let password = section
+        .required(cx, "password", PASSWORD)
+        .and_then(|node| read_source(cx, node));
+    section.finish(cx);
+    Some(CertificateImport {
+        pfx: pfx?,
+        password: password?,
+    })
 }
 
 /// Reads `[policies]`.

@@ -1,6 +1,9 @@
 //! Certificates of the simulated servers, issued by the lab's own authorities, so that `RawData`,
 //! thumbprint, names and dates always agree.
 
+pub(super) mod pfx;
+pub(super) mod signing_request;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{

@@ -31,7 +31,9 @@ pub(super) fn convert(parameter: &Parameter, value: &Value) -> Result<Value, Fai
             .as_object()
             .filter(|o| o.entries().is_some())
             .map(|_| value.clone()),
-        Kind::Object | Kind::Secret => Some(value.clone()),
+        Kind::Object => Some(value.clone()),
+        // A text is no secure string, nor is one that could not be decrypted.
+        Kind::Secret => matches!(value, Value::Secret(_)).then(|| value.clone()),
         Kind::ScriptBlock => match value {
             Value::ScriptBlock(_) => return Err(Failure::not_modelled("script blocks")),
             _ => None,
@@ -113,7 +115,8 @@ pub(super) fn fits(kind: Kind, value: &Value) -> bool {
         | (Kind::Long, Value::Int64(_))
         | (Kind::Bool, Value::Bool(_))
         | (Kind::DateTime, Value::DateTime(_))
-        | (Kind::Bytes, Value::Bytes(_)) => true,
+        | (Kind::Bytes, Value::Bytes(_))
+        | (Kind::Secret, Value::Secret(_)) => true,
         (Kind::Hashtable, Value::Object(object)) => object.entries().is_some(),
         _ => false,
     }
@@ -121,7 +124,7 @@ pub(super) fn fits(kind: Kind, value: &Value) -> bool {
 
 fn plain_text(value: &Value) -> Option<String> {
     match value {
-        Value::Bytes(_) | Value::SecureString(_) | Value::Progress(_) => None,
+        Value::Bytes(_) | Value::SecureString(_) | Value::Secret(_) | Value::Progress(_) => None,
         Value::Object(object) => value
             .text()
             .or_else(|| object.type_names.as_deref()?.first().cloned()),
@@ -292,6 +295,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::Bytes => "System.Byte[]",
         Kind::Hashtable => "System.Collections.Hashtable",
         Kind::ScriptBlock => "System.Management.Automation.ScriptBlock",
-        Kind::Object | Kind::Secret | Kind::Enum(_) | Kind::Flags(_) => "System.Object",
+        Kind::Secret => "System.Security.SecureString",
+        Kind::Object | Kind::Enum(_) | Kind::Flags(_) => "System.Object",
     }
 }

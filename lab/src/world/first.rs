@@ -224,6 +224,7 @@ fn build_host(
         certificates: Vec::new(),
         intermediates: Vec::new(),
         roots: Vec::new(),
+        requests: Vec::new(),
         iis: Iis {
             started: exchange.is_some(),
             ..Iis::default()

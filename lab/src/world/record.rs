@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use owaim_inventory::catalogue::{Kind, Parameter};
-use owaim_proto::clixml::{SecureString, Value};
+use owaim_proto::clixml::Value;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
@@ -77,7 +77,7 @@ pub(super) fn shown(parameter: Option<&Parameter>, value: &Value) -> Json {
 
 fn is_secret(value: &Value) -> bool {
     match value {
-        Value::SecureString(SecureString(_)) => true,
+        Value::SecureString(_) | Value::Secret(_) => true,
         Value::Object(object) => object.is("System.Management.Automation.PSCredential"),
         _ => false,
     }

@@ -15,6 +15,7 @@ use crate::overlay::Overlay;
 mod certificates;
 mod examples;
 mod exchange;
+mod import;
 mod lync;
 mod lync_topology;
 mod network;

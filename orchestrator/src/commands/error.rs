@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use owaim_inventory::{Diagnostics, Look};
 
+use crate::certificate_file::CertificateFileError;
 use crate::endpoints::SecretError;
 use crate::graph::Cycle;
 use crate::history::HistoryError;
@@ -36,6 +37,8 @@ pub(super) enum CommandError {
     Cycle(#[from] Cycle),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    CertificateFile(#[from] CertificateFileError),
     #[error("{}: {source}", path.display())]
     Endpoints {
         path: PathBuf,

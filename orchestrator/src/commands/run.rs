@@ -11,13 +11,15 @@ use std::task::Poll;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
-use owaim_steps::Fact;
+use owaim_steps::{Fact, Pfx};
+use owaim_transport::Secret;
 
 use super::error::CommandError;
 use super::reach::Reach;
 use super::site::Purpose;
 use super::{records, runtime, site};
 use crate::bus::{Bus, Consumer};
+use crate::certificate_file;
 use crate::cli::RunArgs;
 use crate::engine::{self, RunOptions};
 use crate::event::Mode;
@@ -45,6 +47,7 @@ pub(super) fn plan(
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, Mode::Plan)?;
+    let pfx = certificate(&site, &plan, args)?;
     let out = out.map(create).transpose()?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
@@ -52,7 +55,8 @@ pub(super) fn plan(
             drift: !detailed_exitcode,
             ..Shown::of(format, out)
         };
-        let result = execute(&site, plan, Mode::Plan, args, &reach, shown).await;
+        let pfx = pfx.as_ref();
+        let result = execute(&site, plan, Mode::Plan, args, pfx, &reach, shown).await;
         reach.close().await?;
         result
     })
@@ -66,9 +70,11 @@ pub(super) fn look(
 ) -> Result<ExitCode, CommandError> {
     let site = prepared(args)?;
     let plan = site::plan(&site, &args.selection, mode)?;
+    let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
-        let result = execute(&site, plan, mode, args, &reach, Shown::of(format, None)).await;
+        let shown = Shown::of(format, None);
+        let result = execute(&site, plan, mode, args, pfx.as_ref(), &reach, shown).await;
         reach.close().await?;
         result
     })
@@ -90,6 +96,7 @@ pub(super) fn apply(
     if asks && !std::io::stdin().is_terminal() {
         return Err(CommandError::CannotAsk);
     }
+    let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
         let reach = Reach::open(&site, &args.reach).await?;
         let result = async {
@@ -101,7 +108,16 @@ pub(super) fn apply(
                     also: None,
                     drift: false,
                 };
-                let exit = execute(&site, preview, Mode::Plan, args, &reach, shown).await?;
+                let exit = execute(
+                    &site,
+                    preview,
+                    Mode::Plan,
+                    args,
+                    pfx.as_ref(),
+                    &reach,
+                    shown,
+                )
+                .await?;
                 // Nothing to change, nothing to ask.
                 if matches!(exit, ExitCode::Interrupted | ExitCode::Success) {
                     return Ok(exit);
@@ -117,6 +133,7 @@ pub(super) fn apply(
                 plan,
                 Mode::Apply,
                 args,
+                pfx.as_ref(),
                 &reach,
                 Shown::of(format, None),
             )
@@ -213,6 +230,7 @@ async fn execute(
     plan: Plan,
     mode: Mode,
     args: &RunArgs,
+    pfx: Option<&Pfx>,
     reach: &Reach,
     shown: Shown,
 ) -> Result<ExitCode, CommandError> {
@@ -225,7 +243,7 @@ async fn execute(
         Mode::Plan | Mode::Apply | Mode::Verify => None,
     };
     let unconfirmed = history::topology_unconfirmed(&root, &site.name, &run_id)?;
-    let bus = bus(args, &dir, reach, &shown, before)?;
+    let bus = bus(args, &dir, &secrets(reach, pfx), &shown, before)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),
         reach.book.clone(),
@@ -239,9 +257,10 @@ async fn execute(
         mode,
         sessions,
         bus,
-        Box::new(Before(dir.clone())),
+        Box::new(Files(dir.clone())),
         stop,
-    );
+    )
+    .lending(pfx.cloned());
     if let Some((host, earlier)) = unconfirmed {
         run.inherit(&host, Fact::TopologyUnconfirmed(earlier));
     }
@@ -255,17 +274,33 @@ async fn execute(
     Ok(exit)
 }
 
+/// The certificate to import, where the site file names one and a step of `plan` may want it.
+fn certificate(site: &Site, plan: &Plan, args: &RunArgs) -> Result<Option<Pfx>, CommandError> {
+    let wanted = plan.nodes().any(|(_, node)| node.step.wants_pfx());
+    if !wanted {
+        return Ok(None);
+    }
+    let file = &args.site.site;
+    Ok(certificate_file::open(site, file, Timestamp::now())?)
+}
+
+/// Everything that no record may show.
+fn secrets(reach: &Reach, pfx: Option<&Pfx>) -> Vec<Secret> {
+    let mut secrets = reach.book.secrets();
+    secrets.extend(pfx.map(|pfx| pfx.password().clone()));
+    secrets
+}
+
 /// The consumers of a run: first the records, then what people see.
 fn bus(
     args: &RunArgs,
     dir: &RunDir,
-    reach: &Reach,
+    secrets: &[Secret],
     shown: &Shown,
     before: Option<Known>,
 ) -> Result<Bus, CommandError> {
-    let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
-        .map_err(CommandError::Record)?;
+    let redactor =
+        Redactor::new(secrets.iter().map(Secret::expose)).map_err(CommandError::Record)?;
     let out: Box<dyn Write + Send> = if shown.to_stderr {
         Box::new(std::io::stderr())
     } else {
@@ -307,13 +342,19 @@ async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
     }
 }
 
-/// Keeps files in the run directory's `before` folder.
-struct Before(RunDir);
+/// Keeps files in the run directory.
+struct Files(RunDir);
 
-impl Keeper for Before {
+impl Keeper for Files {
     fn save(&self, host: &HostName, name: &str, content: &[u8]) -> std::io::Result<String> {
         self.0
             .save(host.as_str(), name, content)
+            .map_err(std::io::Error::other)
+    }
+
+    fn keep(&self, host: &HostName, name: &str, content: &[u8]) -> std::io::Result<String> {
+        self.0
+            .keep(host.as_str(), name, content)
             .map_err(std::io::Error::other)
     }
 }

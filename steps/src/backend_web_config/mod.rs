@@ -205,7 +205,7 @@ impl Step for BackendWebConfig {
     }
 
     fn probe(&self, cx: Context<'_>, seen: &Observations) -> Result<Vec<Query>, Problem> {
-        if self.not_looked_at(cx).is_some() {
+        if self.not_looked_at(cx).or(awaits(cx, &self.host)).is_some() {
             return Ok(Vec::new());
         }
         self.wanted(cx)?;
@@ -230,7 +230,7 @@ impl Step for BackendWebConfig {
     }
 
     fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
-        if let Some(reason) = self.not_looked_at(cx) {
+        if let Some(reason) = self.not_looked_at(cx).or(awaits(cx, &self.host)) {
             return Assessment::of(Verdict::Unknown(reason));
         }
         match self.look(cx, seen) {
@@ -346,4 +346,11 @@ impl Step for BackendWebConfig {
 /// The last write of the file on `host`, if it is known.
 pub(crate) fn written(cx: Context<'_>, host: &HostName) -> Option<Timestamp> {
     cx.facts.web_config(host).and_then(|state| state.written)
+}
+
+/// Why the values for `host` are not known yet, if the certificate is still to come.
+pub(crate) fn awaits(cx: Context<'_>, host: &HostName) -> Option<String> {
+    let id = crate::backend_certificate::ID;
+    let awaited = cx.facts.is_pending(host, id) && cx.facts.certificate(host).is_none();
+    awaited.then(|| format!("known after apply: {id} has a change to make first"))
 }

@@ -16,7 +16,7 @@ use owaim_proto::psrp::{
 };
 
 use crate::{
-    Action, Assessment, BackendDecision, Context, Fact, Facts, Observations, PoolDecision,
+    Action, Assessment, BackendDecision, Context, Fact, Facts, Observations, Pfx, PoolDecision,
     PoolNeed, Problem, Query, Step, Verdict,
 };
 
@@ -68,6 +68,8 @@ pub(super) fn site() -> Site {
             subject: host("atl-owa-001"),
             thumbprint: None,
             warn_days: 30,
+            import: None,
+            request: false,
         },
         hosts: vec![
             front_end,
@@ -121,6 +123,7 @@ pub(super) struct Bench {
     pub(super) facts: Facts,
     pub(super) earlier: Vec<Fact>,
     pub(super) remedied: bool,
+    pub(super) pfx: Option<Pfx>,
 }
 
 impl Bench {
@@ -131,6 +134,7 @@ impl Bench {
             facts: Facts::default(),
             earlier: Vec::new(),
             remedied: false,
+            pfx: None,
         };
         for server in bench.site.hosts.clone() {
             for fact in [
@@ -163,6 +167,7 @@ impl Bench {
             facts: &self.facts,
             earlier: &self.earlier,
             remedied: self.remedied,
+            pfx: self.pfx.as_ref(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod certificate;
+mod certificate_import;
 mod commands;
 mod directories;
 mod lync;

@@ -175,9 +175,14 @@ const ABOUT: [About; 22] = [
                  may issue, are valid and lead to a root that every Front End trusts; and this server trusts the \
                  certificates of the Front Ends. Of several the one that expires last is taken, and newer ones that \
                  will not do are named. One that ends soon, what lies in Root without being a root, and what could not \
-                 be looked at are warnings.",
-        changes: REPORTS,
-        rights: ADMINISTRATOR,
+                 be looked at are warnings. Where none \
+                 will do and the site file has `[certificate.import]`, its certificate is imported with its key; where \
+                 it has `request` instead, one request is made, its text kept below `received/` of the run \
+                 directory, and the step fails until the certificate that answers it has been imported by hand. \
+                 Without either it only reports.",
+        changes: "with `import`: the store of the server, by `Import-ExchangeCertificate` with `FileData`, `Password` \
+                  (a secure string) and `Server`; with `request`: a key and its request in the store `REQUEST`",
+        rights: "local administrator of the server; to import or request, Server Management or Organization Management",
     },
     About {
         id: "backend.virtual-directory-off",
@@ -277,7 +282,9 @@ fn bench(powershell: u32) -> Bench {
         call_router: false,
         sip_dial_plan: true,
     };
-    Bench::new()
+    let mut bench = Bench::new();
+    bench.site.certificate.request = true;
+    bench
         .knows(BACKEND, Fact::UnifiedMessaging(split))
         .knows("atl-cs-001", Fact::TrustedPool(decision))
         .powershell(BACKEND, powershell)
@@ -323,7 +330,7 @@ fn answer(query: &Query, on: bool) -> PipelineOutput {
             ("URIType", "SipName".into()),
         ])]),
         "stores" | "pools" | "computers" | "applications" | "known-servers"
-        | "discovered-servers" | "cs-pools" | "registrars" | "address" => gives([]),
+        | "discovered-servers" | "cs-pools" | "registrars" | "address" | "pending" => gives([]),
         "status" => gives([object([
             ("ReplicaFqdn", "atl-cs-001.litwareinc.com".into()),
             ("UpToDate", false.into()),

@@ -6,5 +6,8 @@
 pub mod clixml;
 pub mod multipart;
 pub mod psrp;
+mod secret;
 pub mod wsman;
 pub mod xml;
+
+pub use secret::Secret;

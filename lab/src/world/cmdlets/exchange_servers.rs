@@ -1,4 +1,4 @@
-//! Servers of the organization, their certificates and states; overrides.
+//! Servers of the organization and their states; overrides.
 
 use owaim_inventory::{ExchangeVersion, HostName, Role};
 use owaim_proto::clixml::{Object, Value};
@@ -12,7 +12,7 @@ use super::exchange_objects::{self as shown, Common, finish};
 use super::exchange_settings::{controller, is_server};
 
 /// The Exchange servers of the site that `wanted` (short or full name) means; all if none.
-fn servers(cx: &Cx<'_>, wanted: Option<&str>, needs: Option<Role>) -> Vec<HostName> {
+pub(super) fn servers(cx: &Cx<'_>, wanted: Option<&str>, needs: Option<Role>) -> Vec<HostName> {
     let merged = |h: &owaim_inventory::Host| cx.site.exchange_version(h) >= ExchangeVersion::E2016;
     cx.site
         .hosts
@@ -40,53 +40,6 @@ pub(super) fn get_server(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
         if let Some(object) = shown::server(cx, &name, &controller, cx.cmdlet.name) {
             cx.output(object);
         }
-    }
-    Ok(())
-}
-
-/// Over remoting only the bytes of a certificate can be read.
-pub(super) fn get_certificate(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
-    let server = call
-        .text("Server")
-        .unwrap_or_else(|| cx.caller.host.to_string());
-    let Some(name) = servers(cx, Some(&server), None).into_iter().next() else {
-        return Err(Failure::no_object(&server, &controller(cx, call)?));
-    };
-    let thumbprint = call
-        .text("Thumbprint")
-        .or_else(|| call.text("Identity").filter(|text| !text.is_empty()));
-    let thumbprint = thumbprint.map(|text| text.rsplit('\\').next().unwrap_or_default().to_owned());
-    let all = cx
-        .host_named(&name)
-        .map_or_else(Vec::new, |host| host.certificates.clone());
-    let found: Vec<_> = all
-        .iter()
-        .filter(|c| {
-            thumbprint
-                .as_deref()
-                .is_none_or(|t| c.thumbprint().eq_ignore_ascii_case(t))
-        })
-        .collect();
-    if let (Some(thumbprint), true) = (&thumbprint, found.is_empty()) {
-        let missing = Failure::new(
-            "[FailureCategory=Cmdlet-CertificateNotFoundException] 58E4A58D",
-            Category::InvalidOperation,
-            "System.InvalidOperationException",
-            format!("The certificate with thumbprint {thumbprint} was not found."),
-        );
-        cx.error(&missing.about(thumbprint.as_str()));
-    }
-    for certificate in found {
-        let object = Object::new()
-            .with_types([
-                "Microsoft.Exchange.Management.SystemConfigurationTasks.ExchangeCertificate",
-                "System.Security.Cryptography.X509Certificates.X509Certificate2",
-                "System.Security.Cryptography.X509Certificates.X509Certificate",
-                "System.Object",
-            ])
-            .with_string(format!("[Subject]\r\n  {}\r\n", certificate.subject))
-            .with("RawData", Value::Bytes(certificate.der.clone()));
-        cx.output(object);
     }
     Ok(())
 }

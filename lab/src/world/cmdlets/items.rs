@@ -108,6 +108,7 @@ fn certificates(cx: &Cx<'_>, store: &str) -> Option<Vec<(String, Object)>> {
         "my" => Some(all(&cx.host.certificates, "My")),
         "root" => Some(all(&cx.host.roots, "Root")),
         "ca" => Some(all(&cx.host.intermediates, "CA")),
+        "request" => Some(all(&cx.host.requests, "REQUEST")),
         "trustedpeople" => Some(Vec::new()),
         _ => None,
     }

@@ -7,6 +7,7 @@ mod cs_objects;
 mod cs_store;
 mod cs_trusted;
 mod event_log;
+mod exchange_certificates;
 mod exchange_defaults;
 mod exchange_objects;
 mod exchange_servers;
@@ -187,7 +188,9 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         | "Get-MailboxServer"
         | "Get-ClientAccessServer"
         | "Get-ClientAccessService" => each(cx, exchange_servers::get_server),
-        "Get-ExchangeCertificate" => each(cx, exchange_servers::get_certificate),
+        "Get-ExchangeCertificate" => each(cx, exchange_certificates::get),
+        "Import-ExchangeCertificate" => each(cx, exchange_certificates::import),
+        "New-ExchangeCertificate" => each(cx, exchange_certificates::new),
         "Get-ServerComponentState" => each(cx, exchange_servers::get_component_state),
         "Get-SettingOverride" => each(cx, exchange_servers::get_override),
         "Set-SettingOverride" => each(cx, exchange_servers::set_override),

@@ -308,7 +308,7 @@ fn an_overlay_that_names_what_is_not_there_is_refused() {
 #[test]
 fn records_hold_no_secrets() {
     let lab = Lab::new("");
-    let secret = Value::SecureString(owaim_proto::clixml::SecureString("canary".into()));
+    let secret = Value::from(owaim_proto::Secret::new("canary".into()));
     let credential = Object::new()
         .with_types(["System.Management.Automation.PSCredential", "System.Object"])
         .with("Password", secret.clone());

@@ -11,12 +11,24 @@ use super::error::{ClixmlError, ClixmlErrorKind as Kind, LimitKind};
 use super::limits::Limits;
 use super::object::{Base, Object, Part};
 use super::references::{Insert, ReferenceTable};
-use super::{Value, escape, primitive};
+use super::session_key::SessionKey;
+use super::{SecureString, Value, escape, primitive};
 
 /// Decodes one serialized value, the body of a PSRP message: one element, possibly after a
 /// byte order mark.
 pub fn decode(xml: &str, limits: &Limits) -> Result<Value, ClixmlError> {
+    decode_with(xml, limits, None)
+}
+
+/// [`decode`], with secrets decrypted by `key`. Without one they stay as they came:
+/// [`Value::SecureString`].
+pub fn decode_with<'i>(
+    xml: &'i str,
+    limits: &Limits,
+    key: Option<&'i SessionKey>,
+) -> Result<Value, ClixmlError> {
     let mut decoder = Decoder::new(xml, limits)?;
+    decoder.key = key;
     let Some(tag) = decoder.cursor.child(None)? else {
         return Err(decoder.missing("an element"));
     };
@@ -78,6 +90,8 @@ enum Slot {
 struct Decoder<'i> {
     cursor: Cursor<'i>,
     limits: Limits,
+    /// Decrypts secrets.
+    key: Option<&'i SessionKey>,
     objects: ReferenceTable<Slot>,
     type_names: ReferenceTable<TypeNames>,
     /// Objects that are open now.
@@ -94,6 +108,7 @@ impl<'i> Decoder<'i> {
         Ok(Self {
             cursor: Cursor::new(xml, limits)?,
             limits: limits.clone(),
+            key: None,
             objects: ReferenceTable::default(),
             type_names: ReferenceTable::default(),
             open: 0,
@@ -131,7 +146,15 @@ impl<'i> Decoder<'i> {
             "Ref" => self.reference(tag, attributes.ref_id, level)?,
             _ if attributes.ref_id.is_some() => return Err(tag.unknown_attribute("RefId")),
             "PR" => Value::Progress(Box::new(primitive::progress(&mut self.cursor, tag)?)),
-            _ => primitive::value(&mut self.cursor, tag)?,
+            _ => match (primitive::value(&mut self.cursor, tag)?, self.key) {
+                (Value::SecureString(SecureString(text)), Some(key)) => {
+                    let secret = key.decrypt(&text).ok_or_else(|| {
+                        tag.bad_text("text that the session key opens", "text that it does not")
+                    })?;
+                    Value::Secret(secret)
+                }
+                (value, _) => value,
+            },
         };
         Ok((attributes.name, value))
     }

@@ -13,6 +13,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::object::{Base, Object, Part};
+use super::session_key::{NoSessionKey, SessionKey};
 use super::{Value, escape, primitive};
 
 const NAMESPACE: &str = "http://schemas.microsoft.com/powershell/2004/04";
@@ -21,11 +22,24 @@ const VERSION: &str = "1.1.0.1";
 /// Serializes one value: the body of a PSRP message, without a byte order mark.
 ///
 /// A [`Value::Ancestor`] that leads out of `value` has nothing to refer to and is written as
-/// null.
+/// null, and so is a [`Value::Secret`]: see [`encode_with`].
 pub fn encode(value: &Value) -> String {
     let mut encoder = Encoder::default();
     encoder.value(value, None);
     encoder.finish()
+}
+
+/// [`encode`], with secrets encrypted by `key`. A value that holds one is not written without.
+pub fn encode_with(value: &Value, key: Option<&SessionKey>) -> Result<String, NoSessionKey> {
+    let mut encoder = Encoder {
+        key,
+        ..Encoder::default()
+    };
+    encoder.value(value, None);
+    if encoder.left_out {
+        return Err(NoSessionKey);
+    }
+    Ok(encoder.finish())
 }
 
 /// Serializes values into one `<Objs>` document, as `Export-Clixml` does.
@@ -50,6 +64,10 @@ struct Encoder<'v> {
     /// Ids of the objects that are open, outermost first.
     open: Vec<u64>,
     type_names: HashMap<&'v [String], u64>,
+    /// Encrypts secrets.
+    key: Option<&'v SessionKey>,
+    /// Whether a secret was met without a key.
+    left_out: bool,
 }
 
 impl Default for Encoder<'_> {
@@ -60,6 +78,8 @@ impl Default for Encoder<'_> {
             shared: HashMap::new(),
             open: Vec::new(),
             type_names: HashMap::new(),
+            key: None,
+            left_out: false,
         }
     }
 }
@@ -77,6 +97,14 @@ impl<'v> Encoder<'v> {
                 Some(id) => self.empty(with_id(tag("Ref", name), *id)),
                 None => self.empty(tag("Nil", name)),
             },
+            Value::Secret(secret) => {
+                if let Some(key) = self.key {
+                    self.text(tag("SS", name), key.encrypt(secret).into());
+                } else {
+                    self.left_out = true;
+                    self.empty(tag("Nil", name));
+                }
+            }
             Value::MemberSet(members) => self.members(tag("MS", name), members),
             Value::Progress(record) => self.within(tag("PR", name), |encoder| {
                 for (element, text) in primitive::progress_elements(record) {

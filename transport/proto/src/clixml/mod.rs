@@ -18,14 +18,16 @@ mod number;
 mod object;
 mod primitive;
 mod references;
+mod session_key;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use decode::{decode, decode_bytes, decode_document};
-pub use encode::{encode, encode_document};
+pub use decode::{decode, decode_bytes, decode_document, decode_with};
+pub use encode::{encode, encode_document, encode_with};
 pub use error::{ClixmlError, ClixmlErrorKind, LimitKind};
 pub use limits::Limits;
 pub use object::{Base, Object, Part};
+pub use session_key::{NoSessionKey, SessionKey};
 pub use value::{ProgressRecord, SecureString, Value};

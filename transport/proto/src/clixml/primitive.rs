@@ -77,6 +77,7 @@ pub(super) fn element(value: &Value) -> Option<(&'static str, Cow<'_, str>)> {
         Value::ScriptBlock(text) => ("SBK", escape::encode(text)),
         Value::SecureString(SecureString(text)) => ("SS", escape::encode(text)),
         Value::Null
+        | Value::Secret(_)
         | Value::Progress(_)
         | Value::Object(_)
         | Value::MemberSet(_)

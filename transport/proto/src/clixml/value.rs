@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Base, Object};
+use crate::Secret;
 
 /// One serialized value ([MS-PSRP] 2.2.5.1 for the primitive types).
 ///
@@ -59,8 +60,10 @@ pub enum Value {
     XmlDocument(String),
     /// `<SBK>`
     ScriptBlock(String),
-    /// `<SS>`: encrypted with the session key; opaque here
+    /// `<SS>` as received without a session key: opaque
     SecureString(SecureString),
+    /// `<SS>`: written only with a session key, see [`encode_with`](super::encode_with)
+    Secret(Secret),
     /// `<PR>`
     Progress(Box<ProgressRecord>),
     /// `<Obj>`; a second `<Ref>` to the same object shares the `Arc`
@@ -136,6 +139,7 @@ impl Value {
         Some(match self {
             Self::Null
             | Self::SecureString(_)
+            | Self::Secret(_)
             | Self::Progress(_)
             | Self::MemberSet(_)
             | Self::Ancestor(_)
@@ -230,6 +234,12 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::String(text)
+    }
+}
+
+impl From<Secret> for Value {
+    fn from(secret: Secret) -> Self {
+        Self::Secret(secret)
     }
 }
 

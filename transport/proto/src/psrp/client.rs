@@ -1,7 +1,8 @@
 //! [`ClientPool`]: the client's half of a runspace pool and its pipelines ([MS-PSRP] 3.1).
 //!
 //! Bytes of the shell's and the commands' streams go in, events come out; what is to be sent waits
-//! until it is taken. Pipelines cannot be created before the pool is open. Host calls that want
+//! until it is taken. Pipelines cannot be created before the pool is open, nor pipelines that hold
+//! a secret before a session key is agreed on ([`ClientPool::offer_key`]). Host calls that want
 //! an answer are refused here, so that a prompt can never hang a run.
 
 use std::collections::HashMap;
@@ -9,11 +10,12 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
-    CreatePipeline, Defragmenter, Destination, ErrorRecord, FragmentLimits, Fragmenter, HostCall,
-    HostInfo, HostResponse, InitRunspacePool, Message, MessageType, ObjectIds, Payload, Pipeline,
-    PipelineRunState, PipelineState, ProtocolVersion, PsrpError, Record, RunspacePoolState,
+    CreatePipeline, Defragmenter, Destination, ErrorRecord, ExchangeKey, FragmentLimits,
+    Fragmenter, HostCall, HostInfo, HostResponse, InitRunspacePool, Message, MessageType,
+    ObjectIds, Payload, Pipeline, PipelineRunState, PipelineState, ProtocolVersion, PsrpError,
+    Record, RunspacePoolState,
 };
-use crate::clixml::Value;
+use crate::clixml::{SessionKey, Value};
 
 /// Most pipelines that a pool may have at once; servers allow a few dozen operations.
 const MAX_PIPELINES: usize = 64;
@@ -25,6 +27,7 @@ pub struct ClientPool {
     state: PoolState,
     version: ProtocolVersion,
     private_data: Value,
+    key: Key,
     ids: ObjectIds,
     limits: FragmentLimits,
     outgoing: Fragmenter,
@@ -49,6 +52,10 @@ pub enum ClientEvent {
     AnswerWaits(Option<Uuid>),
     /// A pipeline has ended: nothing more comes from it.
     Finished(Uuid, PipelineState),
+    /// The server wants to agree on a session key: [`ClientPool::offer_key`].
+    KeyRequested,
+    /// A session key is agreed on: pipelines may hold secrets.
+    KeyAgreed,
     /// A message that this client has no use for.
     Ignored(MessageType),
 }
@@ -61,6 +68,32 @@ enum PoolState {
     Opened,
     Closed,
     Broken,
+}
+
+/// How far the exchange of keys is.
+#[derive(Debug)]
+enum Key {
+    None,
+    Offered(ExchangeKey),
+    Agreed(SessionKey),
+}
+
+impl Key {
+    /// The state of an exchange that has begun.
+    fn begun(&self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Offered(_) => Some("being agreed on"),
+            Self::Agreed(_) => Some("agreed on"),
+        }
+    }
+
+    fn session(&self) -> Option<&SessionKey> {
+        match self {
+            Self::Agreed(key) => Some(key),
+            Self::None | Self::Offered(_) => None,
+        }
+    }
 }
 
 impl PoolState {
@@ -91,6 +124,7 @@ impl ClientPool {
             state: PoolState::BeforeOpen,
             version: ProtocolVersion::V2_3,
             private_data: Value::Null,
+            key: Key::None,
             ids: ObjectIds::default(),
             limits,
             outgoing: Fragmenter::default(),
@@ -136,7 +170,34 @@ impl ClientPool {
         )
     }
 
-    /// Queues a pipeline under an id of the client's choice. The objects of its input stream are
+    /// Whether a session key is agreed on.
+    pub fn has_key(&self) -> bool {
+        self.key.session().is_some()
+    }
+
+    /// Whether a key was offered and the server has not answered yet.
+    pub fn awaits_key(&self) -> bool {
+        matches!(self.key, Key::Offered(_))
+    }
+
+    /// Queues the public half of `key` for the pool's stream. [`ClientEvent::KeyAgreed`] follows
+    /// once the server has answered.
+    pub fn offer_key(&mut self, key: ExchangeKey) -> Result<(), PsrpError> {
+        self.expect(PoolState::Opened, MessageType::PublicKey)?;
+        if let Some(state) = self.key.begun() {
+            return Err(PsrpError::State {
+                kind: MessageType::PublicKey,
+                subject: "the session key",
+                state,
+            });
+        }
+        self.queue(None, &Payload::PublicKey(key.public_text()))?;
+        self.key = Key::Offered(key);
+        Ok(())
+    }
+
+    /// Queues a pipeline under an id of the client's choice; [`PsrpError::NoSessionKey`] says that
+    /// it holds a secret and there is no key yet. The objects of its input stream are
     /// queued by [`input`](Self::input) and [`end_input`](Self::end_input).
     pub fn create_pipeline(&mut self, id: Uuid, pipeline: &Pipeline) -> Result<(), PsrpError> {
         self.expect(PoolState::Opened, MessageType::CreatePipeline)?;
@@ -150,7 +211,7 @@ impl ClientPool {
         }
         let create = CreatePipeline::new(pipeline.clone());
         let payload = Payload::CreatePipeline(Box::new(create));
-        payload.encode(self.version)?;
+        payload.encode(self.version, self.key.session())?;
         self.pipelines.insert(
             id,
             ClientPipeline {
@@ -240,7 +301,7 @@ impl ClientPool {
         ) {
             return Err(self.out_of_state(kind));
         }
-        let payload = Payload::decode(kind, &message.data)?;
+        let payload = Payload::decode(kind, &message.data, self.key.session())?;
         if message.pipeline.is_nil() {
             return self.accept_for_pool(payload, events);
         }
@@ -287,6 +348,26 @@ impl ClientPool {
                 }
                 _ => events.push(ClientEvent::Ignored(kind)),
             },
+            Payload::PublicKeyRequest => {
+                self.expect(PoolState::Opened, kind)?;
+                events.push(match self.key {
+                    Key::None => ClientEvent::KeyRequested,
+                    // The answer is under way.
+                    Key::Offered(_) | Key::Agreed(_) => ClientEvent::Ignored(kind),
+                });
+            }
+            Payload::EncryptedSessionKey(text) => {
+                self.expect(PoolState::Opened, kind)?;
+                let Key::Offered(own) = &self.key else {
+                    return Err(PsrpError::State {
+                        kind,
+                        subject: "the session key",
+                        state: self.key.begun().unwrap_or("not asked for"),
+                    });
+                };
+                self.key = Key::Agreed(own.open(&text)?);
+                events.push(ClientEvent::KeyAgreed);
+            }
             Payload::RunspacePoolHostCall(call) => {
                 if call.wants_answer() {
                     self.queue(None, &Payload::RunspacePoolHostResponse(refusal(&call)))?;
@@ -387,7 +468,7 @@ impl ClientPool {
             kind: payload.kind(),
             pool: self.id,
             pipeline: pipeline.unwrap_or_default(),
-            data: payload.encode(self.version)?,
+            data: payload.encode(self.version, self.key.session())?,
         };
         Ok(message.encode())
     }

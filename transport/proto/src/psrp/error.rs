@@ -109,6 +109,20 @@ pub enum PsrpError {
     /// A pipeline without any command, or a statement without one.
     #[error("a pipeline without a command")]
     EmptyPipeline,
+    /// A secret that cannot travel before both sides have agreed on a session key.
+    #[error("{kind} holds a secret, and no session key is agreed on")]
+    NoSessionKey {
+        /// The message that was not made.
+        kind: MessageType,
+    },
+    /// The exchange of keys cannot go on.
+    #[error("exchange of keys: {what}: {detail}")]
+    KeyExchange {
+        /// What failed.
+        what: &'static str,
+        /// Why.
+        detail: String,
+    },
     /// More pipelines at once than a pool may have.
     #[error("more than {limit} pipelines at once")]
     TooManyPipelines {

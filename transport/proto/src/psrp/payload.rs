@@ -4,7 +4,7 @@ use super::{
     CreatePipeline, ErrorRecord, HostCall, HostInfo, HostResponse, MessageType, ProtocolVersion,
     PsrpError, record,
 };
-use crate::clixml::{self, Object, ProgressRecord, Value};
+use crate::clixml::{self, Object, ProgressRecord, SessionKey, Value};
 
 /// The data of a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,12 @@ pub enum Payload {
     SessionCapability(ProtocolVersion),
     /// 2.2.2.2 INIT_RUNSPACEPOOL
     InitRunspacePool(InitRunspacePool),
+    /// 2.2.2.3 PUBLIC_KEY: its one property
+    PublicKey(String),
+    /// 2.2.2.4 ENCRYPTED_SESSION_KEY: its one property
+    EncryptedSessionKey(String),
+    /// 2.2.2.5 PUBLIC_KEY_REQUEST
+    PublicKeyRequest,
     /// 2.2.2.9 RUNSPACEPOOL_STATE
     RunspacePoolState(RunspacePoolState, Option<ErrorRecord>),
     /// 2.2.2.10 CREATE_PIPELINE
@@ -106,6 +112,9 @@ impl Payload {
         match self {
             Self::SessionCapability(_) => MessageType::SessionCapability,
             Self::InitRunspacePool(_) => MessageType::InitRunspacePool,
+            Self::PublicKey(_) => MessageType::PublicKey,
+            Self::EncryptedSessionKey(_) => MessageType::EncryptedSessionKey,
+            Self::PublicKeyRequest => MessageType::PublicKeyRequest,
             Self::RunspacePoolState(..) => MessageType::RunspacePoolState,
             Self::CreatePipeline(_) => MessageType::CreatePipeline,
             Self::RunspaceAvailability(..) => MessageType::RunspaceAvailability,
@@ -128,8 +137,13 @@ impl Payload {
         }
     }
 
-    /// The CLIXML text, for a peer that speaks `version`.
-    pub fn encode(&self, version: ProtocolVersion) -> Result<String, PsrpError> {
+    /// The CLIXML text, for a peer that speaks `version`; secrets are encrypted by `key`, and not
+    /// written without.
+    pub fn encode(
+        &self,
+        version: ProtocolVersion,
+        key: Option<&SessionKey>,
+    ) -> Result<String, PsrpError> {
         let with_error = |object: Object, error: &Option<ErrorRecord>| match error {
             Some(error) => object.with_note("ExceptionAsErrorRecord", error.to_value()),
             None => object,
@@ -141,6 +155,11 @@ impl Payload {
                 .with_note("SerializationVersion", Value::Version("1.1.0.1".into()))
                 .into(),
             Self::InitRunspacePool(init) => init.to_value(),
+            Self::PublicKey(text) => Object::new().with_note("PublicKey", text.as_str()).into(),
+            Self::EncryptedSessionKey(text) => Object::new()
+                .with_note("EncryptedSessionKey", text.as_str())
+                .into(),
+            Self::PublicKeyRequest => Value::String(String::new()),
             Self::RunspacePoolState(state, error) => with_error(
                 Object::new().with_note("RunspaceState", state.number()),
                 error,
@@ -174,13 +193,14 @@ impl Payload {
             Self::Progress(progress) => record::progress(progress),
             Self::Other(_, Some(value)) => value.clone(),
         };
-        Ok(clixml::encode(&value))
+        clixml::encode_with(&value, key).map_err(|_| PsrpError::NoSessionKey { kind: self.kind() })
     }
 
     /// What a message of type `kind` says that carries no data.
     fn without_data(kind: MessageType) -> Self {
         match kind {
             MessageType::EndOfPipelineInput => Self::EndOfPipelineInput,
+            MessageType::PublicKeyRequest => Self::PublicKeyRequest,
             // A null value may travel as no data at all.
             MessageType::PipelineInput => Self::PipelineInput(Value::Null),
             MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
@@ -188,12 +208,17 @@ impl Payload {
         }
     }
 
-    /// Reads the data of a message of type `kind`.
-    pub fn decode(kind: MessageType, data: &str) -> Result<Self, PsrpError> {
+    /// Reads the data of a message of type `kind`; secrets are decrypted by `key`, and stay
+    /// as they are without.
+    pub fn decode(
+        kind: MessageType,
+        data: &str,
+        key: Option<&SessionKey>,
+    ) -> Result<Self, PsrpError> {
         if data.trim().is_empty() {
             return Ok(Self::without_data(kind));
         }
-        let decoded = clixml::decode(data, &clixml::Limits::default());
+        let decoded = clixml::decode_with(data, &clixml::Limits::default(), key);
         let value = decoded.map_err(|source| PsrpError::Clixml { kind, source })?;
         let error = || {
             value
@@ -201,15 +226,29 @@ impl Payload {
                 .filter(|e| **e != Value::Null)
                 .map(ErrorRecord::from_value)
         };
+        let no_state = |property| PsrpError::Property {
+            kind,
+            property,
+            expected: "a state",
+        };
         let state = |property| {
             let number = value.get(property).and_then(Value::as_i64);
-            number.ok_or(PsrpError::Property {
+            number.ok_or(no_state(property))
+        };
+        let text = |property| {
+            let text = value.get(property).and_then(Value::text);
+            text.ok_or(PsrpError::Property {
                 kind,
                 property,
-                expected: "a state",
+                expected: "a text",
             })
         };
         Ok(match kind {
+            MessageType::PublicKey => Self::PublicKey(text("PublicKey")?),
+            MessageType::EncryptedSessionKey => {
+                Self::EncryptedSessionKey(text("EncryptedSessionKey")?)
+            }
+            MessageType::PublicKeyRequest => Self::PublicKeyRequest,
             MessageType::SessionCapability => {
                 let property = "protocolversion";
                 let version = value.get(property).and_then(Value::text);
@@ -226,14 +265,7 @@ impl Payload {
             MessageType::RunspacePoolState => {
                 let property = "RunspaceState";
                 let state = RunspacePoolState::from_number(state(property)?);
-                Self::RunspacePoolState(
-                    state.ok_or(PsrpError::Property {
-                        kind,
-                        property,
-                        expected: "a state",
-                    })?,
-                    error(),
-                )
+                Self::RunspacePoolState(state.ok_or(no_state(property))?, error())
             }
             MessageType::CreatePipeline => {
                 Self::CreatePipeline(Box::new(CreatePipeline::from_value(&value)?))
@@ -270,14 +302,7 @@ impl Payload {
             MessageType::PipelineState => {
                 let property = "PipelineState";
                 let state = PipelineRunState::from_number(state(property)?);
-                Self::PipelineState(
-                    state.ok_or(PsrpError::Property {
-                        kind,
-                        property,
-                        expected: "a state",
-                    })?,
-                    error(),
-                )
+                Self::PipelineState(state.ok_or(no_state(property))?, error())
             }
             MessageType::DebugRecord => Self::Debug(record::informational_message(&value)),
             MessageType::VerboseRecord => Self::Verbose(record::informational_message(&value)),

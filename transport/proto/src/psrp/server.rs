@@ -11,8 +11,9 @@ use super::{
     CreatePipeline, Defragmenter, Destination, ErrorRecord, FragmentLimits, Fragmenter, HostCall,
     HostInfo, HostResponse, InitRunspacePool, Message, MessageType, ObjectIds, Payload,
     PipelineRunState, PipelineState, ProtocolVersion, PsrpError, Record, RunspacePoolState,
+    key_exchange,
 };
-use crate::clixml::Value;
+use crate::clixml::{SessionKey, Value};
 
 /// Most pipelines that a pool may have at once.
 const MAX_PIPELINES: usize = 64;
@@ -26,6 +27,8 @@ pub struct ServerPool {
     version: ProtocolVersion,
     private_data: Value,
     host: HostInfo,
+    /// Made when a client first asks for one.
+    key: Option<SessionKey>,
     ids: ObjectIds,
     limits: FragmentLimits,
     outgoing: Fragmenter,
@@ -107,6 +110,7 @@ impl ServerPool {
             version,
             private_data,
             host: HostInfo::NONE,
+            key: None,
             ids: ObjectIds::default(),
             limits,
             outgoing: Fragmenter::default(),
@@ -135,6 +139,19 @@ impl ServerPool {
             None,
             &Payload::RunspacePoolState(RunspacePoolState::Opened, None),
         )
+    }
+
+    /// Whether a session key is agreed on: records may hold secrets.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Asks the client for an exchange of keys, in an open pool.
+    pub fn request_key(&mut self) -> Result<(), PsrpError> {
+        if self.state != PoolState::Opened {
+            return Err(self.out_of_state(MessageType::PublicKeyRequest));
+        }
+        self.queue(None, &Payload::PublicKeyRequest)
     }
 
     /// Tells the client that the pool is closed.
@@ -220,7 +237,7 @@ impl ServerPool {
                 found: message.pool,
             });
         }
-        let payload = Payload::decode(kind, &message.data)?;
+        let payload = Payload::decode(kind, &message.data, self.key.as_ref())?;
         if message.pipeline.is_nil() {
             return self.accept_for_pool(payload);
         }
@@ -262,6 +279,12 @@ impl ServerPool {
                 Ok(ServerEvent::OpenRequested(init))
             }
             _ if self.state != PoolState::Opened => Err(self.out_of_state(kind)),
+            Payload::PublicKey(public) => {
+                let key = self.key.get_or_insert_with(SessionKey::generate);
+                let sealed = key_exchange::seal(key, &public)?;
+                self.queue(None, &Payload::EncryptedSessionKey(sealed))?;
+                Ok(ServerEvent::Handled(kind))
+            }
             Payload::RunspacePoolHostResponse(response) => {
                 Ok(ServerEvent::HostResponse(None, response))
             }
@@ -461,7 +484,7 @@ impl ServerPool {
             kind,
             pool,
             pipeline: pipeline.unwrap_or_default(),
-            data: payload.encode(self.version)?,
+            data: payload.encode(self.version, self.key.as_ref())?,
         };
         let fragmenter = match pipeline {
             None => &mut self.outgoing,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod secrets;
+
 use uuid::Uuid;
 
 use super::*;
@@ -263,7 +265,7 @@ fn input_follows_the_pipeline() {
 
 #[test]
 fn no_data_is_the_null_value_where_any_value_may_stand() {
-    let decode = |kind| Payload::decode(kind, "").unwrap();
+    let decode = |kind| Payload::decode(kind, "", None).unwrap();
     assert_eq!(
         [
             decode(MessageType::PipelineOutput),
@@ -273,7 +275,7 @@ fn no_data_is_the_null_value_where_any_value_may_stand() {
         [
             Payload::PipelineOutput(Value::Null),
             Payload::PipelineInput(Value::Null),
-            Payload::Other(MessageType::PublicKeyRequest, None),
+            Payload::PublicKeyRequest,
         ]
     );
 }

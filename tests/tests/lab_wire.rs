@@ -100,6 +100,9 @@ async fn every_host_has_its_endpoints() {
     assert_eq!(
         found,
         [
+            ("atl-cs-001", "windows", "Microsoft.PowerShell"),
+            ("atl-cs-001", "lync", "Microsoft.PowerShell"),
+            ("atl-cs-001", "lync-local", "owaim"),
             ("atl-cas-001", "windows", "Microsoft.PowerShell"),
             ("atl-cas-001", "exchange", "Microsoft.Exchange"),
             ("atl-cas-002", "windows", "Microsoft.PowerShell"),

@@ -55,7 +55,10 @@ fn a_file_is_imported_with_its_chain_at_the_server_named() {
             Some(true)
         );
         // The root is nobody's to trust because it lay in a file.
-        assert_eq!(subjects(&lab, "CA"), ["CN=Fabrikam test issuing"]);
+        assert_eq!(
+            subjects(&lab, "CA"),
+            ["CN=fabrikam.test lab CA 1", "CN=Fabrikam test issuing"]
+        );
         assert!(!subjects(&lab, "Root").contains(&"CN=Fabrikam test root".to_owned()));
 
         let again = lab.exchange(import(file, PASSWORD));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
+use owaim_platform::Interrupts;
 
 use super::error::CommandError;
 use super::reach::Reach;
@@ -134,14 +135,10 @@ pub(super) fn apply(
 
 /// A file for a plan, for its owner only: a plan shows how a site is built.
 fn create(path: &Path) -> Result<File, CommandError> {
-    run_dir::private_file()
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .map_err(|source| CommandError::Read {
-            path: path.to_owned(),
-            source,
-        })
+    owaim_platform::open_private_file(path, true).map_err(|source| CommandError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn prepared(args: &RunArgs) -> Result<Site, CommandError> {
@@ -155,6 +152,8 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
     let hosts: std::collections::BTreeSet<&HostName> =
         plan.nodes().map(|(_, node)| &node.target.host).collect();
     let (name, steps, hosts) = (&site.name, plan.len(), hosts.len());
+    // Before the question: an answer by Ctrl-C may come as soon as it is seen.
+    let mut interrupts = Interrupts::listen()?;
     write!(
         std::io::stderr(),
         "Apply to site {name} ({steps} steps on {hosts} hosts)? [y/N] "
@@ -169,8 +168,7 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
     });
     let line = tokio::select! {
         line = answer => line.unwrap_or_else(|_| Ok(String::new()))?,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
+        () = interrupts.next() => {
             writeln!(std::io::stderr(), "\nnothing was changed")?;
             return Ok(None);
         }
@@ -223,7 +221,8 @@ async fn execute(
         bus.clone(),
     );
     let stop = Stop::default();
-    let listening = tokio::spawn(listen_for_ctrl_c(stop.clone(), bus.clone()));
+    let interrupts = Interrupts::listen().map_err(CommandError::Record)?;
+    let listening = tokio::spawn(pass_on(interrupts, stop.clone(), bus.clone()));
     let run = Run::new(
         site.clone(),
         plan,
@@ -284,8 +283,9 @@ fn bus(
 }
 
 /// Once: finish what is changing, start nothing new. Twice: stop.
-async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
-    while tokio::signal::ctrl_c().await.is_ok() {
+async fn pass_on(mut interrupts: Interrupts, stop: Stop, bus: Bus) {
+    loop {
+        interrupts.next().await;
         // Recorded first: the engine may end the record as soon as it knows. The wish is carried
         // out even where it cannot be recorded.
         let now = stop.level() > Level::Run;

@@ -128,10 +128,14 @@ fn host() -> Value {
 
 fn credentials() -> Value {
     let credential = || {
-        section(
-            "A user name and where its password is",
-            &["username", "password"],
+        let mut credential = section(
+            "A user name and where its password is, or the current logon",
+            &[],
             json!({
+                "logon": {
+                    "description": "Whoever has logged on to the Windows that owaim runs on",
+                    "const": true,
+                },
                 "username": text(r"DOMAIN\user, user@domain or user", "^.+$"),
                 "password": {
                     "description": "Where the password is taken from; never the password",
@@ -142,7 +146,12 @@ fn credentials() -> Value {
                     ],
                 },
             }),
-        )
+        );
+        credential["oneOf"] = json!([
+            { "required": ["username", "password"] },
+            { "required": ["logon"] },
+        ]);
+        credential
     };
     section(
         "References to credentials; the most specific one wins: host, then endpoint kind, then default",

@@ -77,7 +77,7 @@ pub(super) fn site() -> Site {
         policies: PolicyScope::Named(vec!["Default".into(), "Executives".into()]),
         sample_users: vec!["kenmyer@litwareinc.com".into()],
         credentials: CredentialRules {
-            default: Credential {
+            default: Credential::Account {
                 username: "LITWARE\\admin".into(),
                 password: SecretSource::Prompt,
             },

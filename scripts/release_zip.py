@@ -108,7 +108,7 @@ def main():
         "owaim.exe": exe.read_bytes(),
         "licences/third-party.txt": third_party(packages, rust).encode(),
     }
-    for path in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]:
+    for path in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]:
         files[path] = (ROOT / path).read_bytes()
     for folder, pattern in [("docs", "*.md"), ("examples", "*.toml")]:
         for path in sorted((ROOT / folder).glob(pattern)):

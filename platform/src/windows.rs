@@ -46,7 +46,8 @@ fn access_list(user: &str, inheritance: Inheritance) -> String {
 
 /// Replaces the access list of what `handle` is.
 fn restrict(handle: &mut File, inheritance: Inheritance) -> io::Result<()> {
-    let user = ConvertSidToStringSid(&*current_process_sid()?)?;
+    let user = current_process_sid()?;
+    let user = ConvertSidToStringSid(&user)?;
     let list = access_list(&user.to_string_lossy(), inheritance);
     let descriptor: LocalBox<SecurityDescriptor> = list.parse()?;
     SetSecurityInfo(
@@ -164,7 +165,7 @@ mod tests {
     /// What the system makes of the lists. What it makes of a file by them, only Windows shows.
     #[test]
     fn a_list_is_for_the_user_the_system_and_its_administrators() {
-        let user = ConvertSidToStringSid(&*current_process_sid().unwrap()).unwrap();
+        let user = ConvertSidToStringSid(&current_process_sid().unwrap()).unwrap();
         let user = user.to_string_lossy();
         assert!(user.starts_with("S-1-"), "{user}");
         for (inheritance, flags) in [(Inheritance::None, ""), (Inheritance::Contents, "OICI")] {

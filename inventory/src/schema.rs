@@ -161,14 +161,23 @@ fn password() -> Value {
 
 fn credentials() -> Value {
     let credential = || {
-        section(
-            "A user name and where its password is",
-            &["username", "password"],
+        let mut credential = section(
+            "A user name and where its password is, or the current logon",
+            &[],
             json!({
+                "logon": {
+                    "description": "Whoever has logged on to the Windows that owaim runs on",
+                    "const": true,
+                },
                 "username": text(r"DOMAIN\user, user@domain or user", "^.+$"),
                 "password": password(),
             }),
-        )
+        );
+        credential["oneOf"] = json!([
+            { "required": ["username", "password"] },
+            { "required": ["logon"] },
+        ]);
+        credential
     };
     section(
         "References to credentials; the most specific one wins: host, then endpoint kind, then default",

@@ -328,13 +328,18 @@ impl CredentialRules {
     }
 }
 
-/// A user name and where its password is.
+/// As whom an endpoint is used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Credential {
-    /// `DOMAIN\user` or `user@domain`.
-    pub username: String,
-    /// Where the password is taken from.
-    pub password: SecretSource,
+pub enum Credential {
+    /// A user name and where its password is.
+    Account {
+        /// `DOMAIN\user` or `user@domain`.
+        username: String,
+        /// Where the password is taken from.
+        password: SecretSource,
+    },
+    /// Whoever has logged on to the machine that this runs on.
+    Logon,
 }
 
 /// A reference to a secret; never the secret.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use owaim_inventory::{
-    Diagnostics, EndpointKind, ExchangeVersion, HostName, Look, PHASES, PolicyScope, Role,
-    STEP_IDS, SecretSource, Site, parse, parse_with,
+    Credential, Diagnostics, EndpointKind, ExchangeVersion, HostName, Look, PHASES, PolicyScope,
+    Role, STEP_IDS, SecretSource, Site, parse, parse_with,
 };
 use proptest::prelude::*;
 
@@ -173,10 +173,12 @@ fn the_example_means_the_original_procedure() {
     assert!(
         matches!(&site.policies, PolicyScope::Named(names) if names == &["Default", "Executives"])
     );
-    assert_eq!(site.credentials.default.username, r"LITWAREINC\owaim");
     assert_eq!(
-        site.credentials.default.password.to_string(),
-        "environment variable OWAIM_PASSWORD"
+        site.credentials.default,
+        Credential::Account {
+            username: r"LITWAREINC\owaim".into(),
+            password: SecretSource::Env("OWAIM_PASSWORD".into()),
+        }
     );
     assert_eq!(site.retry.for_step("backend.recycle").attempts, 2);
     assert_eq!(
@@ -231,7 +233,13 @@ fn overrides_are_set_before_anything_is_checked() {
     assert_eq!(site.lync.trusted_application.port, 5299);
     assert_eq!(site.exchange.version, ExchangeVersion::Se);
     assert!(matches!(site.policies, PolicyScope::All));
-    assert_eq!(site.credentials.default.password, SecretSource::Prompt);
+    assert!(matches!(
+        &site.credentials.default,
+        Credential::Account {
+            password: SecretSource::Prompt,
+            ..
+        }
+    ));
     assert_eq!(
         site.retry.for_step("verify.event-112").deadline,
         Duration::from_hours(1)
@@ -383,11 +391,18 @@ fn endpoints_and_credentials_of_a_host_win() {
             "credentials.hosts.\"atl-mbx-001.litwareinc.com\"",
             "{ username = 'mbx', password = { prompt = true } }",
         ),
+        (
+            "credentials.hosts.\"atl-mbx-003.litwareinc.com\"",
+            "{ logon = true }",
+        ),
     ])
     .unwrap();
     let host = |name: &str| HostName::new(name).unwrap();
     let rules = &site.credentials;
-    let user = |name: &str, kind| rules.for_endpoint(&host(name), kind).username.clone();
+    let user = |name: &str, kind| match rules.for_endpoint(&host(name), kind) {
+        Credential::Account { username, .. } => username.clone(),
+        Credential::Logon => "the current logon".into(),
+    };
     assert_eq!(
         user("atl-mbx-001.litwareinc.com", EndpointKind::Exchange),
         "mbx"
@@ -399,6 +414,10 @@ fn endpoints_and_credentials_of_a_host_win() {
     assert_eq!(
         user("atl-mbx-002.litwareinc.com", EndpointKind::Windows),
         r"LITWAREINC\owaim"
+    );
+    assert_eq!(
+        user("atl-mbx-003.litwareinc.com", EndpointKind::Windows),
+        "the current logon"
     );
     let rule = &site
         .host(&host("atl-mbx-001.litwareinc.com"))

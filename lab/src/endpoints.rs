@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use owaim_inventory::{EndpointKind, HostName};
@@ -119,25 +119,7 @@ impl EndpointsFile {
         let write = || -> io::Result<()> {
             let mut text = serde_json::to_vec_pretty(self)?;
             text.push(b'\n');
-            let mut fresh = path.as_os_str().to_owned();
-            fresh.push(".new");
-            let fresh = PathBuf::from(fresh);
-            // One left behind may be somebody else's to read: it is never written into.
-            match fs::remove_file(&fresh) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt as _;
-                options.mode(0o600);
-            }
-            let mut file = options.open(&fresh)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&fresh, path)
+            owaim_platform::replace_private_file(path, &text)
         };
         write().map_err(|source| EndpointsError::Io {
             action: "write",

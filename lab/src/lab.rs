@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hyper::Uri;
-use owaim_inventory::{EndpointKind, EndpointRule, ExchangeVersion, Host, HostName, Role, Site};
+use owaim_inventory::{
+    Credential, EndpointKind, EndpointRule, ExchangeVersion, Host, HostName, Role, Site,
+};
 use tokio::net::TcpSocket;
 use tokio::task::{self, JoinSet};
 use uuid::Uuid;
@@ -21,6 +23,10 @@ use crate::world::{World, WorldError};
 
 /// Connections that wait to be accepted at one endpoint.
 const BACKLOG: u32 = 128;
+
+/// As whom an endpoint knows the one that would show it the current logon. The lab is no domain: it
+/// takes this name with a password.
+const LOGON: &str = "LAB\\owaim";
 
 /// How a lab starts.
 #[derive(Debug)]
@@ -227,11 +233,10 @@ fn bind(
     let mut entries = Vec::new();
     let mut bound = Vec::new();
     for (number, (host, kind)) in places(site).enumerate() {
-        let username = site
-            .credentials
-            .for_endpoint(&host.name, kind)
-            .username
-            .clone();
+        let username = match site.credentials.for_endpoint(&host.name, kind) {
+            Credential::Account { username, .. } => username.clone(),
+            Credential::Logon => LOGON.into(),
+        };
         let password = Password::new(add(accounts, &username, &made_up)?);
         let address = nth_port(listen, number);
         let failed = |source| LabError::Listen {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -168,18 +168,12 @@ impl State {
     /// Writes the state into `folder`.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), StateError> {
         let path = file_in(folder);
-        let fresh = folder.join("state.json.new");
         let bytes = serde_json::to_vec(self).map_err(|error| StateError::Format {
             path: path.clone(),
             detail: error.to_string(),
         })?;
-        let write = || {
-            let mut file = private(&fresh)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)
-        };
-        write().map_err(|source| StateError::Io {
+        // It holds private keys: nobody else reads it.
+        owaim_platform::replace_private_file(&path, &bytes).map_err(|source| StateError::Io {
             action: "write",
             path,
             source,
@@ -189,18 +183,6 @@ impl State {
 
 fn file_in(folder: &Path) -> PathBuf {
     folder.join("state.json")
-}
-
-/// The file holds private keys: nobody else reads it.
-fn private(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
 }
 
 /// Bytes as base64 text in the saved file.

@@ -17,12 +17,20 @@ pub struct EndpointBook {
 
 /// A credential that the site file refers to cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("the password of {of} cannot be read: {detail}")]
-pub struct SecretError {
-    /// Account or file.
-    pub of: String,
-    /// What was tried and what came back.
-    pub detail: String,
+pub enum SecretError {
+    /// Its password cannot be read.
+    #[error("the password of {of} cannot be read: {detail}")]
+    Unreadable {
+        /// Account or file.
+        of: String,
+        /// What was tried and what came back.
+        detail: String,
+    },
+    /// There is no logon that servers could be shown.
+    #[error(
+        "the site file says logon = true, but the current logon can be used on Windows only: give username and password, or run this there"
+    )]
+    NoLogon,
 }
 
 /// The endpoints that `host` offers, by its roles and by what the site file says of it.
@@ -44,18 +52,18 @@ fn kinds<'a>(site: &Site, host: &'a Host) -> impl Iterator<Item = EndpointKind> 
 impl EndpointBook {
     /// The endpoints that the site file names; every password it refers to is read now, once.
     pub fn from_site(site: &Site) -> Result<Self, SecretError> {
-        let mut passwords: Vec<(Credential, Secret)> = Vec::new();
+        let mut known: Vec<(&Credential, Authentication)> = Vec::new();
         let mut endpoints = BTreeMap::new();
         for host in &site.hosts {
             for kind in kinds(site, host) {
                 let credential = site.credentials.for_endpoint(&host.name, kind);
-                let known = passwords.iter().find(|(known, _)| known == credential);
-                let password = if let Some((_, secret)) = known {
-                    secret.clone()
+                let before = known.iter().find(|(known, _)| *known == credential);
+                let authentication = if let Some((_, authentication)) = before {
+                    authentication.clone()
                 } else {
-                    let secret = read_secret(&credential.username, &credential.password)?;
-                    passwords.push((credential.clone(), secret.clone()));
-                    secret
+                    let authentication = authentication(credential)?;
+                    known.push((credential, authentication.clone()));
+                    authentication
                 };
                 let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
                 endpoints.insert(
@@ -69,11 +77,7 @@ impl EndpointBook {
                         configuration: rule
                             .configuration
                             .unwrap_or_else(|| kind.default_configuration().into()),
-                        authentication: Authentication::Ntlm,
-                        credential: owaim_transport::Credential {
-                            username: credential.username.clone(),
-                            password,
-                        },
+                        authentication,
                     },
                 );
             }
@@ -94,11 +98,10 @@ impl EndpointBook {
                     host: entry.host.to_string(),
                     url: entry.url.clone(),
                     configuration: entry.configuration.clone(),
-                    authentication: Authentication::Ntlm,
-                    credential: owaim_transport::Credential {
+                    authentication: Authentication::Ntlm(owaim_transport::Credential {
                         username: entry.username.clone(),
                         password: Secret::new(entry.password.expose().into()),
-                    },
+                    }),
                 };
                 (
                     Place {
@@ -138,17 +141,31 @@ impl EndpointBook {
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = Vec::new();
         for endpoint in self.endpoints.values() {
-            if !secrets.contains(&endpoint.credential.password) {
-                secrets.push(endpoint.credential.password.clone());
-            }
+            let secret = endpoint.authentication.secret();
+            secrets.extend(secret.filter(|secret| !secrets.contains(secret)).cloned());
         }
         secrets
     }
 }
 
+/// What `credential` refers to, with its secret.
+fn authentication(credential: &Credential) -> Result<Authentication, SecretError> {
+    match credential {
+        Credential::Account { username, password } => {
+            let password = read_secret(username, password)?;
+            Ok(Authentication::Ntlm(owaim_transport::Credential {
+                username: username.clone(),
+                password,
+            }))
+        }
+        Credential::Logon if owaim_transport::CURRENT_LOGON => Ok(Authentication::CurrentLogon),
+        Credential::Logon => Err(SecretError::NoLogon),
+    }
+}
+
 /// Reads the password of `of` that `source` refers to.
 pub(crate) fn read_secret(of: &str, source: &SecretSource) -> Result<Secret, SecretError> {
-    let fail = |detail: String| SecretError {
+    let fail = |detail: String| SecretError::Unreadable {
         of: of.into(),
         detail,
     };

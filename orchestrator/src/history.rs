@@ -370,7 +370,8 @@ mod tests {
         write_runs(&mut out, &runs(root.path(), None).unwrap(), &TimeZone::UTC).unwrap();
         let text = String::from_utf8(out)
             .unwrap()
-            .replace(&root.path().display().to_string(), "/state");
+            .replace(&root.path().display().to_string(), "/state")
+            .replace(std::path::MAIN_SEPARATOR, "/");
         insta::assert_snapshot!(text);
         let mut out = Vec::new();
         write_runs_json(&mut out, &runs(root.path(), None).unwrap()).unwrap();

@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 use crate::bus::Consumer;
 use crate::event::{Event, EventKind};
 use crate::outcome::Outcome;
-use crate::run_dir;
 
 /// Longest line that is read. A record that came back may be long; a file that is no journal
 /// must not fill the memory.
@@ -97,9 +96,9 @@ pub struct Journal {
 impl Journal {
     /// A new journal at `path`, which must not exist.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = run_dir::create_private_file(path)?;
+        let file = owaim_platform::create_private_file(path)?;
         if let Some(folder) = path.parent() {
-            run_dir::sync_folder(folder);
+            owaim_platform::sync_folder(folder);
         }
         Ok(Self {
             file,

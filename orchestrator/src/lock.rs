@@ -74,11 +74,7 @@ impl SiteLock {
             let path = path.to_owned();
             move |source| LockError::Io { path, source }
         };
-        let file = run_dir::private_file()
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed(&path))?;
+        let file = owaim_platform::open_private_file(&path, false).map_err(failed(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -99,10 +95,7 @@ impl SiteLock {
         };
         let text =
             serde_json::to_vec(&holder).map_err(|error| failed(&holder_path)(error.into()))?;
-        run_dir::private_file()
-            .create(true)
-            .truncate(true)
-            .open(&holder_path)
+        owaim_platform::open_private_file(&holder_path, true)
             .and_then(|mut file| file.write_all(&text))
             .map_err(failed(&holder_path))?;
         Ok(Self {

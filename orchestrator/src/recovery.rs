@@ -4,8 +4,7 @@
 //! tells what was or may have been changed. A run that changes nothing leaves no such file.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use owaim_steps::Difference;
@@ -13,7 +12,7 @@ use owaim_steps::Difference;
 use crate::bus::Consumer;
 use crate::event::{Event, EventKind};
 use crate::report::{ChangeEnd, ChangeView, NodeView, RunView, one_line, value};
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::RunDir;
 
 /// Keeps `recovery.md` of one run.
 pub struct Recovery {
@@ -31,19 +30,7 @@ impl Recovery {
     }
 
     fn write(&self) -> io::Result<()> {
-        let new = self.path.with_extension("md.new");
-        let mut file = run_dir::private_file()
-            .create(true)
-            .truncate(true)
-            .open(&new)?;
-        file.write_all(render(&self.view).as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&new, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            run_dir::sync_folder(folder);
-        }
-        Ok(())
+        owaim_platform::replace_private_file(&self.path, render(&self.view).as_bytes())
     }
 }
 
@@ -196,7 +183,10 @@ mod tests {
             view.note(&event);
             assert_eq!(dir.recovery().exists(), view.has_changes(), "{event:?}");
         }
-        assert_eq!(fs::read_to_string(dir.recovery()).unwrap(), render(&view));
+        assert_eq!(
+            std::fs::read_to_string(dir.recovery()).unwrap(),
+            render(&view)
+        );
         assert!(!dir.path().join("recovery.md.new").exists());
     }
 

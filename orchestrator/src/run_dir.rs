@@ -4,12 +4,13 @@
 //! by the consumers of events; this module makes the folder, names its files and keeps copies of
 //! what a change replaces. It does not know what is in the files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use jiff::Timestamp;
+use owaim_platform::{create_private_file, create_private_folder, sync_folder};
 
 use crate::event::Mode;
 
@@ -21,7 +22,7 @@ const PROGRAM: &str = "owaim";
 pub enum RunDirError {
     /// No place to keep state.
     #[error(
-        "the user's state directory cannot be found: set XDG_STATE_HOME or name one with --run-dir"
+        "the user's state directory cannot be found: set XDG_STATE_HOME (LOCALAPPDATA on Windows) or name one with --run-dir"
     )]
     NoHome,
     /// A name that would leave its folder, or that a file system refuses.
@@ -283,51 +284,11 @@ fn folder_names(folder: &Path) -> Result<Vec<String>, RunDirError> {
 
 /// Makes `folder` and what is missing above it; what this makes is private.
 pub(crate) fn create_private_folders(folder: &Path) -> Result<(), RunDirError> {
-    folder_builder(true)
-        .create(folder)
-        .map_err(|source| RunDirError::Io {
-            action: "create",
-            path: folder.into(),
-            source,
-        })
-}
-
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    folder_builder(false).create(folder)
-}
-
-fn folder_builder(recursive: bool) -> fs::DirBuilder {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(recursive);
-    // Elsewhere the user's profile is private by its inherited access list.
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// A new file that only the user may read.
-pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
-    private_file().create_new(true).open(path)
-}
-
-/// Options for a writable file that, if it is made, only the user may read.
-pub(crate) fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Puts the names in `folder` on disk where the system lets one; a file system without that
-/// keeps names by its own journal.
-pub(crate) fn sync_folder(folder: &Path) {
-    #[cfg(unix)]
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    #[cfg(not(unix))]
-    let _ = folder;
+    owaim_platform::create_private_folders(folder).map_err(|source| RunDirError::Io {
+        action: "create",
+        path: folder.into(),
+        source,
+    })
 }
 
 #[cfg(test)]

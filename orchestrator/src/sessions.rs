@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{Place, Problem};
-use owaim_transport::{Connect, Credential, Endpoint, Secret, Session, TransportError};
+use owaim_transport::{
+    Authentication, Connect, Credential, Endpoint, Secret, Session, TransportError,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
 
@@ -29,17 +31,23 @@ pub struct Sessions {
 /// An account as servers know it: a name without a domain is another account on every host, and
 /// another password is another guess.
 #[derive(PartialEq, Eq, Hash)]
-struct AccountKey {
-    username: String,
-    password: Secret,
-    host: Option<String>,
+enum AccountKey {
+    Named {
+        username: String,
+        password: Secret,
+        host: Option<String>,
+    },
+    CurrentLogon,
 }
 
 impl AccountKey {
     fn of(endpoint: &Endpoint) -> Self {
-        let Credential { username, password } = &endpoint.credential;
+        let Authentication::Ntlm(Credential { username, password }) = &endpoint.authentication
+        else {
+            return Self::CurrentLogon;
+        };
         let local = !username.contains(['\\', '@']);
-        Self {
+        Self::Named {
             username: username.to_lowercase(),
             password: password.clone(),
             host: local.then(|| endpoint.host.to_lowercase()),
@@ -171,7 +179,7 @@ impl Sessions {
         place: &Place,
         endpoint: &Endpoint,
     ) -> Result<Box<dyn Session>, SessionError> {
-        let username = &endpoint.credential.username;
+        let username = endpoint.authentication.account();
         let account = Arc::clone(
             self.accounts
                 .lock()
@@ -188,7 +196,7 @@ impl Sessions {
             }
         }
         if let Standing::Refused(refused_at) = account.standing() {
-            let (url, username) = (endpoint.url.clone(), username.clone());
+            let (url, username) = (endpoint.url.clone(), username.to_owned());
             return Err(SessionError::AccountRefused {
                 url,
                 username,
@@ -209,7 +217,7 @@ impl Sessions {
             host: place.host.clone(),
             endpoint: place.kind,
             url: endpoint.url.clone(),
-            username: username.clone(),
+            username: username.to_owned(),
         });
         Ok(session)
     }

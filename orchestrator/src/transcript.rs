@@ -18,7 +18,7 @@ use crate::event::{AssessedState, Event, EventKind, NodeId, PipelineRef, Planned
 use crate::outcome::Outcome;
 use crate::render;
 use crate::report::{self, RunView, duration, indented, one_line, printable, text, value};
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::RunDir;
 
 /// Writes the transcript of one run.
 pub struct Transcript {
@@ -31,7 +31,7 @@ pub struct Transcript {
 impl Transcript {
     /// A new transcript in `run_dir`, with local times of `zone`.
     pub fn create(run_dir: &RunDir, zone: TimeZone) -> io::Result<Self> {
-        let file = run_dir::create_private_file(&run_dir.transcript())?;
+        let file = owaim_platform::create_private_file(&run_dir.transcript())?;
         Ok(Self {
             file,
             view: RunView::default(),
@@ -472,7 +472,8 @@ mod tests {
             Path::new("/state/run"),
         )
         .unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+        let shown = String::from_utf8(out).unwrap();
+        insta::assert_snapshot!(shown.replace(r"/state/run\", "/state/run/"));
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Connect for Door {
             return Err(TransportError::RefusedLogon {
                 action: "open session",
                 url: endpoint.url.clone(),
-                username: endpoint.credential.username.clone(),
+                username: endpoint.authentication.account().to_owned(),
                 detail: "401".into(),
             });
         }
@@ -338,7 +338,7 @@ name = "e.example.com"
 roles = ["backend"]
 [credentials.default]
 username = "EXAMPLE\\admin"
-password = { file = "PASSWORD_FILE" }
+password = { file = 'PASSWORD_FILE' }
 [retry.default]
 attempts = 3
 base_delay = "2ms"

@@ -1,8 +1,11 @@
 //! The edges between the crates are those of `ARCHITECTURE.md`, and the licences those of
 //! `deny.toml`.
 #![allow(clippy::unwrap_used)]
+// It asks cargo, which is not there where tests built elsewhere are run.
+#![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -50,17 +53,22 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn crates_know_only_whom_they_may() {
-    let allowed: [(&str, &[&str]); 6] = [
+    let allowed: [(&str, &[&str]); 7] = [
         ("owaim-inventory", &[]),
         ("owaim-proto", &[]),
         ("owaim-steps", &["owaim-inventory", "owaim-proto"]),
         ("owaim-transport", &["owaim-proto"]),
-        ("owaim-lab", &["owaim-inventory", "owaim-proto"]),
+        ("owaim-platform", &[]),
+        (
+            "owaim-lab",
+            &["owaim-inventory", "owaim-platform", "owaim-proto"],
+        ),
         (
             "owaim",
             &[
                 "owaim-inventory",
                 "owaim-lab",
+                "owaim-platform",
                 "owaim-proto",
                 "owaim-steps",
                 "owaim-transport",
@@ -116,15 +124,73 @@ fn every_dependency_has_a_licence_that_we_may_pass_on() {
         "Unicode-3.0",
         "MIT-0",
     ];
-    let packages = metadata(&["--filter-platform", "x86_64-unknown-linux-gnu"]);
-    for package in packages["packages"].as_array().unwrap() {
-        let name = package["name"].as_str().unwrap();
-        let licence = package["license"].as_str().unwrap_or_default();
-        // One of the alternatives, all of its parts: enough for the expressions that occur.
-        let normal = licence.replace('/', " OR ").replace(['(', ')'], "");
-        let granted = normal
-            .split(" OR ")
-            .any(|part| part.split(" AND ").all(|one| MAY.contains(&one.trim())));
-        assert!(granted, "{name}: {licence:?}");
+    for platform in ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-gnu"] {
+        let packages = metadata(&["--filter-platform", platform]);
+        for package in packages["packages"].as_array().unwrap() {
+            let name = package["name"].as_str().unwrap();
+            let licence = package["license"].as_str().unwrap_or_default();
+            // One of the alternatives, all of its parts: enough for the expressions that occur.
+            let normal = licence.replace('/', " OR ").replace(['(', ')'], "");
+            let granted = normal
+                .split(" OR ")
+                .any(|part| part.split(" AND ").all(|one| MAY.contains(&one.trim())));
+            assert!(granted, "{name}: {licence:?}");
+        }
     }
+}
+
+/// Files of the workspace that hold Rust, by their path from its root.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") && !path.ends_with(".git") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn code_for_one_system_is_where_the_architecture_names_it() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let mut files = Vec::new();
+    sources(root, &mut files);
+    let mut depending = BTreeSet::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // By its attributes, or by what it uses of one system alone.
+        let marked = ["windows", "unix"].iter().any(|system| {
+            ["cfg(", "cfg!(", "not("]
+                .iter()
+                .any(|mark| text.contains(&format!("{mark}{system})")))
+        });
+        let used = [
+            "std::os::",
+            "tokio::signal::",
+            "cross_krb5",
+            "windows_permissions",
+        ]
+        .iter()
+        .any(|name| text.contains(&format!("use {name}")));
+        if marked || used {
+            let path = path.strip_prefix(root).unwrap();
+            depending.insert(path.to_string_lossy().into_owned());
+        }
+    }
+    let unnamed: Vec<&String> = depending
+        .iter()
+        .filter(|path| !architecture.contains(&format!("`{path}`")))
+        .collect();
+    assert!(
+        unnamed.is_empty(),
+        "ARCHITECTURE.md does not name {unnamed:?}"
+    );
+    assert!(
+        depending.contains("platform/src/windows.rs"),
+        "{depending:?}"
+    );
 }

@@ -3,6 +3,8 @@
 //! wrong with what the client sends fails these tests.
 
 #![allow(clippy::unwrap_used)]
+// It drives a Python of this machine.
+#![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -78,11 +80,10 @@ impl Foreign {
             host: "127.0.0.1".into(),
             url: format!("http://127.0.0.1:{}{}", self.port, self.path),
             configuration: self.configuration.into(),
-            authentication: Authentication::Ntlm,
-            credential: Credential {
+            authentication: Authentication::Ntlm(Credential {
                 username: username.into(),
                 password: Secret::new(password.into()),
-            },
+            }),
         }
     }
 

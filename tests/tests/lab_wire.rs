@@ -48,11 +48,10 @@ fn endpoint(entry: &EndpointEntry, username: &str, password: &str) -> Endpoint {
         host: entry.host.to_string(),
         url: entry.url.clone(),
         configuration: entry.configuration.clone(),
-        authentication: Authentication::Ntlm,
-        credential: Credential {
+        authentication: Authentication::Ntlm(Credential {
             username: username.into(),
             password: Secret::new(password.into()),
-        },
+        }),
     }
 }
 

@@ -2,6 +2,8 @@
 //! parameters, objects, errors and warnings on each kind of endpoint.
 
 #![allow(clippy::unwrap_used)]
+// It drives a Python of this machine.
+#![cfg(unix)]
 
 use std::io::Write as _;
 use std::path::Path;

@@ -30,11 +30,10 @@ fn endpoint(lab: &Lab, kind: EndpointKind) -> Endpoint {
         host: entry.host.to_string(),
         url: entry.url.clone(),
         configuration: entry.configuration.clone(),
-        authentication: Authentication::Ntlm,
-        credential: Credential {
+        authentication: Authentication::Ntlm(Credential {
             username: entry.username.clone(),
             password: Secret::new(entry.password.expose().into()),
-        },
+        }),
     }
 }
 

@@ -15,13 +15,16 @@ use http::header::{
 };
 use owaim_proto::multipart;
 
-use crate::ntlm::{self, Ntlm, NtlmError};
 use crate::one_connect::{ConnectionGone, OneConnect};
+use crate::security::{self, Leg, SecurityContext, SecurityError};
 use crate::{Authentication, Endpoint, TransportError};
 
 /// Longest body that is read. Servers keep to `MaxEnvelopeSize`, 500 KiB unless an administrator
 /// raised it.
 const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two.
+const MAX_LEGS: usize = 4;
 
 /// The HTTP authentication scheme that all of Windows' packages go by.
 const NEGOTIATE: &str = "Negotiate";
@@ -57,7 +60,7 @@ enum State {
     /// Nothing has been sent.
     Fresh,
     /// Both sides know each other.
-    Established(Box<Ntlm>),
+    Established(SecurityContext),
     /// Failed, or left in the middle of an exchange.
     Dead,
 }
@@ -150,12 +153,13 @@ impl Connection {
         action: &'static str,
         envelope: Vec<u8>,
     ) -> Result<Vec<u8>, TransportError> {
-        let (mut ntlm, token) = match std::mem::replace(&mut self.state, State::Dead) {
+        let mut logging_on = false;
+        let (mut context, token) = match std::mem::replace(&mut self.state, State::Dead) {
             State::Fresh => {
-                let (ntlm, token) = self.log_on(action).await?;
-                (ntlm, Some(token))
+                logging_on = true;
+                self.log_on(action).await?
             }
-            State::Established(ntlm) => (ntlm, None),
+            State::Established(context) => (context, None),
             State::Dead => {
                 return Err(TransportError::Closed {
                     action,
@@ -165,8 +169,7 @@ impl Connection {
                 });
             }
         };
-        let logging_on = token.is_some();
-        let body = ntlm
+        let body = context
             .seal(envelope)
             .map_err(|error| self.unsendable(action, &error))?;
         let answer = self
@@ -176,29 +179,49 @@ impl Connection {
             return Err(TransportError::RefusedLogon {
                 action,
                 url: self.endpoint.url.clone(),
-                username: self.endpoint.credential.username.clone(),
+                username: self.endpoint.authentication.account().into(),
                 detail: "HTTP status 401 in answer to the credentials".into(),
             });
         }
-        let envelope = self.unseal(action, &mut ntlm, &answer)?;
-        self.state = State::Established(ntlm);
+        let envelope = self.unseal(action, &mut context, &answer)?;
+        self.state = State::Established(context);
         Ok(envelope)
     }
 
-    /// The first round trip: a security context, and the token that proves who we are.
-    async fn log_on(&self, action: &'static str) -> Result<(Box<Ntlm>, Vec<u8>), TransportError> {
-        let Authentication::Ntlm = self.endpoint.authentication;
-        let unsendable = |error: NtlmError| self.unsendable(action, &error);
-        let mut ntlm = Ntlm::new(&self.endpoint.credential)
-            .map(Box::new)
-            .map_err(unsendable)?;
-        let token = ntlm.negotiate().map_err(unsendable)?;
-        let answer = self
-            .post(action, Purpose::Handshake, Some(&token), Vec::new())
-            .await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Err(self.http_status(action, &answer));
+    /// The round trips before the first message: a security context, and the token, if another is
+    /// needed, that proves who we are.
+    async fn log_on(
+        &self,
+        action: &'static str,
+    ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
+        let (mut context, mut token) = SecurityContext::begin(&self.endpoint)
+            .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
+        for _ in 0..MAX_LEGS {
+            let answer = self
+                .post(action, Purpose::Handshake, Some(&token), Vec::new())
+                .await?;
+            let early = answer.status.is_success() && context.may_end_early();
+            if answer.status != StatusCode::UNAUTHORIZED && !early {
+                return Err(self.http_status(action, &answer));
+            }
+            let challenge = self.challenge(action, &answer)?;
+            let leg = context
+                .step(challenge)
+                .map_err(|error| self.no_context(action, &error, Self::sealing))?;
+            match leg {
+                Leg::More(next) => token = next,
+                Leg::Last(last) => return Ok((context, last)),
+            }
         }
+        Err(TransportError::Protocol {
+            action,
+            url: self.endpoint.url.clone(),
+            detail: format!("expected to know each other after {MAX_LEGS} tokens"),
+        })
+    }
+
+    /// The token in `answer`.
+    fn challenge(&self, action: &'static str, answer: &Answer) -> Result<Vec<u8>, TransportError> {
         let challenges: Vec<&str> = answer
             .headers
             .get_all(WWW_AUTHENTICATE)
@@ -207,22 +230,32 @@ impl Connection {
             .flat_map(|value| value.split(','))
             .map(str::trim)
             .collect();
-        let challenge = challenges.iter().find_map(|challenge| {
+        let token = challenges.iter().find_map(|challenge| {
             let (scheme, token) = challenge.split_once(' ')?;
             let ours = scheme.eq_ignore_ascii_case(NEGOTIATE);
             ours.then(|| STANDARD.decode(token.trim()).ok()).flatten()
         });
-        let Some(challenge) = challenge else {
-            let scheme = |text: &&str| text.split(' ').next().unwrap_or_default().to_owned();
-            return Err(TransportError::NoCommonAuthentication {
+        if let Some(token) = token {
+            return Ok(token);
+        }
+        let scheme = |text: &&str| text.split(' ').next().unwrap_or_default().to_owned();
+        let offered: Vec<String> = challenges.iter().map(scheme).collect();
+        let ours = |scheme: &String| scheme.eq_ignore_ascii_case(NEGOTIATE);
+        // The current logon has shown its ticket with the first token: the scheme alone is a no.
+        if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
+            && offered.iter().any(ours)
+        {
+            return Err(TransportError::RefusedLogon {
+                action,
                 url: self.endpoint.url.clone(),
-                offered: challenges.iter().map(scheme).collect(),
+                username: self.endpoint.authentication.account().into(),
+                detail: format!("HTTP status {} without a token", answer.status.as_u16()),
             });
-        };
-        let token = ntlm
-            .authenticate(challenge)
-            .map_err(|error| self.sealing(action, &error))?;
-        Ok((ntlm, token))
+        }
+        Err(TransportError::NoCommonAuthentication {
+            url: self.endpoint.url.clone(),
+            offered,
+        })
     }
 
     /// One HTTP exchange.
@@ -248,7 +281,7 @@ impl Connection {
             // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
             Purpose::Handshake => request.header(CONTENT_LENGTH, 0).body(Vec::new()),
             Purpose::Message => request
-                .header(CONTENT_TYPE, ntlm::content_type())
+                .header(CONTENT_TYPE, security::content_type())
                 .body(body),
         };
         let failed = |error: reqwest::Error| self.failed(action, purpose, error);
@@ -275,7 +308,7 @@ impl Connection {
     fn unseal(
         &self,
         action: &'static str,
-        ntlm: &mut Ntlm,
+        context: &mut SecurityContext,
         answer: &Answer,
     ) -> Result<Vec<u8>, TransportError> {
         let content_type = answer.headers.get(CONTENT_TYPE);
@@ -298,7 +331,8 @@ impl Connection {
                 ),
             });
         }
-        ntlm.unseal(content_type, &answer.body)
+        context
+            .unseal(content_type, &answer.body)
             .map_err(|error| self.sealing(action, &error))
     }
 
@@ -354,6 +388,23 @@ impl Connection {
             url: self.endpoint.url.clone(),
             status: answer.status.as_u16(),
             body_start: start(&answer.body),
+        }
+    }
+
+    /// Why a security context was not made: the system's own reasons are told apart.
+    fn no_context(
+        &self,
+        action: &'static str,
+        error: &SecurityError,
+        otherwise: fn(&Self, &'static str, &dyn std::error::Error) -> TransportError,
+    ) -> TransportError {
+        match error {
+            SecurityError::System { .. } | SecurityError::NoLogon => TransportError::CurrentLogon {
+                action,
+                url: self.endpoint.url.clone(),
+                detail: error.to_string(),
+            },
+            _ => otherwise(self, action, error),
         }
     }
 

@@ -12,17 +12,37 @@ pub struct Endpoint {
     /// Name of the session configuration: `Microsoft.PowerShell`, `Microsoft.Exchange`, or the
     /// site's own.
     pub configuration: String,
-    /// How to prove who we are.
+    /// Who we are, and how to prove it.
     pub authentication: Authentication,
-    /// Who we are.
-    pub credential: Credential,
 }
 
-/// Scheme of authentication. Kerberos, CredSSP, Basic and certificates have their place here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Scheme of authentication, with what it takes. Kerberos, CredSSP, Basic and certificates have
+/// their place here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Authentication {
     /// NTLMv2 under `Negotiate`, messages sealed.
-    Ntlm,
+    Ntlm(Credential),
+    /// Whoever has logged on to this Windows: the system's own `Negotiate`, by Kerberos, messages
+    /// sealed. Elsewhere than on Windows nothing can be sent.
+    CurrentLogon,
+}
+
+impl Authentication {
+    /// The account, for messages.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Ntlm(credential) => &credential.username,
+            Self::CurrentLogon => "the current logon",
+        }
+    }
+
+    /// The secret that must not be shown, if one is known here.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Ntlm(credential) => Some(&credential.password),
+            Self::CurrentLogon => None,
+        }
+    }
 }
 
 /// A user name with its password.

@@ -84,6 +84,16 @@ pub enum TransportError {
         /// What came back.
         detail: String,
     },
+    /// The system cannot show the server who has logged on here.
+    #[error("{action} at {url}: the current logon cannot be shown: {detail}")]
+    CurrentLogon {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// What the system says.
+        detail: String,
+    },
     /// The server offers no scheme of authentication that was asked for.
     #[error(
         "{url} offers none of the schemes of authentication that are configured, but {}",
@@ -207,6 +217,7 @@ impl TransportError {
             Self::Connect { action, .. }
             | Self::Closed { action, .. }
             | Self::RefusedLogon { action, .. }
+            | Self::CurrentLogon { action, .. }
             | Self::Http { action, .. }
             | Self::Sealing { action, .. }
             | Self::Timeout { action, .. }
@@ -233,6 +244,7 @@ impl TransportError {
             },
             Self::PoolClosed { .. } | Self::SessionUnusable { .. } => RetryClass::NewSession,
             Self::RefusedLogon { .. }
+            | Self::CurrentLogon { .. }
             | Self::NoCommonAuthentication { .. }
             | Self::Sealing { .. }
             | Self::Protocol { .. }
@@ -258,6 +270,7 @@ impl TransportError {
                 Self::Sealing { .. } | Self::Protocol { .. } | Self::PoolClosed { .. } => true,
                 Self::Connect { .. }
                 | Self::RefusedLogon { .. }
+                | Self::CurrentLogon { .. }
                 | Self::NoCommonAuthentication { .. }
                 | Self::Unsendable { .. }
                 | Self::UnusableUrl { .. }
@@ -283,6 +296,9 @@ impl TransportError {
             }
             Self::RefusedLogon { .. } => {
                 "check user name and password; the account must not be locked and must be allowed to use remote management on that server"
+            }
+            Self::CurrentLogon { .. } => {
+                "log on with an account of the servers' domain; klist get HTTP/SERVER says whether Kerberos knows the server; or give username and password in the site file"
             }
             Self::NoCommonAuthentication { .. } => {
                 "switch on the scheme on the server (winrm get winrm/config/service/auth, or the virtual directory in IIS) or choose another for this endpoint"

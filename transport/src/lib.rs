@@ -8,16 +8,23 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+#[cfg(windows)]
+mod logon;
+#[cfg(not(windows))]
+#[path = "no_logon.rs"]
+mod logon;
 mod ntlm;
 mod observer;
 mod one_connect;
 mod pool;
+mod security;
 mod session;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
 pub use endpoint::{Authentication, Credential, Endpoint};
 pub use error::{RetryClass, TransportError};
+pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
 pub use session::{Connect, Session};

@@ -3,30 +3,17 @@
 //! Key type: [`Ntlm`], the client's half of one security context: two tokens establish it, then
 //! it seals requests and unseals answers, strictly in turn. It belongs to one connection.
 
-use owaim_proto::multipart::{self, Delimiter, MultipartError, SOAP, SPNEGO, SealedMessage};
+use owaim_proto::multipart::{Delimiter, SOAP, SPNEGO, SealedMessage};
 use sspi::{
     AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, DataRepresentation,
     EncryptionFlags, SecurityBuffer, SecurityBufferRef, Sspi, SspiImpl, Username,
 };
 
 use crate::Credential;
+use crate::security::SecurityError;
 
 /// Length of an NTLM signature ([MS-NLMP] 2.2.2.9).
 const SIGNATURE: usize = 16;
-
-/// Why a token could not be made or a message not be sealed or unsealed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NtlmError {
-    /// The user name is of no form that NTLM knows.
-    #[error("the user name {username:?} is none of DOMAIN\\user, user@domain and user")]
-    Username { username: String },
-    /// The security package refuses.
-    #[error("{0}")]
-    Package(#[from] sspi::Error),
-    /// The body is not framed as a sealed message.
-    #[error("{0}")]
-    Framing(#[from] MultipartError),
-}
 
 /// The client's half of a security context.
 pub(crate) struct Ntlm {
@@ -36,11 +23,11 @@ pub(crate) struct Ntlm {
 
 impl Ntlm {
     /// A context that will speak for `credential`.
-    pub(crate) fn new(credential: &Credential) -> Result<Self, NtlmError> {
+    pub(crate) fn new(credential: &Credential) -> Result<Self, SecurityError> {
         let username = Username::parse(&credential.username)
             .ok()
             .filter(|username| !username.account_name().is_empty())
-            .ok_or_else(|| NtlmError::Username {
+            .ok_or_else(|| SecurityError::Username {
                 username: credential.username.clone(),
             })?;
         let identity = AuthIdentity {
@@ -61,16 +48,16 @@ impl Ntlm {
     }
 
     /// The token that opens the conversation: NEGOTIATE, "type 1".
-    pub(crate) fn negotiate(&mut self) -> Result<Vec<u8>, NtlmError> {
+    pub(crate) fn negotiate(&mut self) -> Result<Vec<u8>, SecurityError> {
         self.step(Vec::new())
     }
 
     /// The token that answers the server's CHALLENGE: AUTHENTICATE, "type 3".
-    pub(crate) fn authenticate(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, NtlmError> {
+    pub(crate) fn authenticate(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         self.step(challenge)
     }
 
-    fn step(&mut self, token: Vec<u8>) -> Result<Vec<u8>, NtlmError> {
+    fn step(&mut self, token: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         let mut input = [SecurityBuffer::new(token, BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
         let mut builder = self
@@ -91,7 +78,7 @@ impl Ntlm {
     }
 
     /// The body that carries `envelope`; its content type is [`content_type`].
-    pub(crate) fn seal(&mut self, mut envelope: Vec<u8>) -> Result<Vec<u8>, NtlmError> {
+    pub(crate) fn seal(&mut self, mut envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         let original_length = envelope.len();
         let mut signature = vec![0; SIGNATURE];
         let mut buffers = [
@@ -110,7 +97,11 @@ impl Ntlm {
     }
 
     /// The envelope that `body` carries, its signature and order checked.
-    pub(crate) fn unseal(&mut self, content_type: &str, body: &[u8]) -> Result<Vec<u8>, NtlmError> {
+    pub(crate) fn unseal(
+        &mut self,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, SecurityError> {
         let mut message = SealedMessage::decode(SPNEGO, content_type, body)?;
         message.check_length(message.sealed.len())?;
         let mut buffers = [
@@ -122,16 +113,12 @@ impl Ntlm {
     }
 }
 
-/// The content type of what [`Ntlm::seal`] gives.
-pub(crate) fn content_type() -> String {
-    multipart::content_type(SPNEGO)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{Ntlm, NtlmError};
+    use super::Ntlm;
+    use crate::security::SecurityError;
     use crate::{Credential, Secret};
 
     fn credential(username: &str) -> Credential {
@@ -164,7 +151,7 @@ mod tests {
     }
 
     /// The answer to `challenge` of a fresh context.
-    fn answer(challenge: Vec<u8>) -> Result<Vec<u8>, NtlmError> {
+    fn answer(challenge: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         let mut ntlm = Ntlm::new(&credential("LITWAREINC\\owaim")).unwrap();
         assert!(
             ntlm.negotiate()
@@ -209,7 +196,7 @@ mod tests {
         for name in ["", "A\\b\\c", "DOMAIN\\", "@litwareinc.com"] {
             let error = Ntlm::new(&credential(name)).err().unwrap();
             assert!(
-                matches!(error, NtlmError::Username { .. }),
+                matches!(error, SecurityError::Username { .. }),
                 "{name}: {error}"
             );
         }

@@ -311,11 +311,10 @@ fn endpoint(server: &Server) -> Endpoint {
         host: "srv.litwareinc.com".into(),
         url: server.url.clone(),
         configuration: "Microsoft.PowerShell".into(),
-        authentication: Authentication::Ntlm,
-        credential: Credential {
+        authentication: Authentication::Ntlm(Credential {
             username: "LITWAREINC\\admin".into(),
             password: Secret::new(PASSWORD.into()),
-        },
+        }),
     }
 }
 
@@ -574,7 +573,10 @@ async fn an_opening_that_fails_leaves_nothing_behind() {
 async fn a_wrong_password_is_tried_once() {
     let server = Server::start(Habit::None).await;
     let mut wrong = endpoint(&server);
-    wrong.credential.password = Secret::new("wrong".into());
+    let Authentication::Ntlm(credential) = &mut wrong.authentication else {
+        panic!("not by NTLM")
+    };
+    credential.password = Secret::new("wrong".into());
     let Err(error) = client().connect(&wrong).await else {
         panic!()
     };

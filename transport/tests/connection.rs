@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use owaim_proto::multipart::Delimiter;
 use owaim_transport::{
-    Authentication, Connection, Credential, Endpoint, Secret, Timeouts, TransportError,
+    Authentication, Connection, Credential, Endpoint, RetryClass, Secret, Timeouts, TransportError,
 };
 use peer::{PASSWORD, Peer};
 use tokio::net::TcpListener;
@@ -39,11 +39,10 @@ fn endpoint(url: &str, username: &str, password: &str) -> Endpoint {
         host: "srv.litwareinc.com".into(),
         url: url.into(),
         configuration: "Microsoft.PowerShell".into(),
-        authentication: Authentication::Ntlm,
-        credential: Credential {
+        authentication: Authentication::Ntlm(Credential {
             username: username.into(),
             password: Secret::new(password.into()),
-        },
+        }),
     }
 }
 
@@ -445,4 +444,30 @@ async fn what_cannot_be_reached_is_said() {
         "{error:?}"
     );
     assert!(!format!("{odd:?} {error} {error:?}").contains(PASSWORD));
+}
+
+/// Neither Linux nor Wine has a logon that a server of some domain would take.
+#[tokio::test]
+async fn a_logon_that_cannot_be_shown_reaches_nobody() {
+    let (url, count) = serve(|mut peer| async move {
+        peer.read().await;
+    })
+    .await;
+    let logon = Endpoint {
+        authentication: Authentication::CurrentLogon,
+        ..endpoint(&url, "", "")
+    };
+    let mut connection = Connection::open(&logon, TIMEOUTS).unwrap();
+    let error = connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::CurrentLogon { .. }),
+        "{error}"
+    );
+    assert_eq!(error.retry(), RetryClass::Never);
+    assert!(!error.may_have_run() && !error.is_refused_logon());
+    assert!(!connection.is_usable());
+    assert_eq!(count.load(Ordering::SeqCst), 0);
 }

@@ -10,6 +10,7 @@ use super::tree::{Node, Value};
 use crate::{Credential, CredentialRules, EndpointKind, HostName, SecretSource};
 
 const USER: &str = "a user name: DOMAIN\\user, user@domain or user";
+const LOGON: &str = "true, alone: whoever has logged on here needs no user name and no password";
 pub(super) const PASSWORD: &str =
     "exactly one of { env = \"…\" }, { file = \"…\" } and { prompt = true }";
 
@@ -84,6 +85,21 @@ pub(super) fn read(cx: &mut Checker, root: &mut Section<'_>) -> CredentialsDraft
 }
 
 fn read_credential(cx: &mut Checker, mut section: Section<'_>) -> Option<Credential> {
+    if let Some(logon) = section.optional("logon") {
+        if !matches!(logon.value, Value::Flag(true)) {
+            cx.unfit(logon, LOGON);
+        }
+        let others = ["username", "password"].map(|key| section.optional(key).is_some());
+        if others.contains(&true) {
+            cx.mistake(
+                &logon.place,
+                "the current logon has no user name and no password of its own",
+                "either logon = true, or username and password",
+            );
+        }
+        section.finish(cx);
+        return Some(Credential::Logon);
+    }
     let username = section
         .required(cx, "username", USER)
         .and_then(|node| read_username(cx, node));
@@ -91,7 +107,7 @@ fn read_credential(cx: &mut Checker, mut section: Section<'_>) -> Option<Credent
         .required(cx, "password", PASSWORD)
         .and_then(|node| read_source(cx, node));
     section.finish(cx);
-    Some(Credential {
+    Some(Credential::Account {
         username: username?,
         password: password?,
     })

@@ -1,10 +1,10 @@
 //! [`CommandError`]: why a command ended before or beside a run.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use owaim_inventory::{Diagnostics, Look};
 
+use super::screen;
 use crate::certificate_file::CertificateFileError;
 use crate::endpoints::SecretError;
 use crate::graph::Cycle;
@@ -90,10 +90,11 @@ impl CommandError {
     pub(super) fn for_people(&self) -> String {
         match self {
             Self::Site { mistakes, .. } => {
-                let look = if std::io::stderr().is_terminal() {
+                let screen = console::Term::stderr();
+                let look = if screen.is_term() {
                     Look::Graphical {
-                        width: 100,
-                        colour: std::env::var_os("NO_COLOR").is_none(),
+                        width: screen::width(&screen),
+                        colour: screen::takes_colours(&screen),
                     }
                 } else {
                     Look::Plain

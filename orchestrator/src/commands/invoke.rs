@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use owaim_inventory::EndpointKind;
 use owaim_inventory::catalogue::{parameter_refusal, refusal};
+use owaim_platform::Interrupts;
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
 use owaim_steps::Place;
 use serde::Serialize;
@@ -58,9 +59,10 @@ async fn invoke(
     let pipeline = Pipeline::new(command);
     let running = async { sessions.lease(&place).await?.run(&pipeline).await };
     // At Ctrl-C the command is stopped and the shell closed, so that neither stays on the server.
+    let mut interrupts = Interrupts::listen().map_err(CommandError::Record)?;
     let output = tokio::select! {
         output = running => Some(output),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupts.next() => None,
     };
     sessions.close().await;
     let Some(output) = output else {

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use owaim_platform::Interrupts;
+
 use super::error::CommandError;
 use super::{reach, runtime, site};
 use crate::cli::{LabArgs, SiteArgs};
@@ -29,10 +31,10 @@ pub(super) fn run(
                     source,
                 })?;
         }
+        let mut interrupts = Interrupts::listen().map_err(CommandError::Output)?;
         print(endpoints, write).map_err(CommandError::Output)?;
-        let ended = tokio::signal::ctrl_c().await;
+        interrupts.next().await;
         lab.stop().await?;
-        ended.map_err(CommandError::Output)?;
         Ok(ExitCode::Success)
     })
 }

@@ -7,6 +7,7 @@ mod lab;
 mod reach;
 mod records;
 mod run;
+mod screen;
 mod site;
 
 use std::io::Write as _;
@@ -127,7 +128,7 @@ fn report(format: Format) -> ReportFormat {
 }
 
 fn text() -> ReportFormat {
-    use std::io::IsTerminal as _;
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    ReportFormat::Text { colour }
+    ReportFormat::Text {
+        colour: screen::takes_colours(&console::Term::stdout()),
+    }
 }

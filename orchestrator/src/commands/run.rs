@@ -1,16 +1,14 @@
 //! `owaim plan`, `apply`, `disable`, `verify`, `drift`: a run over the site.
 
 use std::fs::File;
-use std::future::poll_fn;
 use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
+use owaim_platform::Interrupts;
 use owaim_steps::{Fact, Pfx};
 use owaim_transport::Secret;
 
@@ -147,14 +145,10 @@ pub(super) fn apply(
 
 /// A file for a plan, for its owner only: a plan shows how a site is built.
 fn create(path: &Path) -> Result<File, CommandError> {
-    run_dir::private_file()
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .map_err(|source| CommandError::Read {
-            path: path.to_owned(),
-            source,
-        })
+    owaim_platform::open_private_file(path, true).map_err(|source| CommandError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn prepared(args: &RunArgs) -> Result<Site, CommandError> {
@@ -168,9 +162,8 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
     let hosts: std::collections::BTreeSet<&HostName> =
         plan.nodes().map(|(_, node)| &node.target.host).collect();
     let (name, steps, hosts) = (&site.name, plan.len(), hosts.len());
-    // Listened for before the question stands there: a key that answers it at once is not lost.
-    let mut interrupted = pin!(tokio::signal::ctrl_c());
-    let early = poll_fn(|cx| Poll::Ready(interrupted.as_mut().poll(cx))).await;
+    // Before the question: an answer by Ctrl-C may come as soon as it is seen.
+    let mut interrupts = Interrupts::listen()?;
     write!(
         std::io::stderr(),
         "Apply to site {name} ({steps} steps on {hosts} hosts)? [y/N] "
@@ -183,16 +176,9 @@ async fn agreed(site: &Site, plan: &Plan) -> std::io::Result<Option<bool>> {
         // Nobody listens any more after Ctrl-C.
         let _ = sender.send(read);
     });
-    let interrupted = async {
-        match early {
-            Poll::Ready(interrupted) => interrupted,
-            Poll::Pending => interrupted.await,
-        }
-    };
     let line = tokio::select! {
         line = answer => line.unwrap_or_else(|_| Ok(String::new()))?,
-        interrupted = interrupted => {
-            interrupted?;
+        () = interrupts.next() => {
             writeln!(std::io::stderr(), "\nnothing was changed")?;
             return Ok(None);
         }
@@ -250,7 +236,8 @@ async fn execute(
         bus.clone(),
     );
     let stop = Stop::default();
-    let listening = tokio::spawn(listen_for_ctrl_c(stop.clone(), bus.clone()));
+    let interrupts = Interrupts::listen().map_err(CommandError::Record)?;
+    let listening = tokio::spawn(pass_on(interrupts, stop.clone(), bus.clone()));
     let run = Run::new(
         site.clone(),
         plan,
@@ -332,8 +319,9 @@ fn bus(
 }
 
 /// Once: finish what is changing, start nothing new. Twice: stop.
-async fn listen_for_ctrl_c(stop: Stop, bus: Bus) {
-    while tokio::signal::ctrl_c().await.is_ok() {
+async fn pass_on(mut interrupts: Interrupts, stop: Stop, bus: Bus) {
+    loop {
+        interrupts.next().await;
         // Recorded first: the engine may end the record as soon as it knows. The wish is carried
         // out even where it cannot be recorded.
         let now = stop.level() > Level::Run;

@@ -83,7 +83,7 @@ pub(super) fn site() -> Site {
         unified_messaging: UnifiedMessagingRule::default(),
         lab_overlay: None,
         credentials: CredentialRules {
-            default: Credential {
+            default: Credential::Account {
                 username: "LITWARE\\admin".into(),
                 password: SecretSource::Prompt,
             },

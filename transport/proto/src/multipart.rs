@@ -258,10 +258,12 @@ fn original_content(value: &str) -> Result<(String, usize), MultipartError> {
     let mut rest = Vec::new();
     for item in value.split(';').map(str::trim) {
         match item.split_once('=') {
-            Some((key, number))
-                if key.trim().eq_ignore_ascii_case("length") && length.is_none() =>
-            {
-                length = Some(number.trim().parse().map_err(|_| bad())?);
+            Some((key, number)) if key.trim().eq_ignore_ascii_case("length") => {
+                let number = number.trim().parse().map_err(|_| bad())?;
+                // Of two, who knows which one the other side means.
+                if length.replace(number).is_some() {
+                    return Err(bad());
+                }
             }
             _ => rest.push(item),
         }

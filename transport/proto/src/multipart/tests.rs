@@ -111,6 +111,7 @@ fn hostile_bodies_are_refused_by_name() {
         format!("{protocol}\tOriginalContent: type=a/b\r\n"),
         format!("{protocol}\tOriginalContent: Length=7\r\n"),
         format!("{protocol}\tOriginalContent: type=a/b;Length=-1\r\n"),
+        format!("{protocol}\tOriginalContent: type=a/b;Length=7;Length=8\r\n"),
         format!("{protocol}\tOriginalContent: type=a/b;Length=99999999999999999999999\r\n"),
         format!("\tContent-Type: application/HTTP-Kerberos-session-encrypted\r\n{original}"),
         format!("{protocol}\tX: {}\r\n{original}", "x".repeat(2000)),

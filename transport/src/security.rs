@@ -1,0 +1,107 @@
+//! [`SecurityContext`]: the client's half of a security context, whichever package makes it.
+//!
+//! Tokens go to and fro until both sides know each other; from then on it seals requests and
+//! unseals answers, strictly in turn. It belongs to one connection.
+
+use owaim_proto::multipart::{self, MultipartError, SPNEGO};
+
+use crate::logon::Logon;
+use crate::ntlm::Ntlm;
+use crate::{Authentication, Endpoint};
+
+/// Why a token could not be made or a message not be sealed or unsealed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecurityError {
+    /// The user name is of no form that NTLM knows.
+    #[error("the user name {username:?} is none of DOMAIN\\user, user@domain and user")]
+    Username { username: String },
+    /// The security package refuses.
+    #[error("{0}")]
+    Package(#[from] sspi::Error),
+    /// The system's security package refuses.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "only Windows has one"))]
+    #[error("the system's Negotiate: {detail}")]
+    System { detail: String },
+    /// A message before the tokens, or a token after them.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "see System"))]
+    #[error("the security context is not in a state for this")]
+    OutOfTurn,
+    /// There is no logon that servers could be shown.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has one"))]
+    #[error("the current logon can be used on Windows only")]
+    NoLogon,
+    /// The body is not framed as a sealed message.
+    #[error("{0}")]
+    Framing(#[from] MultipartError),
+}
+
+/// What a server's token leads to.
+pub(crate) enum Leg {
+    /// This goes to the server by itself, for another token of its own.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "NTLM has no such leg"))]
+    More(Vec<u8>),
+    /// Both sides know each other as soon as this, if it is anything, comes with a message.
+    Last(Option<Vec<u8>>),
+}
+
+/// The client's half of a security context.
+pub(crate) enum SecurityContext {
+    Ntlm(Box<Ntlm>),
+    Logon(Box<Logon>),
+}
+
+impl SecurityContext {
+    /// A context for `endpoint`, and the token that opens the conversation.
+    pub(crate) fn begin(endpoint: &Endpoint) -> Result<(Self, Vec<u8>), SecurityError> {
+        match &endpoint.authentication {
+            Authentication::Ntlm(credential) => {
+                let mut ntlm = Box::new(Ntlm::new(credential)?);
+                let token = ntlm.negotiate()?;
+                Ok((Self::Ntlm(ntlm), token))
+            }
+            Authentication::CurrentLogon => {
+                let (logon, token) = Logon::begin(&endpoint.host)?;
+                Ok((Self::Logon(Box::new(logon)), token))
+            }
+        }
+    }
+
+    /// Takes the server's token.
+    pub(crate) fn step(&mut self, token: Vec<u8>) -> Result<Leg, SecurityError> {
+        match self {
+            Self::Ntlm(ntlm) => Ok(Leg::Last(Some(ntlm.authenticate(token)?))),
+            Self::Logon(logon) => logon.step(&token),
+        }
+    }
+
+    /// Whether a server may be content with the first token and bring its own with a success.
+    /// With NTLM it has proved nothing by then.
+    pub(crate) fn may_end_early(&self) -> bool {
+        matches!(self, Self::Logon(_))
+    }
+
+    /// The body that carries `envelope`; its content type is [`content_type`].
+    pub(crate) fn seal(&mut self, envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
+        match self {
+            Self::Ntlm(ntlm) => ntlm.seal(envelope),
+            Self::Logon(logon) => logon.seal(&envelope),
+        }
+    }
+
+    /// The envelope that `body` carries, its signature and order checked.
+    pub(crate) fn unseal(
+        &mut self,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, SecurityError> {
+        match self {
+            Self::Ntlm(ntlm) => ntlm.unseal(content_type, body),
+            Self::Logon(logon) => logon.unseal(content_type, body),
+        }
+    }
+}
+
+/// The content type of what [`SecurityContext::seal`] gives.
+pub(crate) fn content_type() -> String {
+    multipart::content_type(SPNEGO)
+}

@@ -62,6 +62,8 @@ pub(crate) struct Executor<'a> {
     before: Option<Vec<Difference>>,
     /// Whether a remedy was carried out to its end.
     settled: bool,
+    /// Changing actions that were accepted.
+    accepted: Vec<&'static str>,
     /// The changing action that is on its way.
     in_flight: Option<InFlight>,
 }
@@ -93,6 +95,7 @@ impl<'a> Executor<'a> {
             earlier: Vec::new(),
             before: None,
             settled: false,
+            accepted: Vec::new(),
             in_flight: None,
         }
     }
@@ -381,6 +384,9 @@ impl<'a> Executor<'a> {
             self.in_flight = None;
         }
         let accepted = self.with_context(|node, cx| node.step.accept(cx, &action, &output));
+        if action.changes && accepted.is_ok() {
+            self.accepted.push(action.name);
+        }
         if action.changes {
             let received = match &accepted {
                 Ok(()) => self.keep(&action, &output),
@@ -558,6 +564,7 @@ impl<'a> Executor<'a> {
                 facts: &facts,
                 earlier: &self.earlier,
                 remedied: self.settled,
+                accepted: &self.accepted,
                 pfx: self.run.pfx.as_ref(),
             },
         )

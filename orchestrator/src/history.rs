@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::HostName;
-use owaim_steps::{TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP};
+use owaim_steps::{Sequel, sequels};
 use serde::Serialize;
 
 use crate::event::Mode;
 use crate::journal::{self, JournalError};
 use crate::outcome::{ExitCode, Outcome};
-use crate::report::{ChangeEnd, RunView, json, one_line};
+use crate::report::{ChangeEnd, ChangeView, NodeView, RunView, json, one_line};
 use crate::run_dir::{RunDir, RunDirError};
 use crate::transcript;
 
@@ -234,14 +235,32 @@ pub fn known_before(root: &Path, site: &str, run: &str) -> Result<Known, RunDirE
     Ok(latest)
 }
 
-/// The last run of `site` before `run` that changed the topology, and the Front End that it asked,
-/// if no journal shows that the topology was enabled since. Damaged journals are passed over.
-pub fn topology_unconfirmed(
-    root: &Path,
-    site: &str,
-    run: &str,
-) -> Result<Option<(HostName, String)>, RunDirError> {
+/// A change of an earlier run whose sequel no journal shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// What has to follow it.
+    pub sequel: Sequel,
+    /// Where the change was made.
+    pub host: HostName,
+    /// The run that made it.
+    pub run: String,
+}
+
+/// What runs of `site` before `run` changed without bringing about what has to follow. Damaged
+/// journals are passed over.
+pub fn unconfirmed(root: &Path, site: &str, run: &str) -> Result<Vec<Unconfirmed>, RunDirError> {
     let is_apply = |dir: &&RunDir| dir.run().contains(Mode::Apply.word());
+    // By what has to follow and, but for the topology, by host: the newest that is known.
+    let mut latest: Vec<(Unconfirmed, bool)> = Vec::new();
+    let mut note = |found: Unconfirmed, is_open: bool| {
+        let same = |(known, _): &(Unconfirmed, bool)| {
+            let one = found.sequel == Sequel::Topology || known.host == found.host;
+            known.sequel == found.sequel && one
+        };
+        if !latest.iter().any(same) {
+            latest.push((found, is_open));
+        }
+    };
     for dir in RunDir::list(root, Some(site))?
         .iter()
         .rev()
@@ -250,22 +269,30 @@ pub fn topology_unconfirmed(
         .take(LOOK_BACK)
     {
         let Ok(view) = view(dir) else { continue };
-        let mut last = None;
-        for node in &view.nodes {
-            let step = node.info.step.as_str();
-            let changes = TOPOLOGY_CHANGING_STEPS.contains(&step);
-            for change in &node.changes {
-                let enabled = step == TOPOLOGY_STEP && change.end == ChangeEnd::Done;
-                if changes || enabled {
-                    last = last.max(Some((change.at, enabled, &node.info.host)));
-                }
+        let mut changes: Vec<(Timestamp, &NodeView, &ChangeView)> = view
+            .nodes
+            .iter()
+            .flat_map(|node| node.changes.iter().map(move |c| (c.at, node, c)))
+            .collect();
+        changes.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        for (_, node, change) in changes {
+            for sequel in sequels() {
+                let is_open = match sequel.opens(&node.info.step, &change.action) {
+                    Some(true) => true,
+                    Some(false) if change.end == ChangeEnd::Done => false,
+                    _ => continue,
+                };
+                let found = Unconfirmed {
+                    sequel,
+                    host: node.info.host.clone(),
+                    run: dir.run().to_owned(),
+                };
+                note(found, is_open);
             }
         }
-        if let Some((_, enabled, host)) = last {
-            return Ok((!enabled).then(|| (host.clone(), dir.run().to_owned())));
-        }
     }
-    Ok(None)
+    let open = latest.into_iter().filter(|(_, is_open)| *is_open);
+    Ok(open.map(|(found, _)| found).collect())
 }
 
 /// How drift has moved from one run to the next.
@@ -424,48 +451,61 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_topology_that_was_changed_and_not_enabled_is_remembered() {
-        const POOL: NodeId = 0;
-        const TOPOLOGY: NodeId = 1;
-        let begins = |node| EventKind::ChangeStarting {
+    const POOL: NodeId = 0;
+    const TOPOLOGY: NodeId = 1;
+    const PLANS: NodeId = 2;
+
+    fn begins(node: NodeId, action: &str) -> EventKind {
+        EventKind::ChangeStarting {
             node,
             attempt: 1,
-            action: "it".into(),
+            action: action.into(),
             summary: String::new(),
             saved: BTreeMap::new(),
-        };
-        let ends = |node, error: Option<&str>| EventKind::ChangeDone {
+        }
+    }
+
+    fn ends(node: NodeId, action: &str, error: Option<&str>) -> EventKind {
+        EventKind::ChangeDone {
             node,
             attempt: 1,
-            action: "it".into(),
+            action: action.into(),
             error: error.map(Into::into),
             received: None,
+        }
+    }
+
+    /// A run over the steps of the Lync side in which that happened.
+    fn run(kinds: &[EventKind]) -> Vec<Event> {
+        let nodes = ["lync.trusted-pool", "lync.topology", "um.dial-plans"];
+        let nodes = (0..).zip(nodes).map(|(node, step)| NodeInfo {
+            node,
+            step: step.into(),
+            host: canned::host("atl-cs-001"),
+            object: None,
+            title: String::new(),
+            treatment: Treatment::Change,
+            after: Vec::new(),
+        });
+        let start = EventKind::RunStarted {
+            run: String::new(),
+            site: "litware".into(),
+            mode: Mode::Apply,
+            version: String::new(),
+            nodes: nodes.collect(),
         };
-        let run = |kinds: &[EventKind]| {
-            let nodes = ["lync.trusted-pool", "lync.topology"];
-            let nodes = (0..).zip(nodes).map(|(node, step)| NodeInfo {
-                node,
-                step: step.into(),
-                host: canned::host("atl-cs-001"),
-                object: None,
-                title: String::new(),
-                treatment: Treatment::Change,
-                after: Vec::new(),
-            });
-            let start = EventKind::RunStarted {
-                run: String::new(),
-                site: "litware".into(),
-                mode: Mode::Apply,
-                version: String::new(),
-                nodes: nodes.collect(),
-            };
-            canned::dated([&[start], kinds].concat())
-        };
-        let changed = [begins(POOL), ends(POOL, None)];
-        let lost = [begins(POOL)];
-        let enabled = [begins(TOPOLOGY), ends(TOPOLOGY, None)];
-        let refused = [begins(TOPOLOGY), ends(TOPOLOGY, Some("no rights"))];
+        canned::dated([&[start], kinds].concat())
+    }
+
+    #[test]
+    fn what_has_to_follow_a_change_is_remembered() {
+        let changed = [begins(POOL, "it"), ends(POOL, "it", None)];
+        let lost = [begins(POOL, "it")];
+        let enabled = [begins(TOPOLOGY, "it"), ends(TOPOLOGY, "it", None)];
+        let refused = [
+            begins(TOPOLOGY, "it"),
+            ends(TOPOLOGY, "it", Some("no rights")),
+        ];
         for (name, runs, expected) in [
             ("nothing", vec![run(&[])], None),
             (
@@ -497,9 +537,41 @@ mod tests {
             }
             // A plan changes nothing, whatever it says.
             record(root.path(), "run-plan-8", &run(&changed));
-            let found = topology_unconfirmed(root.path(), "litware", "run-z").unwrap();
-            let expected = expected.map(|run| (canned::host("atl-cs-001"), run.to_owned()));
-            assert_eq!(found, expected, "{name}");
+            let found = unconfirmed(root.path(), "litware", "run-z").unwrap();
+            let expected = expected.map(|run| Unconfirmed {
+                sequel: Sequel::Topology,
+                host: canned::host("atl-cs-001"),
+                run: run.to_owned(),
+            });
+            assert_eq!(found, Vec::from_iter(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_restart_that_has_to_follow_is_remembered() {
+        let set = begins(PLANS, "um-service-startup");
+        let restarted = [
+            begins(PLANS, "restart-um-service"),
+            ends(PLANS, "restart-um-service", None),
+        ];
+        let lost = [set.clone(), restarted[0].clone()];
+        for (name, run, expected) in [
+            ("a dial plan", run(&[begins(PLANS, "um-service")]), 0),
+            ("a mode", run(std::slice::from_ref(&set)), 1),
+            ("a mode, and a restart without an answer", run(&lost), 1),
+            (
+                "a mode, and a restart",
+                run(&[&[set], &restarted[..]].concat()),
+                0,
+            ),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            record(root.path(), "run-apply-0", &run);
+            let found = unconfirmed(root.path(), "litware", "run-z").unwrap();
+            assert_eq!(found.len(), expected, "{name}");
+            for one in found {
+                assert_eq!(one.sequel, Sequel::Restart("MSExchangeUM"), "{name}");
+            }
         }
     }
 

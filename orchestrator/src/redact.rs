@@ -178,6 +178,7 @@ impl Redactor {
             | Fact::LyncSite(text)
             | Fact::RestartDue(text)
             | Fact::TopologyUnconfirmed(text)
+            | Fact::RestartUnconfirmed { run: text, .. }
             | Fact::Pending(text) => self.clean(text),
             Fact::TrustedPool(decision) => {
                 self.clean_all(decision.backends.iter_mut().map(|row| &mut row.why));

@@ -182,6 +182,8 @@ struct Flag {
     dependencies: Vec<Dependency>,
     exclusive: bool,
     repeatable: bool,
+    /// Whether it goes by what was accepted, and not by what is read.
+    trusting: bool,
 }
 
 fn flag(id: StepId, host: &str) -> Flag {
@@ -191,6 +193,7 @@ fn flag(id: StepId, host: &str) -> Flag {
         dependencies: Vec::new(),
         exclusive: false,
         repeatable: true,
+        trusting: false,
     }
 }
 
@@ -245,7 +248,10 @@ impl Step for Flag {
         }])
     }
 
-    fn assess(&self, _cx: Context<'_>, seen: &Observations) -> Assessment {
+    fn assess(&self, cx: Context<'_>, seen: &Observations) -> Assessment {
+        if self.trusting && cx.accepted.contains(&"set") {
+            return Assessment::of(Verdict::InPlace);
+        }
         let on = seen.get("flag").and_then(|output| {
             output
                 .objects()
@@ -506,6 +512,25 @@ async fn a_change_that_was_accepted_but_does_not_show_is_not_repeated() {
         (vec!["failed"], ExitCode::StepFailed)
     );
     assert_eq!(ran.servers.sent("Set-Flag"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_knows_what_was_accepted_and_only_that() {
+    for (fate, words, sent) in [
+        (Fate::Ignored, "changed", 1),
+        // Its answer is lost: nothing says that it was carried out, and it is not sent again.
+        (Fate::Hangs, "failed", 1),
+    ] {
+        let case = Case::of(vec![Flag {
+            trusting: true,
+            repeatable: false,
+            ..flag("s.one", "a.example.com")
+        }]);
+        case.servers.fate("a.example.com", "Set-Flag", &[fate]);
+        let ran = case.run().await;
+        assert_eq!(ran.words(), [words]);
+        assert_eq!(ran.servers.sent("Set-Flag"), sent);
+    }
 }
 
 #[tokio::test]

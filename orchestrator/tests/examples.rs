@@ -159,6 +159,32 @@ fn collocated_servers_get_no_pool_and_have_messaging() {
 }
 
 #[test]
+fn a_pool_that_works_stays_where_unified_messaging_cannot_be_changed() {
+    let bench = Bench::of("collocated");
+    // The pool is there, the servers are in no dial plan yet, and nobody may put them into one.
+    let overlay = bench.folder.path().join("refused.toml");
+    std::fs::write(
+        &overlay,
+        "[[dial_plans]]\nname = \"Atlanta\"\n[[lync.trusted_pools]]\n\
+         [[faults]]\ncmdlet = \"Set-UMService\"\nkind = \"access-denied\"\n\
+         [[faults]]\ncmdlet = \"Set-UMCallRouterSettings\"\nkind = \"access-denied\"\n",
+    )
+    .unwrap();
+    let with = ["--yes", "--lab-with", overlay.to_str().unwrap()];
+    let applied = bench.run("apply", &with, 1);
+    assert_eq!(outcome(&applied, "um.dial-plans", "atl-ex-001"), "failed");
+    assert_eq!(
+        outcome(&applied, "lync.trusted-pool", "atl-cs-001"),
+        "unknown"
+    );
+    let changes = bench.changes(0);
+    assert!(
+        !changes.iter().any(|change| change.contains("-CsTrusted")),
+        "{changes:?}"
+    );
+}
+
+#[test]
 fn a_backend_that_is_down_is_made_up_for_later() {
     let bench = Bench::of("maintenance");
     let applied = bench.run("apply", &["--yes"], 4);

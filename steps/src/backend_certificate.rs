@@ -18,6 +18,7 @@ use crate::authority::Authority;
 use crate::candidates::{Candidate, Candidates};
 use crate::certificate_stores::{self, Own, Stores};
 use crate::chain::{Defect, Search};
+use crate::facts::Discovery;
 use crate::x509::X509;
 use crate::{
     Action, Assessment, Certificate, Context, Dependency, Fact, LyncTrust, Observations, Problem,
@@ -58,10 +59,8 @@ impl BackendCertificate {
     fn names(&self, cx: Context<'_>) -> Names {
         let rule = &cx.site.certificate.subject;
         let own = &self.host;
-        let is_discovered = cx
-            .facts
-            .unified_messaging(own)
-            .is_some_and(|found| found.is_discovered());
+        let discovery = cx.facts.discovery(own);
+        let is_discovered = matches!(discovery, Some(Discovery::Yes | Discovery::Planned));
         let is_pinned = *rule != cx.site.lync.trusted_application.pool;
         let subject = if is_discovered && !is_pinned {
             own
@@ -303,6 +302,10 @@ impl BackendCertificate {
         problem: Problem,
         candidates: &Candidates<'_>,
     ) -> Result<Assessment, Problem> {
+        // Where a store lacks something, another certificate would lack it too.
+        if candidates.advice().is_some() {
+            return Err(problem);
+        }
         match cx.pfx {
             Some(pfx) => {
                 let there: Vec<_> = candidates.0.iter().map(|c| &c.x509.thumbprint).collect();

@@ -1,11 +1,11 @@
 //! [`steps_for`]: which steps a site needs, one for each target.
 
-use owaim_inventory::{PolicyScope, Role, Site};
+use owaim_inventory::{HostName, PolicyScope, Role, Site};
 
 use crate::front_end::FrontEnd;
 use crate::mailbox_policy::Which;
 use crate::{
-    Step, StepId, backend_certificate, backend_recycle, backend_ucma,
+    Fact, Step, StepId, backend_certificate, backend_recycle, backend_ucma,
     backend_virtual_directory_off, backend_web_config, cas_owa_virtual_directory,
     cas_owa_virtual_directory_off, cas_web_config_clean, lync_certificate, lync_replication,
     lync_site, lync_topology, lync_trusted_application, lync_trusted_pool, mailbox_lync_users,
@@ -41,12 +41,60 @@ pub const STEP_IDS: [StepId; 21] = [
     verify_lync_events::ID,
 ];
 
-/// The steps whose changes have no effect before [`TOPOLOGY_STEP`] has made its own.
-pub const TOPOLOGY_CHANGING_STEPS: [StepId; 2] =
-    [lync_trusted_pool::ID, lync_trusted_application::ID];
+/// A change that has no effect before another one follows; a run may end between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequel {
+    /// What the topology says, until it is enabled.
+    Topology,
+    /// The startup mode of that service, until the service is restarted.
+    Restart(&'static str),
+}
 
-/// The step that puts the topology into force.
-pub const TOPOLOGY_STEP: StepId = lync_topology::ID;
+/// Every sequel that there is.
+pub fn sequels() -> Vec<Sequel> {
+    let restarts = um_dial_plans::restarts().map(|(service, ..)| Sequel::Restart(service));
+    std::iter::once(Sequel::Topology).chain(restarts).collect()
+}
+
+impl Sequel {
+    /// Whether the action of that name of `step` makes this sequel necessary (`Some(true)`) or is
+    /// it (`Some(false)`).
+    pub fn opens(self, step: &str, action: &str) -> Option<bool> {
+        match self {
+            Self::Topology if step == lync_topology::ID => Some(false),
+            Self::Topology => [lync_trusted_pool::ID, lync_trusted_application::ID]
+                .contains(&step)
+                .then_some(true),
+            Self::Restart(service) => {
+                let (_, startup, restart) = um_dial_plans::restarts()
+                    .into_iter()
+                    .find(|(name, ..)| *name == service)?;
+                if step != um_dial_plans::ID {
+                    None
+                } else if action == startup {
+                    Some(true)
+                } else {
+                    (action == restart).then_some(false)
+                }
+            }
+        }
+    }
+
+    /// What a run has to know of it: that `run` did not bring it about, and at which host. The
+    /// topology is one, whoever was asked: it is known of the Front End that is asked now.
+    pub fn unconfirmed(self, site: &Site, host: &HostName, run: &str) -> Option<(HostName, Fact)> {
+        Some(match self {
+            Self::Topology => (
+                FrontEnd::admin(site)?.host,
+                Fact::TopologyUnconfirmed(run.into()),
+            ),
+            Self::Restart(service) => {
+                let (service, run) = (service.into(), run.into());
+                (host.clone(), Fact::RestartUnconfirmed { service, run })
+            }
+        })
+    }
+}
 
 /// The ids of the steps that take instant messaging out of service.
 pub const DISABLE_STEP_IDS: [StepId; 1] = [cas_owa_virtual_directory_off::ID];

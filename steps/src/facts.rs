@@ -45,6 +45,14 @@ pub enum Fact {
     /// The startup mode of that service was found to need a change, after which the service has to
     /// be restarted.
     RestartDue(String),
+    /// An earlier run set the startup mode of a service, and its record does not show that it
+    /// restarted the service.
+    RestartUnconfirmed {
+        /// The service.
+        service: String,
+        /// The run.
+        run: String,
+    },
     /// That run changed the topology, and its record does not show that it was enabled since.
     TopologyUnconfirmed(String),
     /// What Exchange says of a sampled user; known of the server that was asked.
@@ -91,16 +99,23 @@ pub struct UnifiedMessaging {
     pub service: bool,
     /// Whether the call router is there.
     pub call_router: bool,
-    /// Whether one of them is in a SIP URI dial plan, or will be after this run.
+    /// Whether one of them is in a SIP URI dial plan.
     pub sip_dial_plan: bool,
+    /// Whether they are in none, and there is one that they have to join.
+    pub joins: bool,
 }
 
-impl UnifiedMessaging {
-    /// Whether Lync finds the server by itself: both services on one machine that hosts a SIP
-    /// URI dial plan.
-    pub fn is_discovered(self) -> bool {
-        self.service && self.call_router && self.sip_dial_plan
-    }
+/// Whether Lync finds a server by itself: one with both services in a SIP URI dial plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discovery {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It will, after a change that is still to be made.
+    Planned,
+    /// Its services were to join a dial plan in this run, and nothing shows that they did.
+    Open,
 }
 
 /// A sampled user as Exchange knows it: what Lync's side is compared with.
@@ -152,7 +167,9 @@ impl Facts {
         let facts = self.0.entry(host.clone()).or_default();
         // Changes that are still to come add up: several steps may wait on one host.
         facts.retain(|old| match &fact {
-            Fact::Pending(_) => old != &fact,
+            Fact::Pending(_) | Fact::RestartDue(_) | Fact::RestartUnconfirmed { .. } => {
+                old != &fact
+            }
             // One server is asked about many users.
             Fact::Mailbox(new) => !matches!(old, Fact::Mailbox(old) if old.user == new.user),
             _ => std::mem::discriminant(old) != std::mem::discriminant(&fact),
@@ -171,6 +188,31 @@ impl Facts {
     pub fn mailbox(&self, host: &HostName, user: &str) -> Option<&SampledMailbox> {
         self.of(host).iter().find_map(|fact| match fact {
             Fact::Mailbox(found) if found.user == user => Some(found),
+            _ => None,
+        })
+    }
+
+    /// Whether Lync finds `host` by itself; `None`: its Unified Messaging was not looked at. What an
+    /// attempt to change did not bring about is not taken for granted.
+    pub(crate) fn discovery(&self, host: &HostName) -> Option<Discovery> {
+        let state = self.unified_messaging(host)?;
+        let is_pending = || self.is_pending(host, crate::um_dial_plans::ID);
+        Some(match state {
+            _ if !(state.service && state.call_router) => Discovery::No,
+            _ if state.sip_dial_plan => Discovery::Yes,
+            _ if !state.joins => Discovery::No,
+            _ if is_pending() => Discovery::Planned,
+            _ => Discovery::Open,
+        })
+    }
+
+    /// The services of `host` that an earlier run may not have restarted, with that run.
+    pub(crate) fn unconfirmed_restarts(
+        &self,
+        host: &HostName,
+    ) -> impl Iterator<Item = (&str, &str)> {
+        self.of(host).iter().filter_map(|fact| match fact {
+            Fact::RestartUnconfirmed { service, run } => Some((service.as_str(), run.as_str())),
             _ => None,
         })
     }

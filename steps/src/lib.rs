@@ -57,8 +57,8 @@ mod x509;
 
 pub use authority::Authority;
 pub use catalog::{
-    DISABLE_STEP_IDS, PHASES, STEP_IDS, TOPOLOGY_CHANGING_STEPS, TOPOLOGY_STEP, disable_steps,
-    phase_of, step_ids, steps_for,
+    DISABLE_STEP_IDS, PHASES, STEP_IDS, Sequel, disable_steps, phase_of, sequels, step_ids,
+    steps_for,
 };
 pub use facts::{
     Certificate, Fact, Facts, LyncTrust, SampledMailbox, Shown, UnifiedMessaging, WebConfigState,

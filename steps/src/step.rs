@@ -43,6 +43,8 @@ pub struct Context<'a> {
     /// Whether this step's remedy was carried out and accepted to its end in this run. For what
     /// cannot be read back: see [`Verdict::Doubtful`].
     pub remedied: bool,
+    /// Names of the changing actions of this step that were accepted in this run.
+    pub accepted: &'a [&'static str],
     /// The certificate that the run may import, where the site file names one and the run has
     /// opened it.
     pub pfx: Option<&'a Pfx>,

@@ -34,6 +34,7 @@ const PARTS: [Part; 2] = [
     Part {
         service: "MSExchangeUM",
         query: "um-service",
+        startup: "um-service-startup",
         restart: "restart-um-service",
         get: "Get-UMService",
         set: "Set-UMService",
@@ -42,6 +43,7 @@ const PARTS: [Part; 2] = [
     Part {
         service: "MSExchangeUMCR",
         query: "um-call-router",
+        startup: "um-call-router-startup",
         restart: "restart-um-call-router",
         get: "Get-UMCallRouterSettings",
         set: "Set-UMCallRouterSettings",
@@ -54,6 +56,9 @@ const PARTS: [Part; 2] = [
 struct Part {
     service: &'static str,
     query: &'static str,
+    /// Names of the actions: a change of the settings that includes the startup mode, and the
+    /// restart that has to follow.
+    startup: &'static str,
     restart: &'static str,
     get: &'static str,
     set: &'static str,
@@ -221,7 +226,9 @@ impl DialPlans {
         let due = Fact::RestartDue(found.part.service.into());
         match cx.site.unified_messaging.startup_mode {
             Some(mode) if found.is_deaf => Startup::Set(mode),
-            Some(_) if !cx.remedied && cx.earlier.contains(&due) => Startup::Restart,
+            Some(_) if cx.earlier.contains(&due) && !cx.accepted.contains(&found.part.restart) => {
+                Startup::Restart
+            }
             _ => Startup::Kept,
         }
     }
@@ -242,12 +249,12 @@ impl DialPlans {
             found,
         } = self.all(seen)?;
         let has = |part: &Part| parts.iter().any(|p| p.service == part.service);
-        // What will be after this run counts: a pool that is made now must not be wrong then.
-        let sip_dial_plan = found.iter().any(|f| f.is_in_one || !f.missing.is_empty());
+        let sip_dial_plan = found.iter().any(|f| f.is_in_one);
         let fact = Fact::UnifiedMessaging(UnifiedMessaging {
             service: has(&PARTS[0]),
             call_router: has(&PARTS[1]),
             sip_dial_plan,
+            joins: !sip_dial_plan && found.iter().any(|f| !f.missing.is_empty()),
         });
         let verdict = if parts.is_empty() {
             Verdict::NotApplicable("the server has no Unified Messaging service".into())
@@ -276,9 +283,17 @@ impl DialPlans {
                 )
             })
             .collect::<Vec<_>>();
+        let unconfirmed = cx.facts.unconfirmed_restarts(&self.host);
+        let unconfirmed = unconfirmed.map(|(service, run)| {
+            format!(
+                "the run {run} set the startup mode of {service} on {}, and its journal does not show that it restarted \
+                 the service: if nobody did since, Restart-Service {service} has to follow, which ends calls",
+                self.host
+            )
+        });
         let mut assessment = Assessment::of(verdict)
             .with_fact(fact)
-            .with_warnings(warnings);
+            .with_warnings(warnings.into_iter().chain(unconfirmed));
         let set = found
             .iter()
             .filter(|f| matches!(Self::startup(cx, f), Startup::Set(_)));
@@ -431,6 +446,11 @@ impl Step for DialPlans {
     }
 }
 
+/// For each service: its name, the action that sets its startup mode, and the one that restarts it.
+pub(crate) fn restarts() -> [(&'static str, &'static str, &'static str); 2] {
+    PARTS.map(|part| (part.service, part.startup, part.restart))
+}
+
 impl DialPlans {
     /// One change of the settings of a service, if it needs any.
     fn settings(
@@ -443,6 +463,7 @@ impl DialPlans {
         let Found { part, missing, .. } = found;
         let mut command = Command::new(part.set).with(part.parameter, self.host.as_str());
         let mut summary = Vec::new();
+        let mut name = part.query;
         if !missing.is_empty() {
             let plans: Vec<Value> = missing.iter().map(|name| name.as_str().into()).collect();
             let change = Object::hashtable(vec![("Add".into(), Value::from(plans))]);
@@ -456,6 +477,7 @@ impl DialPlans {
         }
         if let Startup::Set(mode) = startup {
             command = command.with("UMStartupMode", mode.name());
+            name = part.startup;
             summary.push(format!(
                 "set the startup mode of {} to {}",
                 part.service,
@@ -470,7 +492,7 @@ impl DialPlans {
             command = command.with("DomainController", name);
         }
         Some(Action {
-            name: part.query,
+            name,
             place: Place::exchange(&cx.site.exchange.admin_host),
             pipeline: Pipeline::new(command),
             changes: true,

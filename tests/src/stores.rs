@@ -91,6 +91,7 @@ impl Stores {
             facts: &facts,
             earlier: &[],
             remedied: false,
+            accepted: &[],
             pfx: None,
         };
         let step = steps_for(site)

@@ -240,6 +240,13 @@ pub(super) fn read_certificate(cx: &mut Checker, root: &mut Section<'_>) -> Cert
     if let Some(node) = section.optional("request") {
         if let Value::Flag(flag) = node.value {
             draft.request = flag;
+            if flag && draft.thumbprint.is_some() && draft.import.is_none() {
+                cx.mistake(
+                    &node.place,
+                    "a certificate is to be requested, and [certificate] names the thumbprint of another",
+                    "thumbprint or request: what is issued later has a thumbprint of its own",
+                );
+            }
         } else {
             cx.unfit(node, "true or false");
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use owaim_inventory::{HostName, Site};
 use owaim_platform::Interrupts;
-use owaim_steps::{Fact, Pfx};
+use owaim_steps::Pfx;
 use owaim_transport::Secret;
 
 use super::error::CommandError;
@@ -20,7 +20,7 @@ use crate::bus::{Bus, Consumer};
 use crate::certificate_file;
 use crate::cli::RunArgs;
 use crate::engine::{self, RunOptions};
-use crate::event::Mode;
+use crate::event::{Mode, Treatment};
 use crate::graph::Plan;
 use crate::history::{self, Known};
 use crate::journal::Journal;
@@ -89,7 +89,7 @@ pub(super) fn apply(
     let plan = site::plan_for(purpose, &site, &args.selection, Mode::Apply)?;
     let reads_only = plan
         .nodes()
-        .all(|(_, node)| node.treatment != crate::event::Treatment::Change);
+        .all(|(_, node)| node.treatment != Treatment::Change);
     let asks = !yes && !reads_only;
     if asks && !std::io::stdin().is_terminal() {
         return Err(CommandError::CannotAsk);
@@ -228,7 +228,7 @@ async fn execute(
         Mode::Drift => Some(history::known_before(&root, &site.name, &run_id)?),
         Mode::Plan | Mode::Apply | Mode::Verify => None,
     };
-    let unconfirmed = history::topology_unconfirmed(&root, &site.name, &run_id)?;
+    let unconfirmed = history::unconfirmed(&root, &site.name, &run_id)?;
     let bus = bus(args, &dir, &secrets(reach, pfx), &shown, before)?;
     let sessions = Sessions::new(
         Arc::new(owaim_transport::Client::default()),
@@ -248,8 +248,10 @@ async fn execute(
         stop,
     )
     .lending(pfx.cloned());
-    if let Some((host, earlier)) = unconfirmed {
-        run.inherit(&host, Fact::TopologyUnconfirmed(earlier));
+    for left in unconfirmed {
+        if let Some((host, fact)) = left.sequel.unconfirmed(site, &left.host, &left.run) {
+            run.inherit(&host, fact);
+        }
     }
     let options = RunOptions {
         run: run_id.clone(),
@@ -263,12 +265,19 @@ async fn execute(
 
 /// The certificate to import, where the site file names one and a step of `plan` may want it.
 fn certificate(site: &Site, plan: &Plan, args: &RunArgs) -> Result<Option<Pfx>, CommandError> {
-    let wanted = plan.nodes().any(|(_, node)| node.step.wants_pfx());
-    if !wanted {
+    let wanting = || plan.nodes().filter(|(_, node)| node.step.wants_pfx());
+    if wanting().next().is_none() {
         return Ok(None);
     }
-    let file = &args.site.site;
-    Ok(certificate_file::open(site, file, Timestamp::now())?)
+    let opened = certificate_file::open(site, &args.site.site, Timestamp::now());
+    match opened {
+        // Who only looks can do without: the stores may be in order, whatever became of the file.
+        Err(error) if !wanting().any(|(_, node)| node.treatment == Treatment::Change) => {
+            writeln!(std::io::stderr(), "warning: {error}").map_err(CommandError::Output)?;
+            Ok(None)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Everything that no record may show.

@@ -46,9 +46,20 @@ pub(super) fn assess(
     let subject = &names.subject;
     let action = format!(r"find the pending requests of {host} in LocalMachine\REQUEST");
     let entries = read::clean(seen, PENDING, &action)?.objects();
-    let pending = entries
-        .filter_map(|entry| X509::parse(&entry.get("RawData").and_then(Value::as_bytes)?).ok())
-        .any(|entry| entry.is_named(subject));
+    let mut pending = false;
+    for entry in entries {
+        let der = entry.get("RawData").and_then(Value::as_bytes);
+        let parsed = der.ok_or_else(|| "it has no RawData".into());
+        // It may be the one that was asked for: no second one is made beside it.
+        let entry = parsed.and_then(|der| X509::parse(&der)).map_err(|error| {
+            Problem::new(
+                &action,
+                format!("an entry that cannot be read: {error}"),
+                "look into LocalMachine\\REQUEST of the server, and remove what is damaged",
+            )
+        })?;
+        pending |= entry.is_named(subject);
+    }
     if !pending {
         return Ok(Assessment::of(Verdict::Drifted(vec![Difference {
             what: "certificate".into(),

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use owaim_inventory::{ExchangeVersion, HostName, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Discovery;
 use crate::known_servers::KnownServers;
 use crate::{Context, Problem, um_dial_plans};
 
@@ -169,34 +170,41 @@ fn of_backend(
             "{version}: the rule of later versions is followed"
         ));
     }
-    let Some(state) = cx.facts.unified_messaging(name).copied() else {
-        let why = format!(
-            "its Unified Messaging was not looked at, see {}",
-            um_dial_plans::ID
-        );
+    let id = um_dial_plans::ID;
+    let (Some(state), Some(discovery)) =
+        (cx.facts.unified_messaging(name), cx.facts.discovery(name))
+    else {
+        let why = format!("its Unified Messaging was not looked at, see {id}");
         return Ok((PoolNeed::NotKnown, why));
     };
-    if state.is_discovered() {
-        let why = if cx.facts.is_pending(name, um_dial_plans::ID) {
-            format!(
-                "both services of Unified Messaging are on it, and {} is to put them into a SIP URI dial plan: from \
-                 then on Lync finds it by itself",
-                um_dial_plans::ID
-            )
-        } else {
-            "both services of Unified Messaging are on it, in a SIP URI dial plan: Lync finds it by itself, under its \
-             own name"
-                .into()
-        };
-        return Ok((PoolNeed::MustNotExist, why));
-    }
-    match (state.service, state.call_router) {
-        (true, true) => {
-            required("both services of Unified Messaging are on it, but in no SIP URI dial plan")
+    match discovery {
+        Discovery::Yes => {
+            let why = "both services of Unified Messaging are on it, in a SIP URI dial plan: Lync finds it by itself, \
+                       under its own name";
+            Ok((PoolNeed::MustNotExist, why.into()))
         }
-        _ if events.is_discovered(name) == Some(true) => Err(conflict(front_end, name)),
-        (false, false) => required("it has no Unified Messaging"),
-        _ => required("the services of Unified Messaging are not both on it"),
+        Discovery::Planned => {
+            let why = format!(
+                "both services of Unified Messaging are on it, and {id} is to put them into a SIP URI dial plan: from \
+                 then on Lync finds it by itself"
+            );
+            Ok((PoolNeed::MustNotExist, why))
+        }
+        Discovery::Open => {
+            let why = format!(
+                "both services of Unified Messaging are on it and were to join a SIP URI dial plan, which nothing shows \
+                 to have happened, see {id}"
+            );
+            Ok((PoolNeed::NotKnown, why))
+        }
+        Discovery::No => match (state.service, state.call_router) {
+            (true, true) => required(
+                "both services of Unified Messaging are on it, but in no SIP URI dial plan",
+            ),
+            _ if events.is_discovered(name) == Some(true) => Err(conflict(front_end, name)),
+            (false, false) => required("it has no Unified Messaging"),
+            _ => required("the services of Unified Messaging are not both on it"),
+        },
     }
 }
 

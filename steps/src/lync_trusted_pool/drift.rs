@@ -32,6 +32,42 @@ pub(super) fn computers<'s>(cx: Context<'s>, decision: &PoolDecision) -> Vec<&'s
     of_file.iter().filter(may_be).collect()
 }
 
+/// Those of them that may be added now: a second entry for a server whose Unified Messaging was not
+/// looked at could break messaging there.
+pub(super) fn joining<'s>(cx: Context<'s>, decision: &PoolDecision) -> Vec<&'s HostName> {
+    let mut names = computers(cx, decision);
+    names.retain(|name| !waits(decision, name));
+    names
+}
+
+/// Whether it is not known of `name` whether Lync finds it by itself.
+fn waits(decision: &PoolDecision, name: &HostName) -> bool {
+    decision.with(PoolNeed::NotKnown).any(|open| open == name)
+}
+
+/// Computers that are not added before it is known whether Lync finds them by itself, for people.
+pub(super) fn waiting(
+    cx: Context<'_>,
+    decision: &PoolDecision,
+    pools: &[Pool<'_>],
+) -> Option<String> {
+    let rule = &cx.site.lync.trusted_application;
+    let pool = pools.iter().find(|pool| pool.is(&rule.pool));
+    let is_missing = |name: &&HostName| pool.is_none_or(|pool| !pool.has(name.as_str()));
+    let names = computers(cx, decision).into_iter();
+    let names = listed(
+        names
+            .filter(|name| waits(decision, name))
+            .filter(is_missing),
+    );
+    (!names.is_empty()).then(|| {
+        format!(
+            "not added to the trusted application pool {} before their Unified Messaging has been looked at: {names}",
+            rule.pool
+        )
+    })
+}
+
 /// Everything to be done; an error is what people have to solve first.
 pub(super) fn all<'a, 'b>(
     cx: Context<'b>,
@@ -54,6 +90,11 @@ pub(super) fn all<'a, 'b>(
         let not_wanted = pool.is(wanted) && !decision.is_required() && !decision.is_open();
         if not_wanted || decision.is_discovered(&pool.fqdn) {
             removable(pool)?;
+            if !decision.is_discovered(&pool.fqdn) {
+                // Under a name of its own it is nobody's second entry.
+                let what = format!("remove the trusted application pool {}", pool.fqdn);
+                ours_alone(cx, pool, what)?;
+            }
             drifts.push(Drift::NotWanted(pool));
             continue;
         }
@@ -69,6 +110,7 @@ pub(super) fn all<'a, 'b>(
     match pools.iter().find(|pool| pool.is(wanted)) {
         None => {
             not_doubled(decision, wanted)?;
+            some_computer(cx, decision, &joining(cx, decision))?;
             drifts.push(Drift::Missing);
         }
         Some(pool) => own(cx, decision, pool, &mut drifts)?,
@@ -84,7 +126,8 @@ fn not_doubled(decision: &PoolDecision, wanted: &HostName) -> Result<(), Problem
     }
     Err(Problem::new(
         format!("add the trusted application pool {wanted} to the topology"),
-        "it has the name of a backend whose Unified Messaging was not looked at: if Lync finds that server by itself,          the pool would be a second entry for it, which breaks messaging",
+        "it has the name of a backend whose Unified Messaging was not looked at: if Lync finds that server by itself, \
+         the pool would be a second entry for it, which breaks messaging",
         "run again when that server can be reached; or give the pool a name that is no server's",
     ))
 }
@@ -97,9 +140,18 @@ fn own<'a, 'b>(
     drifts: &mut Vec<Drift<'a, 'b>>,
 ) -> Result<(), Problem> {
     check_registrar(cx, pool)?;
-    let computers = computers(cx, decision);
-    if !computers.is_empty() && pool.has(&pool.fqdn) && !computers.iter().any(|c| pool.is(c)) {
-        renewable(cx, pool)?;
+    let all = computers(cx, decision);
+    some_computer(cx, decision, &all)?;
+    let is_single = !all.is_empty() && pool.has(&pool.fqdn) && !all.iter().any(|c| pool.is(c));
+    if is_single && all.iter().any(|name| waits(decision, name)) {
+        return Ok(());
+    }
+    if is_single {
+        let what = format!(
+            "give the trusted application pool {} several computers",
+            pool.fqdn
+        );
+        ours_alone(cx, pool, what)?;
         drifts.push(Drift::Single(pool));
         return Ok(());
     }
@@ -107,7 +159,7 @@ fn own<'a, 'b>(
     if !wrong.is_empty() {
         drifts.push(Drift::Properties(pool, wrong));
     }
-    let missing = computers
+    let missing = joining(cx, decision)
         .into_iter()
         .filter(|name| !pool.has(name.as_str()));
     drifts.extend(missing.map(Drift::NoComputer));
@@ -153,7 +205,7 @@ fn removable(pool: &Pool<'_>) -> Result<(), Problem> {
 }
 
 /// A pool that others use too is not taken away from under them.
-fn renewable(cx: Context<'_>, pool: &Pool<'_>) -> Result<(), Problem> {
+fn ours_alone(cx: Context<'_>, pool: &Pool<'_>, action: String) -> Result<(), Problem> {
     let own = bare_id(cx.site.lync.trusted_application.id.as_str());
     let others: Vec<&str> = pool
         .applications
@@ -165,16 +217,36 @@ fn renewable(cx: Context<'_>, pool: &Pool<'_>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
+        action,
         format!(
-            "give the trusted application pool {} several computers",
-            pool.fqdn
-        ),
-        format!(
-            "it was made with a single computer of its own name, so that it has to be made anew, and it has other \
-             applications: {}",
+            "that takes the pool away with all that is in it, and other applications are: {}",
             others.join(", ")
         ),
-        "give Outlook Web App a pool of its own, or make this one anew by hand",
+        "give Outlook Web App a pool of its own in the site file, or change this one by hand",
+    ))
+}
+
+/// A pool of several computers that would have none is not what was meant.
+fn some_computer(
+    cx: Context<'_>,
+    decision: &PoolDecision,
+    left: &[&HostName],
+) -> Result<(), Problem> {
+    let rule = &cx.site.lync.trusted_application;
+    if rule.computers.is_empty() || !left.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!(
+            "choose the computers of the trusted application pool {}",
+            rule.pool
+        ),
+        format!(
+            "none of those in the site file may be in it now ({}), while {} need the pool",
+            listed(rule.computers.iter()),
+            listed(decision.with(PoolNeed::Required))
+        ),
+        "list the servers that need it as computers of [lync.trusted_application]",
     ))
 }
 
@@ -218,7 +290,10 @@ impl Drift<'_, '_> {
             Self::Single(pool) => vec![difference(
                 format!("computers of the trusted application pool {own}"),
                 Some(&pool.fqdn),
-                Some(listed(computers(cx, decision).into_iter())),
+                Some(format!(
+                    "{}; the pool and its application are removed and made anew",
+                    listed(joining(cx, decision).into_iter())
+                )),
             )],
             Self::NoComputer(name) => vec![difference(
                 format!("computer {name} of the trusted application pool {own}"),

@@ -57,9 +57,14 @@ impl TrustedPool {
         let elsewhere = self.elsewhere(cx, &pools);
         let unlisted = self.unlisted(cx, &decision);
         let surplus = drift::surplus(cx, &decision, &pools);
+        let waiting = drift::waiting(cx, &decision, &pools);
         let mut assessment = Assessment::of(verdict)
             .with_fact(Fact::TrustedPool(decision))
-            .with_warnings(elsewhere.into_iter().chain(unlisted).chain(surplus));
+            .with_warnings(
+                [elsewhere, unlisted, surplus, waiting]
+                    .into_iter()
+                    .flatten(),
+            );
         if !drifts.is_empty() {
             assessment = assessment.with_fact(Fact::TopologyChanged);
         }
@@ -115,7 +120,7 @@ impl TrustedPool {
     /// The pool of the site file, with its computers.
     fn creation(&self, cx: Context<'_>, decision: &PoolDecision) -> Vec<Action> {
         let own = cx.site.lync.trusted_application.pool.as_str();
-        let mut computers = drift::computers(cx, decision).into_iter();
+        let mut computers = drift::joining(cx, decision).into_iter();
         let mut command = Command::new("New-CsTrustedApplicationPool")
             .with("Identity", own)
             .with("Registrar", cx.site.lync.pool.as_str())

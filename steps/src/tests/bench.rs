@@ -123,6 +123,7 @@ pub(super) struct Bench {
     pub(super) facts: Facts,
     pub(super) earlier: Vec<Fact>,
     pub(super) remedied: bool,
+    pub(super) accepted: Vec<&'static str>,
     pub(super) pfx: Option<Pfx>,
 }
 
@@ -134,6 +135,7 @@ impl Bench {
             facts: Facts::default(),
             earlier: Vec::new(),
             remedied: false,
+            accepted: Vec::new(),
             pfx: None,
         };
         for server in bench.site.hosts.clone() {
@@ -167,6 +169,7 @@ impl Bench {
             facts: &self.facts,
             earlier: &self.earlier,
             remedied: self.remedied,
+            accepted: &self.accepted,
             pfx: self.pfx.as_ref(),
         }
     }

@@ -347,6 +347,7 @@ fn a_server_that_lync_finds_by_itself_needs_its_own_name() {
             service: true,
             call_router,
             sip_dial_plan: true,
+            joins: false,
         })
     };
     let look = |bench: &mut Bench| {

@@ -52,6 +52,7 @@ fn unified(states: [[bool; 3]; 2]) -> Bench {
             service,
             call_router,
             sip_dial_plan,
+            joins: false,
         };
         bench = bench.knows(short, Fact::UnifiedMessaging(state));
     }
@@ -221,7 +222,7 @@ fn dial_plans_are_added_and_never_replaced() {
             &[],
             "drifted: dial plans of MSExchangeUM: nothing -> Atlanta",
             2,
-            FOUND,
+            [true, true, false],
         ),
         (
             "one kept",
@@ -230,7 +231,7 @@ fn dial_plans_are_added_and_never_replaced() {
             &["Kept"],
             "drifted: dial plans of MSExchangeUM: Kept -> Kept, Atlanta",
             1,
-            SPLIT,
+            [true, false, false],
         ),
     ] {
         let mut bench = Bench::new();
@@ -248,6 +249,7 @@ fn dial_plans_are_added_and_never_replaced() {
             state,
             "{name}"
         );
+        assert_eq!(known.joins, expected.starts_with("drifted"), "{name}");
     }
     let bench = Bench::new();
     let seen = bench
@@ -330,6 +332,21 @@ fn a_startup_mode_is_changed_where_the_site_file_allows_it() {
         assert_eq!(actions, sent, "{name}");
     }
 
+    // An earlier run set it and was cut short: said, and not done a second time.
+    let left = Fact::RestartUnconfirmed {
+        service: "MSExchangeUM".into(),
+        run: "20261123-apply".into(),
+    };
+    let mut bench = Bench::new().knows("atl-mbx-001", left);
+    bench.site.unified_messaging.startup_mode = Some(StartupMode::Dual);
+    let (_, found) = bench.look(&step, answer("Secured", "Dual"));
+    check("cut short", &found, "in place");
+    let warned = found.warnings.concat();
+    assert!(
+        warned.contains("20261123-apply") && warned.contains("Restart-Service"),
+        "{warned}"
+    );
+
     // Set, but the answer of the restart was lost: that it happened is not taken for granted.
     let mut bench = Bench::new();
     bench.site.unified_messaging.startup_mode = Some(StartupMode::Dual);
@@ -340,7 +357,7 @@ fn a_startup_mode_is_changed_where_the_site_file_allows_it() {
     let actions = bench.remedy(&step, &seen);
     assert_eq!(said(&actions[0].pipeline), restart);
     assert!(actions.len() == 1 && !step.repeatable(&actions[0]));
-    bench.remedied = true;
+    bench.accepted = vec!["um-service-startup", "restart-um-service"];
     checked(
         "restarted",
         &mut bench,
@@ -415,7 +432,10 @@ fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
         pools: pools.to_vec(),
         applications: pools
             .iter()
-            .map(|(name, ..)| (*name, "urn:application:x", 5000))
+            .map(|(name, ..)| match *name {
+                POOL => (POOL, "urn:application:outlookwebapp", 5199),
+                name => (name, "urn:application:x", 5000),
+            })
             .collect(),
         discovered,
         ..Topology::whole()
@@ -424,9 +444,10 @@ fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
     let new = "New-CsTrustedApplicationPool -Identity atl-owa-001.litwareinc.com -Registrar \
                atl-cs-001.litwareinc.com -Site Redmond -RequiresReplication False -Confirm False";
     let away = |name: &str| {
+        let id = if name == POOL { "outlookwebapp" } else { "x" };
         vec![
             format!(
-                "Remove-CsTrustedApplication -Identity {name}/urn:application:x -Confirm False"
+                "Remove-CsTrustedApplication -Identity {name}/urn:application:{id} -Confirm False"
             ),
             format!("Remove-CsTrustedApplicationComputer -Identity {name} -Confirm False"),
             format!("Remove-CsTrustedApplicationPool -Identity {name} -Confirm False"),
@@ -490,6 +511,16 @@ fn the_pool_follows_from_what_unified_messaging_is_on_each_backend() {
             with(&[(POOL, own, false)], ""),
             "drifted: trusted application pool",
             away(POOL),
+        ),
+        (
+            "all found, there, and others use it",
+            [FOUND; 2],
+            Topology {
+                applications: vec![(POOL, "urn:application:other", 6000)],
+                ..with(&[(POOL, own, false)], "")
+            },
+            "broken: that takes the pool away",
+            vec![],
         ),
         (
             "one found, pool needed",
@@ -609,7 +640,7 @@ fn a_pool_of_several_computers_has_those_of_the_site_file() {
             "has one of its own name, and others use it",
             [SPLIT; 2],
             there(&[POOL], &[(POOL, "urn:application:other", 6000)]),
-            "broken: it was made with a single computer",
+            "broken: that takes the pool away",
             vec![],
             "",
         ),
@@ -703,6 +734,7 @@ fn a_backend_that_could_not_be_looked_at_leaves_only_itself_open() {
             service,
             call_router,
             sip_dial_plan,
+            joins: false,
         })
     };
     let own = "Registrar:atl-cs-001.litwareinc.com";
@@ -773,6 +805,101 @@ fn a_backend_that_could_not_be_looked_at_leaves_only_itself_open() {
         );
         assert_eq!(actions.len(), sent, "{name}: {actions:?}");
     }
+}
+
+#[test]
+fn a_change_of_unified_messaging_that_nothing_shows_is_not_taken_for_granted() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    let joins = Fact::UnifiedMessaging(UnifiedMessaging {
+        service: true,
+        call_router: true,
+        sip_dial_plan: false,
+        joins: true,
+    });
+    let both = || {
+        Bench::new()
+            .knows("atl-mbx-001", joins.clone())
+            .knows("atl-mbx-002", joins.clone())
+    };
+    // In a plan the change is to come, and the pool would go after it.
+    let pending = Fact::Pending("um.dial-plans".into());
+    let mut planned = both()
+        .knows("atl-mbx-001", pending.clone())
+        .knows("atl-mbx-002", pending);
+    let whole = Topology::whole();
+    let sent = checked(
+        "planned",
+        &mut planned,
+        &step,
+        |q| whole.answer(q),
+        "drifted",
+    );
+    assert_eq!(sent.len(), 3);
+    // In a run that tried and failed, the pool that works stays.
+    let expected = "unknown: whether the trusted application pool has to exist is not known";
+    let sent = checked("failed", &mut both(), &step, |q| whole.answer(q), expected);
+    assert_eq!(sent, Vec::<String>::new());
+}
+
+#[test]
+fn a_computer_that_could_not_be_looked_at_is_not_added() {
+    let step = TrustedPool {
+        front_end: front_end(),
+    };
+    let own = "Registrar:atl-cs-001.litwareinc.com";
+    let known = UnifiedMessaging {
+        service: true,
+        call_router: false,
+        sip_dial_plan: true,
+        joins: false,
+    };
+    let ours = vec![(POOL, "urn:application:outlookwebapp", 5199)];
+    let there = |computers: &[&'static str]| Topology {
+        pools: vec![(POOL, own, false)],
+        computers: Some(computers.iter().map(|name| (POOL, *name)).collect()),
+        applications: ours.clone(),
+        ..Topology::whole()
+    };
+    for (name, topology, expected, sent, warns) in [
+        ("missing", Topology::default(), "drifted", 1, true),
+        ("lacks it", there(&[MBX]), "in place", 0, true),
+        (
+            "has it",
+            there(&[MBX, "atl-mbx-002.litwareinc.com"]),
+            "in place",
+            0,
+            false,
+        ),
+        ("is to be made anew", there(&[POOL]), "in place", 0, true),
+    ] {
+        let mut bench = Bench::new().knows("atl-mbx-001", Fact::UnifiedMessaging(known));
+        bench.site.lync.trusted_application.computers =
+            vec![host("atl-mbx-001"), host("atl-mbx-002")];
+        let (seen, found) = bench.look(&step, |query| topology.answer(query));
+        check(name, &found, expected);
+        let said = found.warnings.concat();
+        assert_eq!(
+            said.contains("atl-mbx-002.litwareinc.com"),
+            warns,
+            "{name}: {said}"
+        );
+        if sent > 0 {
+            let actions = bench.remedy(&step, &seen);
+            assert_eq!(actions.len(), sent, "{name}: {actions:?}");
+        }
+    }
+    // Nobody is left to be in it.
+    let mut bench = unified([FOUND, SPLIT]);
+    bench.site.lync.trusted_application.computers = vec![host("atl-mbx-001")];
+    checked(
+        "nobody",
+        &mut bench,
+        &step,
+        |query| there(&[MBX]).answer(query),
+        "broken: none of those in the site file",
+    );
 }
 
 #[test]

@@ -54,7 +54,6 @@ const RECIPIENTS: &str =
 const VIEW: &str = "View-Only Organization Management";
 const TOPOLOGY: &str = "CsAdministrator at the endpoint; CsViewOnlyAdministrator to look; Event Log Readers on the server";
 const ENABLING: &str = "of the session configuration's own account: RTCUniversalServerAdmins with delegated setup, or domain administrator";
-const UNIFIED: &str = "UM Management or Organization Management; local administrator of the server to list its services";
 const REPORTS: &str = "nothing: it reports";
 
 const ABOUT: [About; 22] = [
@@ -74,8 +73,11 @@ const ABOUT: [About; 22] = [
         checks: "The Unified Messaging services that the server has are in every SIP URI dial plan of the organization. \
                  Their startup mode is reported where it does not do. Exchange 2013 and 2016 only. Decides with others \
                  whether Lync finds the server by itself.",
-        changes: "adds the plans that are missing, and leaves those that are there; the startup mode is left to people",
-        rights: UNIFIED,
+        changes: "adds the plans that are missing, and leaves those that are there; with \
+                  `unified_messaging.startup_mode` also that mode, after which the service is restarted, which ends the \
+                  calls in progress",
+        rights: "Organization Management, or UM Management with Server Management; to restart, local administrator of the \
+                 server",
     },
     About {
         id: "lync.certificate",
@@ -103,8 +105,10 @@ const ABOUT: [About; 22] = [
                  must not be in the topology; every other one needs the trusted pool, with the registrar that the site \
                  file gives and RequiresReplication false. A backend that Lync finds although the services are not both \
                  on it is a conflict.",
-        changes: "makes the pool, sets RequiresReplication, or takes apart in order (applications, computers, pool) \
-                 what must not exist; never the registrar",
+        changes: "makes the pool with its computers, adds computers, sets RequiresReplication, ThrottleAsServer and \
+                  TreatAsAuthenticated to what Outlook Web App needs, or takes apart in order (applications, computers, \
+                  pool) what must not exist; a pool that was made with a single computer of its own name is made anew for \
+                  several; never the registrar, and no pool that other applications use",
         rights: TOPOLOGY,
     },
     About {
@@ -281,6 +285,7 @@ fn bench(powershell: u32) -> Bench {
         service: true,
         call_router: false,
         sip_dial_plan: true,
+        joins: false,
     };
     let mut bench = Bench::new();
     bench.site.certificate.request = true;

@@ -3,6 +3,8 @@
 //! Each set is given to the step `backend.certificate` as the stores of one server, and to openssl
 //! as files. Neither knows of the other.
 #![allow(clippy::unwrap_used)]
+// It drives the openssl of this machine.
+#![cfg(unix)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

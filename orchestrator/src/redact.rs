@@ -176,6 +176,7 @@ impl Redactor {
             Fact::DomainController(text)
             | Fact::Torn(text)
             | Fact::LyncSite(text)
+            | Fact::NextHopRefused(text)
             | Fact::RestartDue(text)
             | Fact::TopologyUnconfirmed(text)
             | Fact::RestartUnconfirmed { run: text, .. }

@@ -21,8 +21,8 @@ struct Call {
 }
 
 /// Calls that bring the example site to its state: two directories, two policies; a copy, a write
-/// and a recycle on each of three backends; a pool, an application, the topology, its replication.
-const CHANGES: usize = 17;
+/// and a recycle on each of three backends; a pool, an application, the topology.
+const CHANGES: usize = 16;
 
 /// Steps of the example site.
 const STEPS: usize = 44;
@@ -148,6 +148,12 @@ impl Call {
     }
 }
 
+/// Without the hurrying of replication, which may be done before anybody looks.
+fn unhurried(mut calls: Vec<Value>) -> Vec<Value> {
+    calls.retain(|call| call["cmdlet"] != "Invoke-CsManagementStoreReplication");
+    calls
+}
+
 fn hosts(calls: &[Value]) -> BTreeSet<String> {
     calls
         .iter()
@@ -188,7 +194,7 @@ fn a_site_is_brought_to_its_state_and_stays_there() {
         let calls = bench.calls();
         let applied = bench.run("apply", &["--yes"]).ends(0);
         assert!(applied.out.contains("backend.recycle"), "{}", applied.out);
-        let sent = bench.changing_calls(calls);
+        let sent = unhurried(bench.changing_calls(calls));
         assert_eq!(sent.len(), CHANGES, "{sent:#?}");
         assert!(
             sent.iter()
@@ -517,7 +523,7 @@ fn what_stands_in_the_wrong_place_is_reported_and_left() {
     ] {
         assert!(found.contains(text), "{text} in {found}");
     }
-    let sent = bench.changing_calls(0);
+    let sent = unhurried(bench.changing_calls(0));
     assert_eq!(
         sent.len(),
         CHANGES,
@@ -549,7 +555,7 @@ fn the_prerequisites_of_users_are_reported() {
         assert!(found.contains(text), "{text} in {found}");
     }
     assert!(!found.contains("user1@litwareinc.com:"), "{found}");
-    assert_eq!(bench.changing_calls(0).len(), CHANGES);
+    assert_eq!(unhurried(bench.changing_calls(0)).len(), CHANGES);
 
     let unknown = Bench::with(|text| text + "\n[users]\nsample = [\"nobody@litwareinc.com\"]\n");
     let found = unknown.run("verify", &["--only", "mailbox.users"]).ends(1);

@@ -74,8 +74,10 @@ impl Bench {
     }
 }
 
+/// Whether it changes the Lync side. That replication is hurried does not count: on a slow machine it
+/// is done before anybody looks.
 fn is_of_lync(change: &str) -> bool {
-    change.contains("-Cs")
+    change.contains("-Cs") && !change.starts_with("Invoke-Cs")
 }
 
 /// The overlay of that name among the examples.
@@ -109,11 +111,10 @@ fn a_site_is_integrated_with_lync_too() {
             "New-CsTrustedApplicationPool atl-owa-001.litwareinc.com",
             "New-CsTrustedApplication",
             "Enable-CsTopology",
-            "Invoke-CsManagementStoreReplication",
         ]
     );
     assert!(
-        changes[..4].iter().all(|change| is_of_lync(change)),
+        changes[..3].iter().all(|change| is_of_lync(change)),
         "Lync first: {changes:?}"
     );
     let calls = bench.calls().len();
@@ -316,7 +317,6 @@ fn a_double_entry_is_taken_apart_in_order() {
             "Remove-CsTrustedApplicationComputer atl-mbx-001.litwareinc.com",
             "Remove-CsTrustedApplicationPool atl-mbx-001.litwareinc.com",
             "Enable-CsTopology",
-            "Invoke-CsManagementStoreReplication",
         ]
     );
     let calls = bench.calls().len();
@@ -493,6 +493,14 @@ fn a_pool_that_is_no_next_hop_is_refused_with_those_that_are() {
             assert!(said.contains(part), "{part}: {said}");
         }
         assert_eq!(bench.changes(0), Vec::<String>::new(), "{said}");
+        // Nor is any back end told of it.
+        let said = bench.run("apply", &["--yes", "--lab-with", &with], 1);
+        assert!(said.contains("set IMServerName"), "{said}");
+        let changes = bench.changes(0);
+        assert!(
+            !changes.iter().any(|change| change == "Set-Content"),
+            "{changes:?}"
+        );
     }
 }
 

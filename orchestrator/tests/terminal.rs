@@ -119,6 +119,8 @@ fn an_apply_shows_the_plan_and_asks() {
         let text = std::fs::read_to_string(folder.join("state/calls.ndjson")).unwrap();
         text.lines()
             .filter(|line| line.contains("\"changes\":true"))
+            // Replication may be done before it would be hurried.
+            .filter(|line| !line.contains("Invoke-CsManagementStoreReplication"))
             .count()
     };
     let mut terminal = Terminal::start(folder.path(), "", &[]);
@@ -141,7 +143,7 @@ fn an_apply_shows_the_plan_and_asks() {
     terminal.waits_for("[y/N]");
     terminal.types("y\n");
     assert_eq!(terminal.ends(), 0, "{}", terminal.seen);
-    assert_eq!(calls(folder.path()), 17);
+    assert_eq!(calls(folder.path()), 16);
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub enum Fact {
     UnifiedMessaging(UnifiedMessaging),
     /// Whether the trusted application pool has to exist; known of the Front End that is asked.
     TrustedPool(PoolDecision),
+    /// The Front End pool of the site file cannot be the next hop, with the reason; known of the Front
+    /// End that is asked.
+    NextHopRefused(String),
     /// Identity (`Site:NAME`) of the Lync site of the site file; known of the Front End that is asked.
     LyncSite(String),
     /// The startup mode of that service was found to need a change, after which the service has to
@@ -262,6 +265,10 @@ impl Facts {
     latest!(
         /// The run that changed the topology without enabling it, at the Front End `host`.
         topology_unconfirmed, TopologyUnconfirmed, String
+    );
+    latest!(
+        /// Why the Front End pool of the site file cannot be the next hop, at the Front End `host`.
+        next_hop_refused, NextHopRefused, String
     );
     latest!(
         /// Identity of the Lync site of the site file, at the Front End `host`.

@@ -79,9 +79,15 @@ impl LyncSite {
         let same = |name: &str| name.eq_ignore_ascii_case(wanted);
         if let Some(names) = sites.iter().find(|names| same(&names.site_id)) {
             let registrars = Registrars::read(seen, &self.front_end.host)?;
-            registrars.check(&cx.site.lync)?;
             let known = Fact::LyncSite(names.identity.clone());
-            return Ok(Assessment::of(Verdict::InPlace).with_fact(known));
+            // Back ends must not be told of a pool that nothing can be said to.
+            return Ok(match registrars.check(&cx.site.lync) {
+                Ok(()) => Assessment::of(Verdict::InPlace).with_fact(known),
+                Err(problem) => {
+                    let refused = Fact::NextHopRefused(problem.found.clone());
+                    Assessment::of(Verdict::Broken(problem)).with_fact(refused)
+                }
+            });
         }
         let action = format!("find the Lync site {wanted:?}");
         let expected = "a SiteId of Get-CsSite";

@@ -198,6 +198,7 @@ impl Step for BackendWebConfig {
             Dependency::requires(crate::preflight_host::ID),
             Dependency::requires(crate::backend_certificate::ID),
             Dependency::after(crate::backend_ucma::ID),
+            Dependency::after_all(crate::lync_site::ID),
             Dependency::after_all(crate::lync_replication::ID),
             Dependency::after_all(crate::cas_owa_virtual_directory::ID),
             Dependency::after_all(crate::mailbox_policy::ID),

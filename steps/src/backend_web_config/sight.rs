@@ -7,8 +7,9 @@ use owaim_inventory::WindowsPath;
 use owaim_proto::psrp::PipelineOutput;
 
 use super::{BACKUP, BackendWebConfig, CONTENT, FILE, FOLDER, ITEM, SERVER_NAME, THUMBPRINT};
+use crate::front_end::FrontEnd;
 use crate::web_config::{self, Edit};
-use crate::{Context, Fact, Observations, Problem, WebConfigState, read};
+use crate::{Context, Fact, Observations, Problem, WebConfigState, lync_site, read};
 
 /// What the file is.
 pub(super) enum Sight {
@@ -49,6 +50,15 @@ impl BackendWebConfig {
                 "run backend.certificate with it, and see what it says",
             )
         })?;
+        let front_end = FrontEnd::admin(cx.site);
+        let refused = front_end.and_then(|asked| cx.facts.next_hop_refused(&asked.host));
+        if let Some(reason) = refused {
+            return Err(Problem::new(
+                format!("set {SERVER_NAME} in {FILE} of {}", self.host),
+                format!("{} cannot be the next hop: {reason}", cx.site.lync.pool),
+                format!("correct lync.pool in the site file, see {}", lync_site::ID),
+            ));
+        }
         Ok([
             (THUMBPRINT, certificate.thumbprint.to_string()),
             (SERVER_NAME, cx.site.lync.pool.to_string()),

@@ -217,6 +217,17 @@ fn other_generations_keep_the_values_elsewhere() {
 }
 
 #[test]
+fn a_pool_that_cannot_be_the_next_hop_is_written_nowhere() {
+    let refused = Fact::NextHopRefused("it has no Registrar".into());
+    let bench = bench().knows("atl-cs-001", refused);
+    let problem = bench
+        .probe(&step(), |query| panic!("{} is asked for", query.name))
+        .unwrap_err();
+    assert!(problem.found.contains("it has no Registrar"), "{problem}");
+    assert!(problem.advice.contains("lync.site"), "{}", problem.advice);
+}
+
+#[test]
 fn what_cannot_be_edited_is_said_and_left() {
     let damaged = Folder::with(b"<configuration>\n  <appSettings>\n</configuration>");
     let mut read_only = Folder::with(OLD);

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use crate::event::{EventKind, NodeId};
+use crate::event::{EventKind, NodeId, Treatment};
 use crate::executor::Executor;
+use crate::graph::Node;
 use crate::outcome::{ExitCode, Outcome};
 use crate::queue::{Next, Queue};
 use crate::run::Run;
@@ -46,7 +47,13 @@ pub async fn execute(run: &Arc<Run>, options: &RunOptions) -> (Vec<Outcome>, Exi
     let exit = if run.stop.level() > Level::Run {
         ExitCode::Interrupted
     } else {
-        match ExitCode::of(&outcomes, options.strict) {
+        // The drift of what is only looked at for others is theirs to judge.
+        let counts = |(id, outcome): &(NodeId, &Outcome)| {
+            !matches!(outcome, Outcome::Drifted { .. })
+                || run.plan.node(*id).treatment != Treatment::Support
+        };
+        let counted = outcomes.iter().enumerate().filter(counts);
+        match ExitCode::of(counted.map(|(_, outcome)| outcome), options.strict) {
             ExitCode::Drift if options.shows_drift => ExitCode::Success,
             exit => exit,
         }
@@ -101,10 +108,15 @@ async fn dispatch(run: &Arc<Run>) -> Vec<Outcome> {
 }
 
 fn finished(run: &Run, node: NodeId, outcome: &Outcome, took_ms: u64) {
-    let id = run.plan.node(node).step.id();
-    let host = &run.plan.node(node).target.host;
-    if matches!(outcome, Outcome::Drifted { .. }) {
-        run.expect_change(host, id);
+    let Node {
+        step,
+        target,
+        treatment,
+    } = run.plan.node(node);
+    // What is only looked at while others are changed stays as it is.
+    let stays = run.mode.changes() && *treatment == Treatment::Support;
+    if matches!(outcome, Outcome::Drifted { .. }) && !stays {
+        run.expect_change(&target.host, step.id());
     }
     let _ = run.bus.emit(EventKind::NodeFinished {
         node,

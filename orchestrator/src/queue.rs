@@ -82,22 +82,17 @@ impl<'a> Queue<'a> {
         &self.outcomes
     }
 
-    /// The outcome of `id` if a step before it bars it. A failure bars whatever requires the step. A
-    /// drift bars a node that is to be changed, unless this is a plan and the drift would be repaired.
+    /// The outcome of `id` if a step it requires bars it. A failure bars everything. A drift bars
+    /// a node that is to be changed, unless this is a plan and the drift would be repaired.
     fn blocked_by(&self, id: NodeId) -> Option<Outcome> {
         let changes = self.plan.node(id).treatment == Treatment::Change;
         let mut bars: Vec<(NodeId, bool)> = self
             .plan
             .before(id)
-            .filter(|(_, strength)| *strength > Strength::After)
-            .filter_map(|(before, strength)| {
+            .filter(|(_, strength)| *strength == Strength::Requires)
+            .filter_map(|(before, _)| {
                 let outcome = self.outcomes[before].as_ref()?;
                 match outcome {
-                    Outcome::Failed { .. } | Outcome::Blocked { .. }
-                        if strength == Strength::Consults =>
-                    {
-                        None
-                    }
                     Outcome::Failed { cause, .. } => {
                         Some((before, *cause == FailureCause::Unreachable))
                     }

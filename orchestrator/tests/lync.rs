@@ -638,3 +638,17 @@ fn an_endpoint_without_an_account_of_its_own_shows_the_double_hop() {
     }
     assert!(!bench.changes(0).iter().any(|change| is_of_lync(change)));
 }
+
+#[test]
+fn what_is_consulted_holds_up_nobody() {
+    let bench = Bench::with(|text| text);
+    // No server is in the dial plan yet, and nobody asked for that.
+    let with = overlaid(&bench, "[[dial_plans]]\nname = \"Atlanta\"\n");
+    let backend = ["--yes", "--only", "backend", "--lab-with", &with];
+    bench.run("apply", &backend, 0);
+    let changes = bench.changes(0);
+    let is_of_backend = |change: &String| !change.starts_with("Set-UM") && !is_of_lync(change);
+    assert!(changes.iter().all(is_of_backend), "{changes:?}");
+    let written = changes.iter().filter(|change| *change == "Set-Content");
+    assert_eq!(written.count(), 3, "{changes:?}");
+}

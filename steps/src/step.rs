@@ -105,8 +105,8 @@ impl Verdict {
 pub enum Strength {
     /// Comes later in a whole run; dropped when the other is not chosen.
     After,
-    /// Goes by what the other learns, and can do without: the other is looked at in any case,
-    /// its drift bars as that of a required one, its failure does not.
+    /// Goes by what the other learns, and can do without: the other is looked at in any case, and
+    /// bars nothing, whatever becomes of it.
     Consults,
     /// Makes no sense without it.
     Requires,

@@ -110,7 +110,7 @@ def main():
     }
     for path in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]:
         files[path] = (ROOT / path).read_bytes()
-    for folder, pattern in [("docs", "*.md"), ("examples", "*.toml")]:
+    for folder, pattern in [("docs", "*.md"), ("examples", "*.toml"), ("examples/lab", "*.toml")]:
         for path in sorted((ROOT / folder).glob(pattern)):
             files[f"{folder}/{path.name}"] = path.read_bytes()
     for path in sorted(completions.iterdir()):

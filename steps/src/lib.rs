@@ -24,6 +24,7 @@ mod double_hop;
 mod facts;
 mod file;
 mod filter;
+mod findings;
 mod front_end;
 mod identity;
 mod known_servers;

@@ -9,11 +9,12 @@
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, ErrorRecord};
 
+use crate::findings::Findings;
 use crate::front_end::{FrontEnd, bare};
 use crate::mailbox_users::bare_sip;
 use crate::{
-    Assessment, Context, Dependency, Difference, Observations, Problem, Query, SampledMailbox,
-    Step, StepId, Target, Verdict, identity, mailbox_users, read, registrars,
+    Assessment, Context, Dependency, Observations, Problem, Query, SampledMailbox, Step, StepId,
+    Target, Verdict, identity, mailbox_users, read, registrars,
 };
 
 pub(crate) const ID: StepId = "mailbox.lync-users";
@@ -32,29 +33,6 @@ pub(crate) struct LyncUser {
     pub(crate) front_end: FrontEnd,
     /// Address of the user, as the site file has it.
     pub(crate) user: String,
-}
-
-/// What differs, what to do about it, and what could not be looked at.
-#[derive(Default)]
-struct Findings {
-    differences: Vec<Difference>,
-    told: Vec<String>,
-}
-
-impl Findings {
-    fn add(&mut self, what: String, actual: Option<String>, desired: String, advice: String) {
-        self.differences.push(Difference {
-            what,
-            actual,
-            desired: Some(desired),
-            diff: None,
-        });
-        self.told.push(advice);
-    }
-
-    fn assessment(self) -> Assessment {
-        Assessment::of(Verdict::from_differences(self.differences)).with_warnings(self.told)
-    }
 }
 
 impl LyncUser {

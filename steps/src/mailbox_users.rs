@@ -10,9 +10,10 @@ use owaim_inventory::{ExchangeVersion, Host, HostName, PolicyScope, Role, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline};
 
+use crate::findings::Findings;
 use crate::{
-    Assessment, Context, Dependency, Difference, Fact, Observations, Place, Problem, Query, Step,
-    StepId, Target, Verdict, identity, read,
+    Assessment, Context, Dependency, Fact, Observations, Place, Problem, Query, Step, StepId,
+    Target, Verdict, identity, read,
 };
 
 pub(crate) const ID: StepId = "mailbox.users";
@@ -31,25 +32,6 @@ pub(crate) struct MailboxUser {
     pub(crate) host: HostName,
     /// Address of the user, as the site file has it.
     pub(crate) user: String,
-}
-
-/// What differs, and what to do about it.
-#[derive(Default)]
-struct Findings {
-    differences: Vec<Difference>,
-    advice: Vec<String>,
-}
-
-impl Findings {
-    fn add(&mut self, what: String, actual: Option<String>, desired: String, advice: String) {
-        self.differences.push(Difference {
-            what,
-            actual,
-            desired: Some(desired),
-            diff: None,
-        });
-        self.advice.push(advice);
-    }
 }
 
 impl MailboxUser {
@@ -83,13 +65,14 @@ impl MailboxUser {
         self.server(cx, mailbox, &mut findings);
         self.access(cx, access, &mut findings);
         self.sip_address(&sip_addresses, &mut findings);
-        let mut assessment = Assessment::of(Verdict::from_differences(findings.differences))
-            .with_warnings(findings.advice)
-            .with_fact(Fact::Mailbox(crate::SampledMailbox {
-                user: self.user.clone(),
-                principal: read::text(mailbox, "UserPrincipalName"),
-                sip_addresses,
-            }));
+        let mut assessment =
+            findings
+                .assessment()
+                .with_fact(Fact::Mailbox(crate::SampledMailbox {
+                    user: self.user.clone(),
+                    principal: read::text(mailbox, "UserPrincipalName"),
+                    sip_addresses,
+                }));
         let controller = cx
             .domain_controller()
             .or_else(|| read::text(mailbox, "OriginatingServer"));

@@ -18,6 +18,19 @@ pub struct EndpointsFile {
     /// Certification authority to trust for `https` URLs, as PEM.
     #[serde(default)]
     pub ca: Option<String>,
+    /// The realm of the accounts, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kerberos: Option<Realm>,
+}
+
+/// A Kerberos realm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Realm {
+    /// Its name.
+    pub realm: String,
+    /// Address and port of its key distribution centre, which answers over UDP and TCP.
+    pub kdc: String,
 }
 
 /// One endpoint.
@@ -38,14 +51,38 @@ pub struct EndpointEntry {
     pub password: Password,
     /// Name of the session configuration.
     pub configuration: String,
+    /// The service's principal, where it is not `HTTP/` with the name of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The certificate and key that the account can show instead of its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateEntry>,
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateEntry {
+    /// The certificate as PEM.
+    pub certificate: String,
+    /// Its private key, PKCS #8 as PEM.
+    pub key: Password,
 }
 
 /// A scheme of authentication, by its name in HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthScheme {
-    /// `Negotiate`; NTLM in it.
+    /// `Kerberos`.
+    Kerberos,
+    /// `Negotiate`, with NTLM in it.
     Negotiate,
+    /// `CredSSP`.
+    Credssp,
+    /// `Basic`.
+    Basic,
+    /// A certificate of the client in the TLS handshake.
+    Certificate,
 }
 
 /// A password as it stands in the file. Shows nothing of itself.
@@ -145,8 +182,11 @@ mod tests {
                 username: "LITWAREINC\\owaim".into(),
                 password: Password::new("S3cret-canary-42!".into()),
                 configuration: "Microsoft.Exchange".into(),
+                service: None,
+                certificate: None,
             }],
             ca: None,
+            kerberos: None,
         }
     }
 

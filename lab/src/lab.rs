@@ -183,6 +183,7 @@ impl Lab {
         let endpoints = EndpointsFile {
             endpoints: entries,
             ca: None,
+            kerberos: None,
         };
         Ok(Self {
             endpoints,
@@ -262,6 +263,8 @@ fn bind(
             configuration: rule
                 .configuration
                 .unwrap_or_else(|| kind.default_configuration().into()),
+            service: None,
+            certificate: None,
         });
         bound.push(Bound {
             listener,

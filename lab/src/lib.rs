@@ -11,7 +11,9 @@ mod server;
 mod state;
 mod world;
 
-pub use endpoints::{AuthScheme, EndpointEntry, EndpointsError, EndpointsFile, Password};
+pub use endpoints::{
+    AuthScheme, CertificateEntry, EndpointEntry, EndpointsError, EndpointsFile, Password, Realm,
+};
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
 pub use server::FaultError;

@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal};
 use owaim_inventory::{Credential, EndpointKind, ExchangeVersion, Host, Role, SecretSource, Site};
 use owaim_lab::EndpointsFile;
 use owaim_steps::{Place, Problem};
-use owaim_transport::{Authentication, Endpoint, Secret};
+use owaim_transport::{Authentication, Endpoint, Secret, Tls};
 
 /// The endpoints of a site, with credentials.
 #[derive(Debug, Clone)]
@@ -78,6 +78,8 @@ impl EndpointBook {
                             .configuration
                             .unwrap_or_else(|| kind.default_configuration().into()),
                         authentication,
+                        tls: Tls::default(),
+                        proxy: None,
                     },
                 );
             }
@@ -102,6 +104,8 @@ impl EndpointBook {
                         username: entry.username.clone(),
                         password: Secret::new(entry.password.expose().into()),
                     }),
+                    tls: Tls::default(),
+                    proxy: None,
                 };
                 (
                     Place {

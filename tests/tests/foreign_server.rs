@@ -76,15 +76,15 @@ impl Foreign {
     }
 
     fn endpoint(&self, username: &str, password: &str) -> Endpoint {
-        Endpoint {
-            host: "127.0.0.1".into(),
-            url: format!("http://127.0.0.1:{}{}", self.port, self.path),
-            configuration: self.configuration.into(),
-            authentication: Authentication::Ntlm(Credential {
+        Endpoint::new(
+            "127.0.0.1",
+            format!("http://127.0.0.1:{}{}", self.port, self.path),
+            self.configuration,
+            Authentication::Ntlm(Credential {
                 username: username.into(),
                 password: Secret::new(password.into()),
             }),
-        }
+        )
     }
 
     async fn connect(&self) -> Box<dyn Session> {

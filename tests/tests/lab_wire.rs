@@ -44,15 +44,15 @@ fn entry<'a>(lab: &'a Lab, host: &str, kind: EndpointKind) -> &'a EndpointEntry 
 }
 
 fn endpoint(entry: &EndpointEntry, username: &str, password: &str) -> Endpoint {
-    Endpoint {
-        host: entry.host.to_string(),
-        url: entry.url.clone(),
-        configuration: entry.configuration.clone(),
-        authentication: Authentication::Ntlm(Credential {
+    Endpoint::new(
+        entry.host.as_str(),
+        entry.url.as_str(),
+        entry.configuration.as_str(),
+        Authentication::Ntlm(Credential {
             username: username.into(),
             password: Secret::new(password.into()),
         }),
-    }
+    )
 }
 
 fn connect(entry: &EndpointEntry) -> Connection {

@@ -26,15 +26,15 @@ async fn start(folder: &Path, overlay: &str) -> Lab {
 fn endpoint(lab: &Lab, kind: EndpointKind) -> Endpoint {
     let mut entries = lab.endpoints().endpoints.iter();
     let entry: &EndpointEntry = entries.find(|entry| entry.kind == kind).unwrap();
-    Endpoint {
-        host: entry.host.to_string(),
-        url: entry.url.clone(),
-        configuration: entry.configuration.clone(),
-        authentication: Authentication::Ntlm(Credential {
+    Endpoint::new(
+        entry.host.as_str(),
+        entry.url.as_str(),
+        entry.configuration.as_str(),
+        Authentication::Ntlm(Credential {
             username: entry.username.clone(),
             password: Secret::new(entry.password.expose().into()),
         }),
-    }
+    )
 }
 
 /// The lines of one of the lab's records.

@@ -22,7 +22,9 @@ mod session;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
-pub use endpoint::{Authentication, Credential, Endpoint};
+pub use endpoint::{
+    Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
+};
 pub use error::{RetryClass, TransportError};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};

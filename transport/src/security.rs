@@ -22,6 +22,9 @@ pub(crate) enum SecurityError {
     #[cfg_attr(not(windows), expect(dead_code, reason = "only Windows has one"))]
     #[error("the system's Negotiate: {detail}")]
     System { detail: String },
+    /// A scheme that is not built yet.
+    #[error("this scheme of authentication is not built yet")]
+    NotBuilt,
     /// A message before the tokens, or a token after them.
     #[cfg_attr(not(windows), expect(dead_code, reason = "see System"))]
     #[error("the security context is not in a state for this")]
@@ -63,6 +66,7 @@ impl SecurityContext {
                 let (logon, token) = Logon::begin(&endpoint.host)?;
                 Ok((Self::Logon(Box::new(logon)), token))
             }
+            _ => Err(SecurityError::NotBuilt),
         }
     }
 

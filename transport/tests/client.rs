@@ -307,15 +307,15 @@ fn output(seen: &mut Seen, habit: Habit, command: Option<Uuid>) -> ReceiveRespon
 }
 
 fn endpoint(server: &Server) -> Endpoint {
-    Endpoint {
-        host: "srv.litwareinc.com".into(),
-        url: server.url.clone(),
-        configuration: "Microsoft.PowerShell".into(),
-        authentication: Authentication::Ntlm(Credential {
+    Endpoint::new(
+        "srv.litwareinc.com",
+        server.url.as_str(),
+        "Microsoft.PowerShell",
+        Authentication::Ntlm(Credential {
             username: "LITWAREINC\\admin".into(),
             password: Secret::new(PASSWORD.into()),
         }),
-    }
+    )
 }
 
 fn client() -> Client {

@@ -35,15 +35,15 @@ where
 }
 
 fn endpoint(url: &str, username: &str, password: &str) -> Endpoint {
-    Endpoint {
-        host: "srv.litwareinc.com".into(),
-        url: url.into(),
-        configuration: "Microsoft.PowerShell".into(),
-        authentication: Authentication::Ntlm(Credential {
+    Endpoint::new(
+        "srv.litwareinc.com",
+        url,
+        "Microsoft.PowerShell",
+        Authentication::Ntlm(Credential {
             username: username.into(),
             password: Secret::new(password.into()),
         }),
-    }
+    )
 }
 
 const TIMEOUTS: Timeouts = Timeouts {

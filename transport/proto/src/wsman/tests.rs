@@ -41,6 +41,19 @@ fn requests_and_answers_go_round() {
         output_streams: "stdout".into(),
         idle_timeout: Some(Duration::from_hours(2)),
         creation: Some(vec![0, 1, 2, 255]),
+        ..CreateShell::default()
+    };
+    let programs = CreateShell {
+        name: Some("shell 1".into()),
+        input_streams: "stdin".into(),
+        output_streams: "stdout stderr".into(),
+        environment: vec![
+            ("Path".into(), "C:\\a;C:\\b <c>".into()),
+            ("x".into(), String::new()),
+        ],
+        lifetime: Some(Duration::from_mins(1)),
+        working_directory: Some("C:\\Windows".into()),
+        ..CreateShell::default()
     };
     let shell = Shell {
         id: SHELL,
@@ -49,6 +62,8 @@ fn requests_and_answers_go_round() {
         client_ip: Some("127.0.0.1".into()),
         process_id: Some(1868),
         idle_timeout: Some(Duration::from_hours(2)),
+        name: Some("shell 1".into()),
+        state: ShellState::Disconnected,
     };
     let state = CommandState {
         command_id: Some(COMMAND),
@@ -66,7 +81,67 @@ fn requests_and_answers_go_round() {
         })
     };
     let cases = [
-        (RequestBody::Create(create), ResponseBody::Created(shell)),
+        (
+            RequestBody::Create(create),
+            ResponseBody::Created(shell.clone()),
+        ),
+        (
+            RequestBody::Create(programs),
+            ResponseBody::Created(Shell {
+                resource_uri: CMD_SHELL.into(),
+                ..Shell::default()
+            }),
+        ),
+        (
+            RequestBody::Get,
+            ResponseBody::Got(Box::new(Resource::Shell(shell.clone()))),
+        ),
+        (
+            RequestBody::Get,
+            ResponseBody::Got(Box::new(Resource::Config(Config {
+                max_envelope_kib: 500,
+            }))),
+        ),
+        (
+            RequestBody::Enumerate(Enumerate::default()),
+            ResponseBody::Enumerated(Items {
+                shells: vec![shell.clone(), shell],
+                commands: Vec::new(),
+            }),
+        ),
+        (
+            RequestBody::Enumerate(Enumerate { shell: Some(SHELL) }),
+            ResponseBody::Enumerated(Items {
+                shells: Vec::new(),
+                commands: vec![ShellCommand {
+                    id: COMMAND,
+                    state: "Running".into(),
+                }],
+            }),
+        ),
+        (
+            RequestBody::Disconnect(Disconnect {
+                idle_timeout: Some(Duration::from_mins(3)),
+            }),
+            ResponseBody::Disconnected,
+        ),
+        (RequestBody::Reconnect, ResponseBody::Reconnected),
+        (
+            RequestBody::Connect(Connect {
+                command_id: None,
+                content: Some(b"fragments".into()),
+            }),
+            ResponseBody::Connected(Connected {
+                content: Some(b"fragments".into()),
+            }),
+        ),
+        (
+            RequestBody::Connect(Connect {
+                command_id: Some(COMMAND),
+                content: None,
+            }),
+            ResponseBody::Connected(Connected::default()),
+        ),
         (RequestBody::Delete, ResponseBody::Deleted),
         (
             RequestBody::Command(CommandLine::pipeline(COMMAND, b"fragments")),
@@ -96,6 +171,8 @@ fn requests_and_answers_go_round() {
             ResponseBody::Received(ReceiveResponse::default()),
         ),
         (signal(SignalCode::Terminate), ResponseBody::Signaled),
+        (signal(SignalCode::CtrlC), ResponseBody::Signaled),
+        (signal(SignalCode::CtrlBreak), ResponseBody::Signaled),
         (signal(SignalCode::PowerShellCtrlC), ResponseBody::Signaled),
         (
             signal(SignalCode::Other("urn:x".into())),
@@ -116,6 +193,20 @@ fn requests_and_answers_go_round() {
             response
         );
     }
+}
+
+#[test]
+fn identify_goes_round() {
+    let limits = Limits::default();
+    assert!(is_identify(&identify(), &limits));
+    assert!(!is_identify(&request(RequestBody::Get).encode(), &limits));
+    let identity = Identity {
+        protocol_version: "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd".into(),
+        vendor: "Microsoft Corporation".into(),
+        version: "OS: 0.0.0 SP: 0.0 Stack: 3.0".into(),
+    };
+    assert_eq!(Identity::decode(&identity.encode(), &limits), Ok(identity));
+    assert!(Identity::decode(&identify(), &limits).is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod client;
 mod connection;
+mod connections;
 mod endpoint;
 mod error;
 #[cfg(windows)]
@@ -17,7 +18,11 @@ mod ntlm;
 mod observer;
 mod one_connect;
 mod pool;
+mod remote_shell;
+mod retry;
+mod runspace_pool;
 mod security;
+mod service;
 mod session;
 
 pub use client::{Client, ClientOptions};
@@ -29,4 +34,9 @@ pub use error::{RetryClass, TransportError};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
+pub use retry::Retry;
+pub use runspace_pool::{
+    DefaultChoice, FoundPool, Host, NoHost, PipelineHandle, PipelineOptions, PoolHandle,
+    PoolOptions, Running, RunspacePool,
+};
 pub use session::{Connect, Session};

@@ -19,6 +19,7 @@ mod one_connect;
 mod pool;
 mod security;
 mod session;
+mod tls;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};

@@ -6,8 +6,10 @@
 
 mod client;
 mod connection;
+mod dial;
 mod endpoint;
 mod error;
+mod http;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -15,8 +17,8 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
+mod proxy;
 mod security;
 mod session;
 mod tls;
@@ -31,3 +33,4 @@ pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
 pub use session::{Connect, Session};
+pub use tls::{TlsInfo, TlsReason};

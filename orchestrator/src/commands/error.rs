@@ -6,7 +6,7 @@ use owaim_inventory::{Diagnostics, Look};
 
 use super::screen;
 use crate::certificate_file::CertificateFileError;
-use crate::endpoints::SecretError;
+use crate::endpoints::EndpointError;
 use crate::graph::Cycle;
 use crate::history::HistoryError;
 use crate::lock::LockError;
@@ -36,7 +36,7 @@ pub(super) enum CommandError {
     #[error(transparent)]
     Cycle(#[from] Cycle),
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Endpoint(#[from] EndpointError),
     #[error(transparent)]
     CertificateFile(#[from] CertificateFileError),
     #[error("{}: {source}", path.display())]

@@ -391,6 +391,17 @@ fn a_fault_is_tried_again_and_the_transcript_says_so() {
 }
 
 #[test]
+fn what_the_site_file_gives_away_stands_in_the_transcript_of_every_run() {
+    let bench = Bench::new();
+    let set = "endpoints.lync.insecure_skip_verify=true";
+    let call = bench.run("verify", &["--only", "preflight", "--set", set]);
+    let warning = "certificates are not verified";
+    assert!(call.err.contains(warning), "{}", call.err);
+    let transcript = bench.file("transcript.log");
+    assert!(transcript.contains(warning), "{transcript}");
+}
+
+#[test]
 fn a_server_that_is_down_holds_up_nobody_else() {
     let bench = Bench::with(|text| text.replace("base_delay = \"1s\"", "base_delay = \"10ms\""));
     let overlay = bench.overlay("[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n");

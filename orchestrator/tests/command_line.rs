@@ -849,6 +849,33 @@ fn people_may_invoke_what_steps_may_not_and_are_warned() {
 }
 
 #[test]
+fn a_file_is_copied_to_a_server_and_back() {
+    let bench = Bench::new();
+    let (there, back) = (bench.path("there.exe"), bench.path("back.exe"));
+    std::fs::write(&there, b"MZ\0\x01\xff").unwrap();
+    let copy = |from: &str, to: &str| {
+        let state = bench.path("state");
+        let kept = ["--lab", "--lab-state", state.to_str().unwrap()];
+        bench.owaim("copy", &[&kept[..], &[from, to]].concat())
+    };
+    let remote = r"atl-cas-001:C:\Windows\Temp\there.exe";
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 0 of them"), "{}", call.out);
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 5 of them"), "{}", call.out);
+    copy(remote, back.to_str().unwrap()).ends(0);
+    assert_eq!(std::fs::read(&back).unwrap(), b"MZ\0\x01\xff");
+    let call = copy(there.to_str().unwrap(), r"atl-cas-001:C:\none\there.exe").ends(1);
+    assert!(
+        call.err.contains("atl-cas-001.litwareinc.com"),
+        "{}",
+        call.err
+    );
+    copy("a", "b").ends(3);
+    copy("a", "nobody:C:\\a").ends(3);
+}
+
+#[test]
 fn two_runs_at_once_are_refused() {
     let bench = Bench::new();
     let overlay = bench.overlay("latency_ms = 400\n");

@@ -8,6 +8,7 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+mod file_transfer;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -26,6 +27,7 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod endpoint;
 mod error;
+mod file_transfer;
 mod http;
 #[cfg(windows)]
 mod logon;
@@ -29,6 +30,7 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

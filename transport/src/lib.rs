@@ -7,8 +7,11 @@
 mod client;
 mod connection;
 mod connections;
+mod dial;
 mod endpoint;
 mod error;
+mod file_transfer;
+mod http;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -16,14 +19,15 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
+mod proxy;
 mod remote_shell;
 mod retry;
 mod runspace_pool;
 mod security;
 mod service;
 mod session;
+mod tls;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
@@ -31,6 +35,7 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
@@ -40,3 +45,4 @@ pub use runspace_pool::{
     PoolOptions, Running, RunspacePool,
 };
 pub use session::{Connect, Session};
+pub use tls::{TlsInfo, TlsReason};

@@ -18,12 +18,14 @@ mod ntlm;
 mod observer;
 mod one_connect;
 mod pool;
+mod process;
 mod remote_shell;
 mod retry;
 mod runspace_pool;
 mod security;
 mod service;
 mod session;
+mod shell;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
@@ -34,9 +36,11 @@ pub use error::{RetryClass, TransportError};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
+pub use process::{Output, Process, ProcessOutput, ProcessSignal};
 pub use retry::Retry;
 pub use runspace_pool::{
     DefaultChoice, FoundPool, Host, NoHost, PipelineHandle, PipelineOptions, PoolHandle,
     PoolOptions, Running, RunspacePool,
 };
 pub use session::{Connect, Session};
+pub use shell::{CommandOptions, Shell, ShellOptions};

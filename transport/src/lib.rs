@@ -20,6 +20,7 @@ mod logon;
 mod ntlm;
 mod observer;
 mod pool;
+mod process;
 mod proxy;
 mod remote_shell;
 mod retry;
@@ -27,6 +28,7 @@ mod runspace_pool;
 mod security;
 mod service;
 mod session;
+mod shell;
 mod tls;
 
 pub use client::{Client, ClientOptions};
@@ -39,10 +41,12 @@ pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Trans
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
+pub use process::{Output, Process, ProcessOutput, ProcessSignal};
 pub use retry::Retry;
 pub use runspace_pool::{
     DefaultChoice, FoundPool, Host, NoHost, PipelineHandle, PipelineOptions, PoolHandle,
     PoolOptions, Running, RunspacePool,
 };
 pub use session::{Connect, Session};
+pub use shell::{CommandOptions, Shell, ShellOptions};
 pub use tls::{TlsInfo, TlsReason};

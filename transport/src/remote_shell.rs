@@ -223,7 +223,9 @@ impl RemoteShell {
 
     /// Deletes the shell, if there is one.
     pub(crate) async fn delete(&self) {
-        if self.condition() != Condition::Absent {
+        // Where the answer that would have told its id was lost, there is nothing to name.
+        let known = !self.name().0.is_nil();
+        if known && self.condition() != Condition::Absent {
             let _ = tokio::time::timeout(CLOSING, async {
                 self.sweep().await;
                 let _ = self.once(action::DELETE, RequestBody::Delete).await;

@@ -233,7 +233,8 @@ impl Payload {
             Self::PipelineInput(value)
             | Self::PipelineOutput(value)
             | Self::Information(value)
-            | Self::UserEvent(value) => value.clone(),
+            | Self::UserEvent(value)
+            | Self::Other(_, Some(value)) => value.clone(),
             Self::EndOfPipelineInput | Self::Other(_, None) => return Ok(String::new()),
             Self::Error(error) => error.to_value(),
             Self::PipelineState(state, error) => with_error(
@@ -245,7 +246,6 @@ impl Payload {
                 record::informational(self.kind(), text)
             }
             Self::Progress(progress) => record::progress(progress),
-            Self::Other(_, Some(value)) => value.clone(),
         };
         clixml::encode_with(&value, key).map_err(|_| PsrpError::NoSessionKey { kind: self.kind() })
     }
@@ -261,6 +261,48 @@ impl Payload {
             MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
             kind => Self::Other(kind, None),
         }
+    }
+
+    /// Reads what is asked of a pool, and its answers.
+    fn call(kind: MessageType, value: &Value) -> Result<Option<Self>, PsrpError> {
+        let count = |property| {
+            let number = value.get(property).and_then(Value::as_i64);
+            let number = number.and_then(|number| i32::try_from(number).ok());
+            number.ok_or(PsrpError::Property {
+                kind,
+                property,
+                expected: "a number of 32 bits",
+            })
+        };
+        let call = || {
+            let call = value.get("ci").and_then(Value::as_i64);
+            call.ok_or(PsrpError::Property {
+                kind,
+                property: "ci",
+                expected: "the id of a call",
+            })
+        };
+        Ok(Some(match kind {
+            MessageType::SetMaxRunspaces => Self::SetMaxRunspaces(count("MaxRunspaces")?, call()?),
+            MessageType::SetMinRunspaces => Self::SetMinRunspaces(count("MinRunspaces")?, call()?),
+            MessageType::GetAvailableRunspaces => Self::GetAvailableRunspaces(call()?),
+            MessageType::ResetRunspaceState => Self::ResetRunspaceState(call()?),
+            MessageType::GetCommandMetadata => {
+                Self::GetCommandMetadata(Box::new(CommandQuery::from_value(value)?))
+            }
+            MessageType::ConnectRunspacePool => Self::ConnectRunspacePool,
+            MessageType::RunspacePoolInitData => {
+                Self::RunspacePoolInitData(count("MinRunspaces")?, count("MaxRunspaces")?)
+            }
+            MessageType::RunspaceAvailability => {
+                let answer = value
+                    .get("SetMinMaxRunspacesResponse")
+                    .cloned()
+                    .unwrap_or(Value::Null);
+                Self::RunspaceAvailability(call()?, answer)
+            }
+            _ => return Ok(None),
+        }))
     }
 
     /// Reads the data of a message of type `kind`; secrets are decrypted by `key`, and stay
@@ -298,35 +340,10 @@ impl Payload {
                 expected: "a text",
             })
         };
-        let count = |property| {
-            let number = value.get(property).and_then(Value::as_i64);
-            let number = number.and_then(|number| i32::try_from(number).ok());
-            number.ok_or(PsrpError::Property {
-                kind,
-                property,
-                expected: "a number of 32 bits",
-            })
-        };
-        let call = || {
-            let call = value.get("ci").and_then(Value::as_i64);
-            call.ok_or(PsrpError::Property {
-                kind,
-                property: "ci",
-                expected: "the id of a call",
-            })
-        };
+        if let Some(call) = Self::call(kind, &value)? {
+            return Ok(call);
+        }
         Ok(match kind {
-            MessageType::SetMaxRunspaces => Self::SetMaxRunspaces(count("MaxRunspaces")?, call()?),
-            MessageType::SetMinRunspaces => Self::SetMinRunspaces(count("MinRunspaces")?, call()?),
-            MessageType::GetAvailableRunspaces => Self::GetAvailableRunspaces(call()?),
-            MessageType::ResetRunspaceState => Self::ResetRunspaceState(call()?),
-            MessageType::GetCommandMetadata => {
-                Self::GetCommandMetadata(Box::new(CommandQuery::from_value(&value)?))
-            }
-            MessageType::ConnectRunspacePool => Self::ConnectRunspacePool,
-            MessageType::RunspacePoolInitData => {
-                Self::RunspacePoolInitData(count("MinRunspaces")?, count("MaxRunspaces")?)
-            }
             MessageType::UserEvent => Self::UserEvent(value),
             MessageType::PublicKey => Self::PublicKey(text("PublicKey")?),
             MessageType::EncryptedSessionKey => {
@@ -353,13 +370,6 @@ impl Payload {
             }
             MessageType::CreatePipeline => {
                 Self::CreatePipeline(Box::new(CreatePipeline::from_value(&value)?))
-            }
-            MessageType::RunspaceAvailability => {
-                let answer = value
-                    .get("SetMinMaxRunspacesResponse")
-                    .cloned()
-                    .unwrap_or(Value::Null);
-                Self::RunspaceAvailability(call()?, answer)
             }
             MessageType::ApplicationPrivateData => Self::ApplicationPrivateData(
                 value
@@ -393,6 +403,7 @@ impl Payload {
             MessageType::WarningRecord => Self::Warning(record::informational_message(&value)),
             MessageType::ProgressRecord => Self::Progress(record::progress_from(&value)?),
             MessageType::InformationRecord => Self::Information(value),
+            // All others have been read above.
             kind => Self::Other(kind, Some(value)),
         })
     }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Ask = fn(&mut ClientPool) -> Result<i64, PsrpError>;
+
 fn answers(client: &mut ClientPool, server: &mut ServerPool) -> Vec<ClientEvent> {
     to_server(client, server, None, 4096);
     to_client(client, server, None, 4096)
@@ -10,7 +12,6 @@ fn answers(client: &mut ClientPool, server: &mut ServerPool) -> Vec<ClientEvent>
 #[test]
 fn the_number_of_runspaces_can_be_changed() {
     let (mut client, mut server) = pair(ProtocolVersion::V2_3, 4096);
-    type Ask = fn(&mut ClientPool) -> Result<i64, PsrpError>;
     let steps: [(Ask, Value); 7] = [
         (ClientPool::available_runspaces, Value::Int64(1)),
         (|c| c.set_max_runspaces(5), true.into()),

@@ -1,0 +1,105 @@
+//! What may differ between a recorded client and ours: [`DIFFERENCES`] everywhere, others in one conversation.
+
+use wildmatch::WildMatch;
+
+use crate::facts::Difference;
+
+/// A difference that may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowed {
+    /// The action of the request, or the kind of the message; `*`: any.
+    pub(crate) context: &'static str,
+    /// The path, with `*` for anything.
+    pub(crate) path: &'static str,
+    /// What was recorded: `*`, anything or nothing; `-`, nothing.
+    pub(crate) recorded: &'static str,
+    /// What we send.
+    pub(crate) ours: &'static str,
+    /// Why it may be.
+    pub(crate) why: &'static str,
+}
+
+/// Why an exchange may be left out: a pipeline is taken away that is gone.
+pub(crate) const DONE: &str = "a pipeline whose command the server reports done is gone; pypsrp's close signals it all the same";
+
+/// What may differ in every conversation.
+pub(crate) const DIFFERENCES: &[Allowed] = &[
+    Allowed {
+        context: "*",
+        path: "/s:Envelope/s:Header/a:MessageID",
+        recorded: "uuid:*",
+        ours: "uuid:*",
+        why: "every request has an id of its own",
+    },
+    Allowed {
+        context: "*",
+        path: "/s:Envelope/s:Header/p:SessionId",
+        recorded: "uuid:*",
+        ours: "uuid:*",
+        why: "every client session has an id of its own",
+    },
+    Allowed {
+        context: "*",
+        path: "/s:Envelope/s:Header/a:To",
+        recorded: "http*",
+        ours: "http://127.0.0.1:*",
+        why: "the server of the recording was elsewhere",
+    },
+];
+
+/// A request that was not recorded and comes all the same, in one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// A command is started: ours has no process or pipeline that has not been.
+    Command,
+    /// A command that was left is ended.
+    Terminate,
+    /// The shell is deleted.
+    Delete,
+}
+
+impl Extra {
+    pub(crate) fn is(self, action: &str, is_terminate: bool) -> bool {
+        match self {
+            Self::Command => action == "Command",
+            Self::Terminate => is_terminate,
+            Self::Delete => action == "Delete",
+        }
+    }
+
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Command => "nothing is waited for that was not started",
+            Self::Terminate => "a pipeline that is left before its end is taken away, and not left to the shell's end",
+            Self::Delete => "a shell that seems lost is deleted, in case it is not",
+        }
+    }
+
+    /// The body of the answer; `id` is that of the command.
+    pub(crate) fn body(self, id: &str) -> String {
+        match self {
+            Self::Command => format!("<r:CommandResponse><r:CommandId>{id}</r:CommandId></r:CommandResponse>"),
+            Self::Terminate => "<r:SignalResponse/>".into(),
+            Self::Delete => String::new(),
+        }
+    }
+}
+
+impl Allowed {
+    pub(crate) fn covers(&self, context: &str, difference: &Difference) -> bool {
+        let fits = |pattern: &str, side: &Option<String>| match (pattern, side) {
+            ("*", _) | ("-", None) => true,
+            ("-", Some(_)) | (_, None) => false,
+            (pattern, Some(text)) => WildMatch::new(pattern).matches(text),
+        };
+        WildMatch::new(self.context).matches(context)
+            && WildMatch::new(self.path).matches(&difference.path)
+            && fits(self.recorded, &difference.recorded)
+            && fits(self.ours, &difference.ours)
+    }
+
+    /// Whether it lets requests of that action go to another command.
+    pub(crate) fn is_command(&self, action: &str) -> bool {
+        self.context == action && self.path.ends_with("@CommandId")
+    }
+}

@@ -6,9 +6,11 @@
 
 mod client;
 mod connection;
+mod dial;
 mod endpoint;
 mod error;
 mod file_transfer;
+mod http;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -16,10 +18,11 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
+mod proxy;
 mod security;
 mod session;
+mod tls;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
@@ -32,3 +35,4 @@ pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
 pub use session::{Connect, Session};
+pub use tls::{TlsInfo, TlsReason};

@@ -7,6 +7,7 @@ use owaim_proto::multipart::{self, MultipartError, SPNEGO};
 
 use crate::logon::Logon;
 use crate::ntlm::Ntlm;
+use crate::tls::ChannelBinding;
 use crate::{Authentication, Endpoint};
 
 /// Why a token could not be made or a message not be sealed or unsealed.
@@ -54,11 +55,19 @@ pub(crate) enum SecurityContext {
 }
 
 impl SecurityContext {
-    /// A context for `endpoint`, and the token that opens the conversation.
-    pub(crate) fn begin(endpoint: &Endpoint) -> Result<(Self, Vec<u8>), SecurityError> {
+    /// A context for `endpoint`, tied to the TLS connection of `binding` if there is one, and the
+    /// token that opens the conversation.
+    #[expect(
+        clippy::unused_async,
+        reason = "asking a key distribution centre takes waiting"
+    )]
+    pub(crate) async fn begin(
+        endpoint: &Endpoint,
+        binding: Option<&ChannelBinding>,
+    ) -> Result<(Self, Vec<u8>), SecurityError> {
         match &endpoint.authentication {
             Authentication::Ntlm(credential) => {
-                let mut ntlm = Box::new(Ntlm::new(credential)?);
+                let mut ntlm = Box::new(Ntlm::new(credential, binding)?);
                 let token = ntlm.negotiate()?;
                 Ok((Self::Ntlm(ntlm), token))
             }
@@ -71,7 +80,11 @@ impl SecurityContext {
     }
 
     /// Takes the server's token.
-    pub(crate) fn step(&mut self, token: Vec<u8>) -> Result<Leg, SecurityError> {
+    #[expect(
+        clippy::unused_async,
+        reason = "asking a key distribution centre takes waiting"
+    )]
+    pub(crate) async fn step(&mut self, token: Vec<u8>) -> Result<Leg, SecurityError> {
         match self {
             Self::Ntlm(ntlm) => Ok(Leg::Last(Some(ntlm.authenticate(token)?))),
             Self::Logon(logon) => logon.step(&token),
@@ -84,7 +97,21 @@ impl SecurityContext {
         matches!(self, Self::Logon(_))
     }
 
-    /// The body that carries `envelope`; its content type is [`content_type`].
+    /// The word for the scheme in `Authorization` and `WWW-Authenticate`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Ntlm(_) | Self::Logon(_) => "Negotiate",
+        }
+    }
+
+    /// The content type of what [`seal`](Self::seal) gives.
+    pub(crate) fn content_type(&self) -> String {
+        match self {
+            Self::Ntlm(_) | Self::Logon(_) => multipart::content_type(SPNEGO),
+        }
+    }
+
+    /// The body that carries `envelope`; its content type is [`content_type`](Self::content_type).
     pub(crate) fn seal(&mut self, envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         match self {
             Self::Ntlm(ntlm) => ntlm.seal(envelope),
@@ -103,9 +130,4 @@ impl SecurityContext {
             Self::Logon(logon) => logon.unseal(content_type, body),
         }
     }
-}
-
-/// The content type of what [`SecurityContext::seal`] gives.
-pub(crate) fn content_type() -> String {
-    multipart::content_type(SPNEGO)
 }

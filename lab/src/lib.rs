@@ -7,6 +7,7 @@
 mod endpoints;
 mod lab;
 mod overlay;
+pub mod recording;
 mod server;
 mod state;
 mod world;

@@ -541,16 +541,21 @@ impl Shell {
         };
         let envelope = request.encode();
         let (start, sent) = (Instant::now(), envelope.len());
+        // A copy only where somebody is shown it.
+        let shown = self.observer.is_some().then(|| envelope.clone());
         let answer = self.connection.exchange(action, envelope).await;
         let first = std::mem::replace(&mut self.fresh, false);
         if let Some(observer) = &self.observer {
             observer.exchanged(&Exchange {
                 host: &self.endpoint.host,
+                url: &self.endpoint.url,
                 action,
                 first,
                 sent,
                 received: answer.as_ref().ok().map(Vec::len),
                 took: start.elapsed(),
+                request: shown.as_deref().unwrap_or_default(),
+                response: answer.as_deref().ok(),
             });
         }
         let response = Response::decode(&answer?, &request, &Limits::default());

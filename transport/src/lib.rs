@@ -25,7 +25,7 @@ mod session;
 mod tls;
 
 pub use client::{Client, ClientOptions};
-pub use connection::{Connection, Timeouts};
+pub use connection::{Authenticated, Connection, Greeting, Timeouts};
 pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::Authenticated;
+
 /// One exchange of envelopes: a request and its answer, or the lack of one.
 ///
 /// The first exchange of a connection takes two HTTP round trips, each further one takes one.
@@ -15,6 +17,8 @@ pub struct Exchange<'a> {
     pub url: &'a str,
     /// What it was for: `Create`, `Command`, `Receive`, …
     pub action: &'static str,
+    /// How its connection was logged on; `None` if that failed.
+    pub logon: Option<Authenticated>,
     /// Whether it authenticated its connection, which takes a round trip more.
     pub first: bool,
     /// Size of the request's envelope in bytes.
@@ -36,6 +40,7 @@ impl fmt::Debug for Exchange<'_> {
             .field("host", &self.host)
             .field("url", &self.url)
             .field("action", &self.action)
+            .field("logon", &self.logon)
             .field("first", &self.first)
             .field("sent", &self.sent)
             .field("received", &self.received)

@@ -550,6 +550,7 @@ impl Shell {
                 host: &self.endpoint.host,
                 url: &self.endpoint.url,
                 action,
+                logon: self.connection.authenticated(),
                 first,
                 sent,
                 received: answer.as_ref().ok().map(Vec::len),

@@ -17,7 +17,7 @@ use owaim_proto::multipart;
 
 use crate::one_connect::{ConnectionGone, OneConnect};
 use crate::security::{Leg, SecurityContext, SecurityError};
-use crate::{Authentication, Endpoint, TransportError};
+use crate::{Authentication, Endpoint, Tickets, TransportError};
 
 /// Longest body that is read. Servers keep to `MaxEnvelopeSize`, 500 KiB unless an administrator
 /// raised it.
@@ -50,6 +50,7 @@ pub struct Connection {
     http: reqwest::Client,
     endpoint: Endpoint,
     timeouts: Timeouts,
+    tickets: Tickets,
     state: State,
 }
 
@@ -132,8 +133,16 @@ impl Connection {
             http,
             endpoint: endpoint.clone(),
             timeouts,
+            tickets: Tickets::default(),
             state: State::Fresh,
         })
+    }
+
+    /// Takes Kerberos tickets from `tickets`, and leaves there what it is given.
+    #[must_use]
+    pub fn sharing(self, tickets: &Tickets) -> Self {
+        let tickets = tickets.clone();
+        Self { tickets, ..self }
     }
 
     /// Whether another exchange may be tried.
@@ -191,7 +200,7 @@ impl Connection {
         &self,
         action: &'static str,
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, None)
+        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, None, &self.tickets)
             .await
             .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
         for _ in 0..MAX_LEGS {
@@ -414,6 +423,11 @@ impl Connection {
                 action,
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
+            },
+            SecurityError::Kerberos(problem) => TransportError::Kerberos {
+                action,
+                url: self.endpoint.url.clone(),
+                problem: problem.clone(),
             },
             _ => otherwise(self, action, error),
         }

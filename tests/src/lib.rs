@@ -2,4 +2,6 @@
 
 pub mod decoders;
 pub mod interop;
+pub mod kdc;
+pub mod peer;
 pub mod stores;

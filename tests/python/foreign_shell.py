@@ -251,7 +251,7 @@ class PowerShell(Shell):
         """Stops a command, or ends it."""
         signal = request.content(RSP + "Signal")
         code = signal.findtext(RSP + "Code", "")
-        stops = code == soap.POWERSHELL_CTRL_C
+        stops = code in soap.POWERSHELL_CTRL_C
         request.expect(stops or code.lower() == soap.TERMINATE, f"a signal {code}")
         number = request.identifier(signal, "CommandId")
         request.expect(number in self.commands, "a Signal to no command")

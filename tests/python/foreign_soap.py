@@ -44,8 +44,8 @@ ACTIONS = {
 }
 TERMINATE = SHELL + "signal/terminate"
 CTRL_C = SHELL + "signal/ctrl_c"
-# As Windows spells it.
-POWERSHELL_CTRL_C = "powershell/signal/crtl_c"
+# As Windows spells it, and as pypsrp does; servers take both.
+POWERSHELL_CTRL_C = ("powershell/signal/crtl_c", "powershell/signal/ctrl_c")
 
 # The headers of a request: whether they must be there, and whether s:mustUnderstand must be
 # "true" on them (None: whatever it says).

@@ -16,8 +16,8 @@ use http::header::{
 use owaim_proto::multipart;
 
 use crate::one_connect::{ConnectionGone, OneConnect};
-use crate::security::{self, Leg, SecurityContext, SecurityError};
-use crate::{Authentication, Endpoint, TransportError};
+use crate::security::{Leg, SecurityContext, SecurityError};
+use crate::{Authentication, Endpoint, Tickets, TransportError};
 
 /// Longest body that is read. Servers keep to `MaxEnvelopeSize`, 500 KiB unless an administrator
 /// raised it.
@@ -25,9 +25,6 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two.
 const MAX_LEGS: usize = 4;
-
-/// The HTTP authentication scheme that all of Windows' packages go by.
-const NEGOTIATE: &str = "Negotiate";
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +50,7 @@ pub struct Connection {
     http: reqwest::Client,
     endpoint: Endpoint,
     timeouts: Timeouts,
+    tickets: Tickets,
     state: State,
 }
 
@@ -135,8 +133,16 @@ impl Connection {
             http,
             endpoint: endpoint.clone(),
             timeouts,
+            tickets: Tickets::default(),
             state: State::Fresh,
         })
+    }
+
+    /// Takes Kerberos tickets from `tickets`, and leaves there what it is given.
+    #[must_use]
+    pub fn sharing(self, tickets: &Tickets) -> Self {
+        let tickets = tickets.clone();
+        Self { tickets, ..self }
     }
 
     /// Whether another exchange may be tried.
@@ -173,7 +179,7 @@ impl Connection {
             .seal(envelope)
             .map_err(|error| self.unsendable(action, &error))?;
         let answer = self
-            .post(action, Purpose::Message, token.as_deref(), body)
+            .post(action, Purpose::Message, &context, token.as_deref(), body)
             .await?;
         if answer.status == StatusCode::UNAUTHORIZED && logging_on {
             return Err(TransportError::RefusedLogon {
@@ -194,19 +200,27 @@ impl Connection {
         &self,
         action: &'static str,
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint)
+        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, None, &self.tickets)
+            .await
             .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
         for _ in 0..MAX_LEGS {
             let answer = self
-                .post(action, Purpose::Handshake, Some(&token), Vec::new())
+                .post(
+                    action,
+                    Purpose::Handshake,
+                    &context,
+                    Some(&token),
+                    Vec::new(),
+                )
                 .await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
                 return Err(self.http_status(action, &answer));
             }
-            let challenge = self.challenge(action, &answer)?;
+            let challenge = self.challenge(action, context.scheme(), &answer)?;
             let leg = context
                 .step(challenge)
+                .await
                 .map_err(|error| self.no_context(action, &error, Self::sealing))?;
             match leg {
                 Leg::More(next) => token = next,
@@ -221,7 +235,12 @@ impl Connection {
     }
 
     /// The token in `answer`.
-    fn challenge(&self, action: &'static str, answer: &Answer) -> Result<Vec<u8>, TransportError> {
+    fn challenge(
+        &self,
+        action: &'static str,
+        scheme: &'static str,
+        answer: &Answer,
+    ) -> Result<Vec<u8>, TransportError> {
         let challenges: Vec<&str> = answer
             .headers
             .get_all(WWW_AUTHENTICATE)
@@ -231,16 +250,16 @@ impl Connection {
             .map(str::trim)
             .collect();
         let token = challenges.iter().find_map(|challenge| {
-            let (scheme, token) = challenge.split_once(' ')?;
-            let ours = scheme.eq_ignore_ascii_case(NEGOTIATE);
+            let (theirs, token) = challenge.split_once(' ')?;
+            let ours = theirs.eq_ignore_ascii_case(scheme);
             ours.then(|| STANDARD.decode(token.trim()).ok()).flatten()
         });
         if let Some(token) = token {
             return Ok(token);
         }
-        let scheme = |text: &&str| text.split(' ').next().unwrap_or_default().to_owned();
-        let offered: Vec<String> = challenges.iter().map(scheme).collect();
-        let ours = |scheme: &String| scheme.eq_ignore_ascii_case(NEGOTIATE);
+        let name = |text: &&str| text.split(' ').next().unwrap_or_default().to_owned();
+        let offered: Vec<String> = challenges.iter().map(name).collect();
+        let ours = |name: &String| name.eq_ignore_ascii_case(scheme);
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
         if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
             && offered.iter().any(ours)
@@ -263,6 +282,7 @@ impl Connection {
         &self,
         action: &'static str,
         purpose: Purpose,
+        context: &SecurityContext,
         token: Option<&[u8]>,
         body: Vec<u8>,
     ) -> Result<Answer, TransportError> {
@@ -271,7 +291,7 @@ impl Connection {
             .post(&self.endpoint.url)
             .timeout(self.timeouts.response);
         if let Some(token) = token {
-            let value = format!("{NEGOTIATE} {}", STANDARD.encode(token));
+            let value = format!("{} {}", context.scheme(), STANDARD.encode(token));
             let mut value =
                 HeaderValue::try_from(value).map_err(|error| self.unsendable(action, &error))?;
             value.set_sensitive(true);
@@ -281,7 +301,7 @@ impl Connection {
             // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
             Purpose::Handshake => request.header(CONTENT_LENGTH, 0).body(Vec::new()),
             Purpose::Message => request
-                .header(CONTENT_TYPE, security::content_type())
+                .header(CONTENT_TYPE, context.content_type())
                 .body(body),
         };
         let failed = |error: reqwest::Error| self.failed(action, purpose, error);
@@ -403,6 +423,11 @@ impl Connection {
                 action,
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
+            },
+            SecurityError::Kerberos(problem) => TransportError::Kerberos {
+                action,
+                url: self.endpoint.url.clone(),
+                problem: problem.clone(),
             },
             _ => otherwise(self, action, error),
         }

@@ -8,6 +8,7 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -19,6 +20,7 @@ mod one_connect;
 mod pool;
 mod security;
 mod session;
+mod tls;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
@@ -26,6 +28,7 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

@@ -26,7 +26,7 @@ use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
 use crate::proxy::ProxyError;
 use crate::security::{Leg, SecurityContext, SecurityError};
 use crate::tls::{self, ChannelBinding, TlsError, TlsInfo};
-use crate::{Authentication, ClientCertificate, Credential, Endpoint, TransportError};
+use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
 
 /// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
 /// handshake of TLS besides.
@@ -61,6 +61,7 @@ pub struct Connection {
     url: Url,
     proxy: Option<Url>,
     timeouts: Timeouts,
+    tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
     tls: Option<TlsInfo>,
     state: State,
@@ -190,9 +191,17 @@ impl Connection {
             url,
             proxy,
             timeouts,
+            tickets: Tickets::default(),
             tls: None,
             state: State::Fresh,
         })
+    }
+
+    /// Takes Kerberos tickets from `tickets`, and leaves there what it is given.
+    #[must_use]
+    pub fn sharing(self, tickets: &Tickets) -> Self {
+        let tickets = tickets.clone();
+        Self { tickets, ..self }
     }
 
     /// Whether another exchange may be tried.
@@ -371,9 +380,10 @@ impl Connection {
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
         let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
         let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, binding.as_ref())
-            .await
-            .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
+        let (mut context, mut token) =
+            SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
+                .await
+                .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
         for _ in 0..MAX_LEGS {
             let request = Body {
                 purpose: Purpose::Handshake,
@@ -710,6 +720,11 @@ impl Connection {
                 action,
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
+            },
+            SecurityError::Kerberos(problem) => TransportError::Kerberos {
+                action,
+                url: self.endpoint.url.clone(),
+                problem: problem.clone(),
             },
             _ => otherwise(self, action, error),
         }

@@ -11,6 +11,7 @@ mod endpoint;
 mod error;
 mod file_transfer;
 mod http;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -31,6 +32,7 @@ pub use endpoint::{
 };
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use sspi::{ClientRequestFlags, CredentialUse};
+use sspi::ntlm::NtlmConfig;
+use sspi::{AuthIdentity, ClientRequestFlags, CredentialUse, Negotiate, NegotiateConfig, Username};
 
 use super::*;
+use crate::overlay::Hardening;
+use crate::server::binding::Binding;
 
 /// The client's half, by the same crate.
 struct Client<P: Sspi> {
@@ -88,16 +91,33 @@ fn accounts() -> Accounts {
     accounts
 }
 
+/// A door without TLS.
+fn gate(accounts: &Accounts) -> Gate<'_> {
+    Gate {
+        accounts,
+        ntlm: true,
+        bindings: BindingPolicy {
+            own: None,
+            hardening: Hardening::Relaxed,
+        },
+        sealed: true,
+    }
+}
+
 /// The account that the acceptor takes the client for.
-fn log_on<P: Sspi>(mut client: Client<P>) -> Result<String, AcceptError> {
+fn log_on<P: Sspi>(client: Client<P>) -> Result<String, AcceptError> {
+    log_on_at(gate(&accounts()), client)
+}
+
+fn log_on_at<P: Sspi>(gate: Gate<'_>, mut client: Client<P>) -> Result<String, AcceptError> {
     let mut acceptor = Acceptor::new();
-    let first = acceptor.accept(client.token(Vec::new()), &accounts())?;
-    let Step::Continue(challenge) = first else {
+    let first = acceptor.accept(client.token(Vec::new()), gate)?;
+    let Step::Continue { token, .. } = first else {
         panic!("{first:?}")
     };
-    match acceptor.accept(client.token(challenge), &accounts())? {
+    match acceptor.accept(client.token(token), gate)? {
         Step::Established { user, .. } => Ok(user),
-        Step::Continue(token) => panic!("{token:?}"),
+        Step::Continue { token, .. } => panic!("{token:?}"),
     }
 }
 
@@ -147,16 +167,19 @@ fn try_broken_tokens<P: Sspi>(mut client: Client<P>) {
     let (accounts, mut acceptor) = (accounts(), Acceptor::new());
     let first = client.token(Vec::new());
     for token in broken(&first) {
-        let _ = Acceptor::new().accept(token, &accounts);
+        let _ = Acceptor::new().accept(token, gate(&accounts));
     }
-    let Ok(Step::Continue(challenge)) = acceptor.accept(first.clone(), &accounts) else {
+    let Ok(Step::Continue {
+        token: challenge, ..
+    }) = acceptor.accept(first.clone(), gate(&accounts))
+    else {
         panic!()
     };
     for token in broken(&client.token(challenge)) {
         // Another challenge than the one that was answered: nothing can be right.
         let mut acceptor = Acceptor::new();
-        let _ = acceptor.accept(first.clone(), &accounts);
-        if let Ok(Step::Established { .. }) = acceptor.accept(token, &accounts) {
+        let _ = acceptor.accept(first.clone(), gate(&accounts));
+        if let Ok(Step::Established { .. }) = acceptor.accept(token, gate(&accounts)) {
             assert!(acceptor.unseal("multipart/encrypted", b"").is_err());
         }
     }
@@ -173,7 +196,11 @@ fn broken_tokens_never_panic() {
         b"NTLMSSP\0",
         b"NTLMSSP\0\x03\0\0\0",
     ] {
-        assert!(Acceptor::new().accept(token.to_vec(), &accounts()).is_err());
+        assert!(
+            Acceptor::new()
+                .accept(token.to_vec(), gate(&accounts()))
+                .is_err()
+        );
     }
 }
 
@@ -188,4 +215,44 @@ fn nothing_is_unsealed_before_a_logon() {
         acceptor.seal(Vec::new(), Delimiter::Plain),
         Err(AcceptError::NotEstablished)
     ));
+}
+
+#[test]
+fn ntlm_is_refused_where_it_is_off_or_bound_to_another_channel() {
+    let accounts = accounts();
+    let door = |hardening| Gate {
+        bindings: BindingPolicy {
+            own: Binding::given(&[7; 16]),
+            hardening,
+        },
+        sealed: false,
+        ..gate(&accounts)
+    };
+    let client = || bare("owaim", "first");
+    let other = || {
+        let mut client = client();
+        client
+            .package
+            .set_channel_bindings(b"tls-server-end-point:other");
+        client
+    };
+    assert!(log_on_at(door(Hardening::Relaxed), client()).is_ok());
+    assert!(log_on_at(door(Hardening::None), other()).is_ok());
+    for refused in [
+        log_on_at(door(Hardening::Relaxed), other()),
+        log_on_at(door(Hardening::Strict), client()),
+    ] {
+        assert!(matches!(refused, Err(AcceptError::Binding)), "{refused:?}");
+    }
+    let off = Gate {
+        ntlm: false,
+        ..gate(&accounts)
+    };
+    for token in [
+        client().token(Vec::new()),
+        wrapped("owaim", "first").token(Vec::new()),
+    ] {
+        let refused = Acceptor::new().accept(token, off);
+        assert!(matches!(refused, Err(AcceptError::Off { .. })));
+    }
 }

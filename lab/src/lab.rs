@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
 use crate::overlay::{Overlay, WireOverlay};
 use crate::server::{
-    Accounts, Authority, FaultError, Faults, Listener, Recorder, Shells, TlsError, Wire,
-    principal_name, reserve,
+    Accounts, Authority, FaultError, Faults, Kdc, Listener, Realm, Recorder, Services, Shells,
+    TlsError, Wire, principal_name, reserve,
 };
 use crate::world::{World, WorldError};
 
@@ -69,6 +69,14 @@ pub enum LabError {
         host: HostName,
         /// For which of its endpoints.
         kind: EndpointKind,
+        /// Why.
+        source: io::Error,
+    },
+    /// The port of the key distribution centre cannot be had.
+    #[error("the lab's key distribution centre cannot listen at {address}: {source}")]
+    Kdc {
+        /// Where.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
@@ -139,6 +147,19 @@ impl Lab {
         }
         let authority = Authority::open(state_dir.as_deref())?;
         let (entries, bound) = bind(site, listen, &overlay.wire, &authority, &mut accounts)?;
+        let place = nth_port(listen, bound.len());
+        let kdc = Kdc::bind(place).await;
+        let kdc = kdc.map_err(|source| LabError::Kdc {
+            address: place,
+            source,
+        })?;
+        let accounts = Arc::new(accounts);
+        let hosts = site.hosts.iter().map(|host| host.name.clone()).collect();
+        let realm = Arc::new(Realm::new(domain(site), Arc::clone(&accounts), hosts));
+        let kerberos = crate::Realm {
+            realm: realm.name().into(),
+            kdc: kdc.address().to_string(),
+        };
         let faults = Faults::new(overlay.wire_faults())?;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
@@ -162,12 +183,14 @@ impl Lab {
         let wire = Arc::new(Wire {
             service,
             accounts,
+            services: Services::new(Arc::clone(&realm)),
             faults,
             latency,
             requests,
             connections,
         });
         let mut listeners = JoinSet::new();
+        listeners.spawn(kdc.run(realm));
         let mut reserved = Vec::new();
         for (bound, down) in bound.into_iter().zip(down) {
             if down {
@@ -190,7 +213,7 @@ impl Lab {
         let endpoints = EndpointsFile {
             endpoints: entries,
             ca: Some(authority.pem()?),
-            kerberos: None,
+            kerberos: Some(kerberos),
         };
         Ok(Self {
             endpoints,
@@ -291,7 +314,7 @@ fn bind(
             configuration: rule
                 .configuration
                 .unwrap_or_else(|| kind.default_configuration().into()),
-            service: None,
+            service: Some(format!("HTTP/{}", host.name)),
             certificate,
         });
         bound.push(Bound {

@@ -98,6 +98,7 @@ def main():
     except (
         AuthenticationError,
         RequestException,
+        ValueError,  # nothing is offered that it was told to use
         WinRMError,
         WinRMTransportError,
         WSManFaultError,

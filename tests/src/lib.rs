@@ -4,4 +4,5 @@ pub mod decoders;
 pub mod interop;
 pub mod kdc;
 pub mod peer;
+pub mod pypsrp;
 pub mod stores;

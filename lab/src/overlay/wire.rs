@@ -88,5 +88,5 @@ impl WireOverlay {
 
 /// What a freshly installed endpoint offers.
 fn default_auth(_kind: EndpointKind) -> &'static [AuthScheme] {
-    &[AuthScheme::Negotiate]
+    &[AuthScheme::Kerberos, AuthScheme::Negotiate]
 }

@@ -3,16 +3,18 @@
 //! Tokens go to the package that they are of; what comes of it seals and unseals messages. The
 //! packages are those of the crate `sspi`.
 
-use owaim_proto::multipart::{Delimiter, MultipartError, SOAP, SPNEGO, SealedMessage};
+use owaim_inventory::HostName;
+use owaim_proto::multipart::{self, Delimiter, MultipartError, SOAP, SealedMessage};
 use picky_asn1_der::Asn1DerError;
-use picky_krb::gss_api::GssApiNegInit;
+use picky_krb::gss_api::{GssApiNegInit, MechType};
 use sspi::{
-    BufferType, DataRepresentation, EncryptionFlags, Ntlm, SecurityBuffer, SecurityBufferRef,
-    SecurityStatus, ServerRequestFlags, Sspi,
+    BufferType, DataRepresentation, EncryptionFlags, Kerberos, Ntlm, SecurityBuffer,
+    SecurityBufferRef, SecurityStatus, ServerRequestFlags, Sspi,
 };
 
 use super::accounts::Accounts;
 use super::binding::BindingPolicy;
+use super::kerberos::{self, Services};
 use super::ntlm::{self, Conversation};
 
 /// Why a security context cannot be used or was not made.
@@ -39,6 +41,9 @@ pub(crate) enum AcceptError {
     /// The logon is bound to another TLS channel, or to none where one is required.
     #[error("the logon is not bound to this TLS channel")]
     Binding,
+    /// A ticket does not do.
+    #[error("the ticket does not do: {detail}")]
+    Ticket { detail: &'static str },
     /// Nothing in the last token proves that the client knows the password.
     #[error("the logon proves nothing: it has no integrity code")]
     Proof,
@@ -68,12 +73,39 @@ pub(crate) enum Step<G, C> {
 /// What tokens are judged by.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate<'s> {
+    pub(crate) host: &'s HostName,
     pub(crate) accounts: &'s Accounts,
+    pub(crate) services: &'s Services,
     /// Whether NTLM is taken.
     pub(crate) ntlm: bool,
     pub(crate) bindings: BindingPolicy,
     /// Whether only sealed messages will be taken.
     pub(crate) sealed: bool,
+}
+
+/// A scheme of HTTP whose tokens make a security context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Negotiate,
+    Kerberos,
+}
+
+impl Scheme {
+    /// Its name in HTTP.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Negotiate => "Negotiate",
+            Self::Kerberos => "Kerberos",
+        }
+    }
+
+    /// The protocol of messages that are sealed under it ([MS-WSMV] 2.2.9.1).
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
+            Self::Negotiate => multipart::SPNEGO,
+            Self::Kerberos => multipart::KERBEROS,
+        }
+    }
 }
 
 /// The server's half of one security context.
@@ -84,7 +116,21 @@ pub(crate) struct Acceptor {
 enum Stage {
     Fresh,
     Challenged(Conversation),
-    Established(Box<Ntlm>),
+    Established(Scheme, Package),
+}
+
+/// What seals and unseals.
+enum Package {
+    Ntlm(Box<Ntlm>),
+    Kerberos(Box<Kerberos>),
+}
+
+/// A first token of SPNEGO.
+pub(super) struct Spnego {
+    /// Mechanisms that the client has, the best one first.
+    pub(super) mechanisms: Vec<MechType>,
+    /// The first token of the best one.
+    pub(super) token: Option<Vec<u8>>,
 }
 
 impl Acceptor {
@@ -99,19 +145,36 @@ impl Acceptor {
     /// error nobody is logged on.
     pub(crate) fn accept(
         &mut self,
+        scheme: Scheme,
         token: Vec<u8>,
         gate: Gate<'_>,
     ) -> Result<Step<(), ()>, AcceptError> {
         let conversation = match std::mem::replace(&mut self.stage, Stage::Fresh) {
-            Stage::Challenged(conversation) => conversation,
-            Stage::Fresh | Stage::Established(_) if !gate.ntlm => {
-                return Err(AcceptError::Off { package: "NTLM" });
+            Stage::Challenged(conversation) if scheme == Scheme::Negotiate => conversation,
+            _ if scheme == Scheme::Kerberos || kerberos::is_bare(&token) => {
+                let shown = gate.services.accept(gate.host, token, gate.bindings)?;
+                return Ok(self.established(
+                    scheme,
+                    Package::Kerberos(shown.context),
+                    shown.user,
+                    Some(shown.token),
+                ));
             }
-            Stage::Fresh | Stage::Established(_) if ntlm::is_bare(&token) => Conversation::bare(),
-            Stage::Fresh | Stage::Established(_) if is_spnego(&token) => {
-                Conversation::spnego(gate.accounts)?
+            _ if ntlm::is_bare(&token) => Conversation::bare(gate.ntlm)?,
+            _ => {
+                let spnego = Spnego::decode(&token).ok_or(AcceptError::Token)?;
+                if let Some((mechanism, token)) = kerberos::token_in(&spnego) {
+                    let shown = gate.services.accept(gate.host, token, gate.bindings)?;
+                    let token = kerberos::accepted(mechanism, shown.token)?;
+                    return Ok(self.established(
+                        scheme,
+                        Package::Kerberos(shown.context),
+                        shown.user,
+                        Some(token),
+                    ));
+                }
+                Conversation::spnego(gate.ntlm, gate.accounts)?
             }
-            Stage::Fresh | Stage::Established(_) => return Err(AcceptError::Token),
         };
         match conversation.accept(token, gate.accounts, gate.bindings, gate.sealed)? {
             Step::Continue {
@@ -128,14 +191,31 @@ impl Acceptor {
                 context,
                 user,
                 token,
-            } => {
-                self.stage = Stage::Established(context);
-                Ok(Step::Established {
-                    context: (),
-                    user,
-                    token,
-                })
-            }
+            } => Ok(self.established(scheme, Package::Ntlm(context), user, token)),
+        }
+    }
+
+    fn established(
+        &mut self,
+        scheme: Scheme,
+        package: Package,
+        user: String,
+        token: Option<Vec<u8>>,
+    ) -> Step<(), ()> {
+        self.stage = Stage::Established(scheme, package);
+        Step::Established {
+            context: (),
+            user,
+            token,
+        }
+    }
+
+    /// By what somebody is logged on, for the record.
+    pub(crate) fn auth(&self) -> &'static str {
+        match &self.stage {
+            Stage::Established(_, Package::Kerberos(_)) => "kerberos",
+            Stage::Established(_, Package::Ntlm(_)) | Stage::Challenged(_) => "ntlm",
+            Stage::Fresh => "none",
         }
     }
 
@@ -145,61 +225,96 @@ impl Acceptor {
         content_type: &str,
         body: &[u8],
     ) -> Result<Vec<u8>, AcceptError> {
-        let context = self.context()?;
-        let mut message = SealedMessage::decode(SPNEGO, content_type, body)?;
-        message.check_length(message.sealed.len())?;
+        let (scheme, package) = self.context()?;
+        let mut message = SealedMessage::decode(scheme.protocol(), content_type, body)?;
         let mut buffers = [
             SecurityBufferRef::token_buf(&mut message.signature),
             SecurityBufferRef::data_buf(&mut message.sealed),
         ];
-        context.decrypt_message(&mut buffers)?;
+        match package {
+            Package::Ntlm(ntlm) => {
+                ntlm.decrypt_message(&mut buffers)?;
+            }
+            Package::Kerberos(kerberos) => {
+                if !kerberos::is_whole(buffers[0].data(), buffers[1].data()) {
+                    return Err(AcceptError::Token);
+                }
+                kerberos.decrypt_message(&mut buffers)?;
+            }
+        }
+        let length = buffers[1].data().len();
+        message.check_length(length)?;
+        message.sealed.truncate(length);
         Ok(message.sealed)
     }
 
-    /// The body that carries `envelope`.
+    /// The body that carries `envelope`, and its content type.
     pub(crate) fn seal(
         &mut self,
         mut envelope: Vec<u8>,
         delimiter: Delimiter,
-    ) -> Result<Vec<u8>, AcceptError> {
-        let context = self.context()?;
+    ) -> Result<(String, Vec<u8>), AcceptError> {
+        let (scheme, package) = self.context()?;
         let original_length = envelope.len();
-        let mut signature = vec![0; ntlm::SIGNATURE];
+        let mut signature = vec![
+            0;
+            match package {
+                Package::Ntlm(_) => ntlm::SIGNATURE,
+                Package::Kerberos(_) => kerberos::SIGNATURE,
+            }
+        ];
         let mut buffers = [
             SecurityBufferRef::token_buf(&mut signature),
             SecurityBufferRef::data_buf(&mut envelope),
         ];
-        context.encrypt_message(EncryptionFlags::empty(), &mut buffers)?;
+        let plain = EncryptionFlags::empty();
+        match package {
+            Package::Ntlm(ntlm) => ntlm.encrypt_message(plain, &mut buffers)?,
+            Package::Kerberos(kerberos) => kerberos.encrypt_message(plain, &mut buffers)?,
+        };
         let message = SealedMessage {
             original_type: SOAP.into(),
             original_length,
             signature,
             sealed: envelope,
         };
-        Ok(message.encode(SPNEGO, delimiter))
+        let protocol = scheme.protocol();
+        Ok((
+            multipart::content_type(protocol),
+            message.encode(protocol, delimiter),
+        ))
     }
 
-    fn context(&mut self) -> Result<&mut Ntlm, AcceptError> {
+    fn context(&mut self) -> Result<(Scheme, &mut Package), AcceptError> {
         match &mut self.stage {
-            Stage::Established(ntlm) => Ok(ntlm),
+            Stage::Established(scheme, package) => Ok((*scheme, package)),
             Stage::Fresh | Stage::Challenged(_) => Err(AcceptError::NotEstablished),
         }
     }
 }
 
-/// Whether `token` opens a conversation in SPNEGO (RFC 4178 4.2.1).
-///
-/// `sspi` panics on one that does not: its decoder takes the contents for granted once the outer
-/// tag fits. So they are decoded here first, by the same crate and in its way, which is to read the
-/// application tag as a sequence.
-fn is_spnego(token: &[u8]) -> bool {
-    const APPLICATION_0: u8 = 0x60;
-    const SEQUENCE: u8 = 0x30;
-    let Some((&APPLICATION_0, contents)) = token.split_first() else {
-        return false;
-    };
-    let sequence = [&[SEQUENCE], contents].concat();
-    picky_asn1_der::from_bytes::<GssApiNegInit>(&sequence).is_ok()
+impl Spnego {
+    /// The token that opens a conversation in SPNEGO (RFC 4178 4.2.1).
+    ///
+    /// `sspi` panics on one that does not: its decoder takes the contents for granted once the
+    /// outer tag fits. So they are decoded here first, by the same crate and in its way, which is
+    /// to read the application tag as a sequence.
+    fn decode(token: &[u8]) -> Option<Self> {
+        const APPLICATION_0: u8 = 0x60;
+        const SEQUENCE: u8 = 0x30;
+        let Some((&APPLICATION_0, contents)) = token.split_first() else {
+            return None;
+        };
+        let sequence = [&[SEQUENCE], contents].concat();
+        let init: GssApiNegInit = picky_asn1_der::from_bytes(&sequence).ok()?;
+        let init = init.neg_token_init.0;
+        let mechanisms = init.mech_types.0.map(|kinds| kinds.0.0);
+        let mechanisms = mechanisms.unwrap_or_default();
+        Some(Self {
+            mechanisms,
+            token: init.mech_token.0.map(|token| token.0.0),
+        })
+    }
 }
 
 /// One step of a package's own.

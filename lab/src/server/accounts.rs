@@ -18,6 +18,15 @@ pub(super) struct Account {
     identities: Vec<AuthIdentity>,
 }
 
+impl Account {
+    /// Its name without the domain, and its password.
+    pub(super) fn user(&self) -> Option<(String, String)> {
+        let identity = self.identities.first()?;
+        let name = identity.username.account_name().to_owned();
+        Some((name, identity.password.as_ref().to_owned()))
+    }
+}
+
 impl Accounts {
     /// Adds the account `name` (`DOMAIN\user`, `user@domain` or `user`), which may log on by its
     /// bare name too, and gives the password that holds: an account that goes by that name already
@@ -65,6 +74,14 @@ impl Accounts {
         let (user, domain) = principal.rsplit_once('@')?;
         let account = self.find_principal(user, domain)?;
         Some(account.name.clone())
+    }
+
+    /// Whether an account is of that domain, as it stands in `DOMAIN\user`.
+    pub(super) fn know_domain(&self, domain: &str) -> bool {
+        self.accounts.iter().any(|account| {
+            let own = account.name.split_once('\\').map(|(own, _)| own);
+            own.is_some_and(|own| own.eq_ignore_ascii_case(domain))
+        })
     }
 
     /// The account of that user in a domain, by its DNS name or the first label of that; or the

@@ -8,6 +8,8 @@ mod accounts;
 mod authenticate;
 mod binding;
 mod faults;
+mod kdc;
+mod kerberos;
 mod listener;
 mod note;
 mod ntlm;
@@ -24,6 +26,8 @@ use std::time::Duration;
 pub(crate) use accounts::{Accounts, principal_name};
 pub use faults::FaultError;
 pub(crate) use faults::Faults;
+pub(crate) use kdc::{Kdc, Realm};
+pub(crate) use kerberos::Services;
 pub(crate) use listener::{Listener, reserve};
 pub(crate) use record::Recorder;
 pub(crate) use shell::Shells;
@@ -35,7 +39,9 @@ pub(crate) struct Wire {
     /// Answers envelopes.
     pub(crate) service: Shells,
     /// Who may log on.
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
+    /// What tickets are accepted with.
+    pub(crate) services: Services,
     /// Trouble on demand.
     pub(crate) faults: Faults,
     /// Time that every request waits before it is looked at.

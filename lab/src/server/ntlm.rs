@@ -32,13 +32,15 @@ pub(super) enum Conversation {
 }
 
 impl Conversation {
-    /// Without SPNEGO.
-    pub(super) fn bare() -> Self {
-        Self::Bare(Box::new(Ntlm::new()))
+    /// Without SPNEGO. `taken`: whether NTLM is.
+    pub(super) fn bare(taken: bool) -> Result<Self, AcceptError> {
+        check(taken)?;
+        Ok(Self::Bare(Box::new(Ntlm::new())))
     }
 
-    /// In SPNEGO.
-    pub(super) fn spnego(accounts: &Accounts) -> Result<Self, AcceptError> {
+    /// In SPNEGO. `taken`: whether NTLM is.
+    pub(super) fn spnego(taken: bool, accounts: &Accounts) -> Result<Self, AcceptError> {
+        check(taken)?;
         let config = NegotiateConfig::new(
             Box::new(NtlmConfig::default()),
             Some("ntlm".into()),
@@ -126,5 +128,13 @@ impl Conversation {
         }
         ntlm.complete_auth_token(&mut [])?;
         Ok((ntlm, account.name.clone()))
+    }
+}
+
+fn check(taken: bool) -> Result<(), AcceptError> {
+    if taken {
+        Ok(())
+    } else {
+        Err(AcceptError::Off { package: "NTLM" })
     }
 }

@@ -16,14 +16,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use owaim_proto::multipart::{self, SOAP, SPNEGO};
+use owaim_proto::multipart::{self, SOAP};
 use owaim_proto::wsman;
 use owaim_proto::xml::Limits;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
-use super::acceptor::{Acceptor, Gate, Step};
+use super::acceptor::{Acceptor, Gate, Scheme, Step};
 use super::binding::BindingPolicy;
 use super::faults::{self, Effect};
 use super::note::{Logon, Note};
@@ -34,9 +34,6 @@ use crate::endpoints::AuthScheme;
 
 /// Largest body that is read: twice what servers allow an envelope by default (500 KiB).
 const MAX_BODY: usize = 1 << 20;
-
-/// The scheme that all of Windows' packages go by.
-const NEGOTIATE: &str = "Negotiate";
 
 /// The scheme of clients that are known by their certificate ([MS-WSMV] 2.2.9.1).
 const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
@@ -171,8 +168,11 @@ impl Peer {
         self.user = None;
         let value = value.to_str().unwrap_or_default();
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        let flow = if scheme.eq_ignore_ascii_case(NEGOTIATE) {
-            self.converse(token, note)
+        let named = [Scheme::Negotiate, Scheme::Kerberos]
+            .into_iter()
+            .find(|one| one.name().eq_ignore_ascii_case(scheme));
+        let flow = if let Some(scheme) = named {
+            self.converse(scheme, token, note)
         } else if scheme.eq_ignore_ascii_case("Basic") {
             note.auth = Some("basic");
             self.known(self.basic(token), "basic")
@@ -190,12 +190,22 @@ impl Peer {
     }
 
     /// Takes a token of a conversation.
-    fn converse(&mut self, token: &str, note: &mut Note) -> ControlFlow<Reply, Sender> {
+    fn converse(
+        &mut self,
+        scheme: Scheme,
+        token: &str,
+        note: &mut Note,
+    ) -> ControlFlow<Reply, Sender> {
         let listener = Arc::clone(&self.listener);
-        let token = STANDARD.decode(token.trim()).ok();
-        let token = token.filter(|_| listener.offers(AuthScheme::Negotiate));
+        let offered = listener.offers(match scheme {
+            Scheme::Negotiate => AuthScheme::Negotiate,
+            Scheme::Kerberos => AuthScheme::Kerberos,
+        });
+        let token = STANDARD.decode(token.trim()).ok().filter(|_| offered);
         let gate = Gate {
+            host: &listener.host,
             accounts: &self.wire.accounts,
+            services: &self.wire.services,
             ntlm: listener.ntlm,
             bindings: BindingPolicy {
                 own: listener.tls.as_ref().map(|tls| tls.binding),
@@ -203,21 +213,20 @@ impl Peer {
             },
             sealed: !listener.takes_clear(),
         };
-        note.auth = Some("ntlm");
-        match token.map(|token| self.acceptor.accept(token, gate)) {
+        let step = token.map(|token| self.acceptor.accept(scheme, token, gate));
+        let auth = self.acceptor.auth();
+        note.auth = Some(auth);
+        match step {
             Some(Ok(Step::Established { user, token, .. })) => {
-                let user = User {
-                    name: user,
-                    auth: "ntlm",
-                };
+                let user = User { name: user, auth };
                 self.user = Some(user.clone());
-                let token = token.map(|token| (NEGOTIATE, token));
+                let token = token.map(|token| (scheme.name(), token));
                 ControlFlow::Continue(Sender { user, token })
             }
             Some(Ok(Step::Continue { token, .. })) => {
                 note.logon = Some(Logon::Challenged);
                 let reply = Reply::empty(StatusCode::UNAUTHORIZED);
-                ControlFlow::Break(reply.with_challenge(NEGOTIATE, Some(&token)))
+                ControlFlow::Break(reply.with_challenge(scheme.name(), Some(&token)))
             }
             Some(Err(_)) | None => ControlFlow::Break(self.unauthorized()),
         }
@@ -261,8 +270,8 @@ impl Peer {
             .offers
             .iter()
             .fold(reply, |reply, scheme| match scheme {
-                AuthScheme::Kerberos => reply.with_challenge("Kerberos", None),
-                AuthScheme::Negotiate => reply.with_challenge(NEGOTIATE, None),
+                AuthScheme::Kerberos => reply.with_challenge(Scheme::Kerberos.name(), None),
+                AuthScheme::Negotiate => reply.with_challenge(Scheme::Negotiate.name(), None),
                 AuthScheme::Credssp => reply.with_challenge("CredSSP", None),
                 AuthScheme::Basic if self.listener.takes_clear() => {
                     reply.with_challenge("Basic realm=\"WSMAN\"", None)
@@ -339,7 +348,7 @@ impl Peer {
             return Reply::empty(status).with_body(SOAP, envelope);
         }
         match self.acceptor.seal(envelope, self.listener.delimiter()) {
-            Ok(body) => Reply::empty(status).with_body(&multipart::content_type(SPNEGO), body),
+            Ok((content_type, body)) => Reply::empty(status).with_body(&content_type, body),
             Err(_) => Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).closing(),
         }
     }

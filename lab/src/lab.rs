@@ -27,8 +27,8 @@ use crate::world::{World, WorldError};
 /// Connections that wait to be accepted at one endpoint.
 const BACKLOG: u32 = 128;
 
-/// As whom an endpoint knows the one that would show it the current logon. The lab is no domain: it
-/// takes this name with a password.
+/// As whom an endpoint knows the one whose name the site file does not say: the current logon's, a ticket's, a
+/// certificate's. The lab makes up a password for it too.
 const LOGON: &str = "LAB\\owaim";
 
 /// How a lab starts.
@@ -268,8 +268,12 @@ fn bind(
     let mut bound = Vec::new();
     for (number, (host, kind)) in places(site).enumerate() {
         let username = match site.credentials.for_endpoint(&host.name, kind) {
-            Credential::Account { username, .. } => username.clone(),
-            Credential::Logon => LOGON.into(),
+            Credential::Account { username, .. } | Credential::Keytab { username, .. } => {
+                username.clone()
+            }
+            Credential::Logon | Credential::TicketCache | Credential::Certificate { .. } => {
+                LOGON.into()
+            }
         };
         let password = Password::new(add(accounts, &username, &made_up)?);
         let address = nth_port(listen, number);

@@ -391,6 +391,17 @@ fn a_fault_is_tried_again_and_the_transcript_says_so() {
 }
 
 #[test]
+fn what_the_site_file_gives_away_stands_in_the_transcript_of_every_run() {
+    let bench = Bench::new();
+    let set = "endpoints.lync.insecure_skip_verify=true";
+    let call = bench.run("verify", &["--only", "preflight", "--set", set]);
+    let warning = "certificates are not verified";
+    assert!(call.err.contains(warning), "{}", call.err);
+    let transcript = bench.file("transcript.log");
+    assert!(transcript.contains(warning), "{transcript}");
+}
+
+#[test]
 fn a_server_that_is_down_holds_up_nobody_else() {
     let bench = Bench::with(|text| text.replace("base_delay = \"1s\"", "base_delay = \"10ms\""));
     let overlay = bench.overlay("[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n");
@@ -835,6 +846,33 @@ fn people_may_invoke_what_steps_may_not_and_are_warned() {
         hidden.err
     );
     invoke(&["atl-cas-001/lync", "--", "Get-CsSite"]).ends(3);
+}
+
+#[test]
+fn a_file_is_copied_to_a_server_and_back() {
+    let bench = Bench::new();
+    let (there, back) = (bench.path("there.exe"), bench.path("back.exe"));
+    std::fs::write(&there, b"MZ\0\x01\xff").unwrap();
+    let copy = |from: &str, to: &str| {
+        let state = bench.path("state");
+        let kept = ["--lab", "--lab-state", state.to_str().unwrap()];
+        bench.owaim("copy", &[&kept[..], &[from, to]].concat())
+    };
+    let remote = r"atl-cas-001:C:\Windows\Temp\there.exe";
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 0 of them"), "{}", call.out);
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 5 of them"), "{}", call.out);
+    copy(remote, back.to_str().unwrap()).ends(0);
+    assert_eq!(std::fs::read(&back).unwrap(), b"MZ\0\x01\xff");
+    let call = copy(there.to_str().unwrap(), r"atl-cas-001:C:\none\there.exe").ends(1);
+    assert!(
+        call.err.contains("atl-cas-001.litwareinc.com"),
+        "{}",
+        call.err
+    );
+    copy("a", "b").ends(3);
+    copy("a", "nobody:C:\\a").ends(3);
 }
 
 #[test]

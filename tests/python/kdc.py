@@ -151,7 +151,7 @@ def main():
             clock = {"LD_PRELOAD": FAKETIME, "FAKETIME": f"{job['clock']:+}"}
         command = ["krb5kdc", "-n", "-r", realm]
         environment = {**os.environ, **clock}
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
             # Whatever happens to the one who started this.
             timer = threading.Timer(job["limit"], process.kill)
             timer.daemon = True

@@ -1,6 +1,7 @@
 //! Helpers that the integration tests share.
 
 pub mod decoders;
+pub mod foreign;
 pub mod interop;
 pub mod kdc;
 pub mod peer;

@@ -6,8 +6,12 @@
 
 mod client;
 mod connection;
+mod dial;
 mod endpoint;
 mod error;
+mod file_transfer;
+mod http;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -15,10 +19,11 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
+mod proxy;
 mod security;
 mod session;
+mod tls;
 
 pub use client::{Client, ClientOptions};
 pub use connection::{Connection, Timeouts};
@@ -26,7 +31,10 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
 pub use session::{Connect, Session};
+pub use tls::{TlsInfo, TlsReason};

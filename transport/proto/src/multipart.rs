@@ -10,7 +10,7 @@ use mime::Mime;
 /// The protocol of bodies sealed under `Negotiate`, by NTLM or Kerberos.
 pub const SPNEGO: &str = "application/HTTP-SPNEGO-session-encrypted";
 
-/// The protocol of bodies sealed under `Kerberos`.
+/// Protocol of messages sealed by Kerberos under the scheme `Kerberos` ([MS-WSMV] 2.2.9.1.1.2).
 pub const KERBEROS: &str = "application/HTTP-Kerberos-session-encrypted";
 
 /// The media type of an envelope before it is sealed.

@@ -17,5 +17,5 @@ pub use endpoints::{
 };
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
-pub use server::FaultError;
+pub use server::{FaultError, TlsError};
 pub use world::WorldError;

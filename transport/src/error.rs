@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use owaim_proto::wsman::{Fault, FaultClass};
 
+use crate::KerberosError;
+use crate::TlsReason;
+
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryClass {
@@ -76,6 +79,44 @@ pub enum TransportError {
         /// What came back.
         detail: String,
     },
+    /// Nobody knows the name of the host, or of the proxy on the way.
+    #[error("{action} at {url}: the name {host} cannot be resolved: {detail}")]
+    Unresolved {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// The name.
+        host: String,
+        /// What came back.
+        detail: String,
+    },
+    /// The proxy on the way gives no tunnel.
+    #[error("{action} at {url}: no tunnel through the proxy {proxy}: {detail}")]
+    Proxy {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Host and port of the proxy.
+        proxy: String,
+        /// The HTTP status of its answer, if it gave one.
+        status: Option<u16>,
+        /// What came back.
+        detail: String,
+    },
+    /// There is a connection, but no TLS on it.
+    #[error("{action} at {url}: TLS: {reason} ({detail})")]
+    Tls {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Why.
+        reason: TlsReason,
+        /// What the TLS library says.
+        detail: String,
+    },
     /// An established connection was lost.
     #[error("{action} at {url}: the connection was closed: {detail}")]
     Closed {
@@ -110,6 +151,16 @@ pub enum TransportError {
         /// What the system says.
         detail: String,
     },
+    /// There is no Kerberos ticket, or the server does not take it or does not prove itself.
+    #[error("{action} at {url}: {problem}")]
+    Kerberos {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Why.
+        problem: KerberosError,
+    },
     /// The server offers no scheme of authentication that was asked for.
     #[error(
         "{url} offers none of the schemes of authentication that are configured, but {}",
@@ -132,6 +183,32 @@ pub enum TransportError {
         status: u16,
         /// The first characters of the body.
         body_start: String,
+        /// How long the server asks to wait before another attempt (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// The server sends us elsewhere, where nobody was meant to be shown credentials.
+    #[error(
+        "{action} at {url}: HTTP status {status}: it refers to {location}, where nothing is sent"
+    )]
+    Redirected {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Scheme, host and port that it refers to.
+        location: String,
+    },
+    /// A server that knew us asks who we are, in an answer that anyone could have written.
+    #[error(
+        "{action} at {url}: HTTP status 401 on an authenticated connection, unprotected: the request may have run"
+    )]
+    Unauthenticated {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
     },
     /// A message could not be sealed, or what came back is not what was sealed.
     #[error("{action} at {url}: message sealing: {detail}")]
@@ -193,6 +270,14 @@ pub enum TransportError {
         /// What was expected and what was found.
         detail: String,
     },
+    /// What is asked for would give a secret away.
+    #[error("nothing is sent to {url}: {detail}")]
+    Insecure {
+        /// Where.
+        url: String,
+        /// What, and the keys of the site file that say so.
+        detail: &'static str,
+    },
     /// The runspace pool closed or broke by itself.
     #[error("{action} at {url}: the runspace pool is {state}: {detail}")]
     PoolClosed {
@@ -229,11 +314,19 @@ impl TransportError {
     /// What was attempted, if the failure belongs to a request.
     pub fn action(&self) -> Option<&'static str> {
         match self {
-            Self::NoCommonAuthentication { .. } | Self::UnusableUrl { .. } => None,
+            Self::NoCommonAuthentication { .. }
+            | Self::UnusableUrl { .. }
+            | Self::Insecure { .. } => None,
             Self::Connect { action, .. }
+            | Self::Unresolved { action, .. }
+            | Self::Proxy { action, .. }
+            | Self::Tls { action, .. }
+            | Self::Redirected { action, .. }
+            | Self::Unauthenticated { action, .. }
             | Self::Closed { action, .. }
             | Self::RefusedLogon { action, .. }
             | Self::CurrentLogon { action, .. }
+            | Self::Kerberos { action, .. }
             | Self::Http { action, .. }
             | Self::Sealing { action, .. }
             | Self::Timeout { action, .. }
@@ -248,19 +341,40 @@ impl TransportError {
     /// Whether trying again can help.
     pub fn retry(&self) -> RetryClass {
         match self {
-            Self::Connect { .. } | Self::Closed { .. } | Self::Timeout { .. } => RetryClass::Later,
-            Self::Http { status, .. } => match status {
-                408 | 425 | 429 | 500..=599 => RetryClass::Later,
-                _ => RetryClass::Never,
-            },
+            Self::Connect { .. }
+            | Self::Unresolved { .. }
+            | Self::Closed { .. }
+            | Self::Timeout { .. }
+            | Self::Tls {
+                reason: TlsReason::Dropped,
+                ..
+            }
+            | Self::Proxy { status: None, .. }
+            | Self::Http {
+                status: 408 | 425 | 429 | 500..=599,
+                ..
+            }
+            | Self::Proxy {
+                status: Some(408 | 425 | 429 | 500..=599),
+                ..
+            } => RetryClass::Later,
             Self::Fault { fault, .. } => match fault.class() {
                 FaultClass::PollAgain | FaultClass::Later => RetryClass::Later,
                 FaultClass::NewShell | FaultClass::Aborted => RetryClass::NewSession,
                 FaultClass::Never | FaultClass::Unknown => RetryClass::Never,
             },
-            Self::PoolClosed { .. } | Self::SessionUnusable { .. } => RetryClass::NewSession,
-            Self::RefusedLogon { .. }
+            Self::Kerberos { problem, .. } if problem.is_temporary() => RetryClass::Later,
+            Self::PoolClosed { .. }
+            | Self::SessionUnusable { .. }
+            | Self::Unauthenticated { .. } => RetryClass::NewSession,
+            Self::Http { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::Redirected { .. }
+            | Self::Insecure { .. }
+            | Self::RefusedLogon { .. }
             | Self::CurrentLogon { .. }
+            | Self::Kerberos { .. }
             | Self::NoCommonAuthentication { .. }
             | Self::Sealing { .. }
             | Self::Protocol { .. }
@@ -296,10 +410,19 @@ impl TransportError {
                 Self::Fault { fault, .. } => {
                     matches!(fault.class(), FaultClass::PollAgain | FaultClass::Aborted)
                 }
-                Self::Sealing { .. } | Self::Protocol { .. } | Self::PoolClosed { .. } => true,
+                Self::Sealing { .. }
+                | Self::Protocol { .. }
+                | Self::PoolClosed { .. }
+                | Self::Unauthenticated { .. } => true,
                 Self::Connect { .. }
+                | Self::Unresolved { .. }
+                | Self::Proxy { .. }
+                | Self::Tls { .. }
+                | Self::Redirected { .. }
+                | Self::Insecure { .. }
                 | Self::RefusedLogon { .. }
                 | Self::CurrentLogon { .. }
+                | Self::Kerberos { .. }
                 | Self::NoCommonAuthentication { .. }
                 | Self::Unsendable { .. }
                 | Self::UnusableUrl { .. }
@@ -309,9 +432,21 @@ impl TransportError {
         }
     }
 
+    /// How long the server asks to wait before another attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Http { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether this says that the account was refused: it must not be tried again.
     pub fn is_refused_logon(&self) -> bool {
-        matches!(self, Self::RefusedLogon { .. })
+        match self {
+            Self::RefusedLogon { .. } => true,
+            Self::Kerberos { problem, .. } => problem.is_refused_logon(),
+            _ => false,
+        }
     }
 
     /// What an administrator can do about it: a sentence without its full stop.
@@ -320,6 +455,25 @@ impl TransportError {
             Self::Connect { .. } => {
                 "check that the host is up, that its name resolves here, and that WinRM (winrm quickconfig) or IIS listens on that port and the firewall lets it through"
             }
+            Self::Unresolved { .. } => {
+                "check the spelling of the host's name and the name servers of this machine"
+            }
+            Self::Proxy {
+                status: Some(407), ..
+            } => {
+                "give the proxy's URL a user name and a password (http://user:password@proxy:port); only Basic is known for proxies"
+            }
+            Self::Proxy { .. } => {
+                "check the proxy's URL, and that it lets CONNECT through to that host and port"
+            }
+            Self::Tls { reason, .. } => reason.advice(),
+            Self::Redirected { .. } => {
+                "if that is the server meant, give the endpoint its URL; a redirect to https means that http is closed there"
+            }
+            Self::Unauthenticated { .. } => {
+                "check whether the account was locked or its password changed in the meantime; run again"
+            }
+            Self::Insecure { .. } => "change the keys that are named, or choose another auth",
             Self::Closed { .. } => {
                 "check the server's WinRM service and what lies between here and there, then run again"
             }
@@ -329,6 +483,7 @@ impl TransportError {
             Self::CurrentLogon { .. } => {
                 "log on with an account of the servers' domain; klist get HTTP/SERVER says whether Kerberos knows the server; or give username and password in the site file"
             }
+            Self::Kerberos { problem, .. } => problem.advice(),
             Self::NoCommonAuthentication { .. } => {
                 "switch on the scheme on the server (winrm get winrm/config/service/auth, or the virtual directory in IIS) or choose another for this endpoint"
             }
@@ -346,7 +501,7 @@ impl TransportError {
                 "check that the URL is that of a WinRM endpoint; if it is, report it with a recording"
             }
             Self::UnusableUrl { .. } => {
-                "give the endpoint a URL with http, without user name and password; TLS is not supported yet"
+                "give the endpoint a URL with http or https, without user name and password, and its proxy one with http"
             }
             Self::Unsendable { .. } => "make the command smaller or correct its values",
             Self::PoolClosed { .. } => {

@@ -7,8 +7,12 @@
 mod client;
 mod connection;
 mod connections;
+mod dial;
 mod endpoint;
 mod error;
+mod file_transfer;
+mod http;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -16,9 +20,9 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
 mod process;
+mod proxy;
 mod remote_shell;
 mod retry;
 mod runspace_pool;
@@ -26,13 +30,16 @@ mod security;
 mod service;
 mod session;
 mod shell;
+mod tls;
 
 pub use client::{Client, ClientOptions};
-pub use connection::{Connection, Timeouts};
+pub use connection::{Authenticated, Connection, Greeting, Timeouts};
 pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
@@ -44,3 +51,4 @@ pub use runspace_pool::{
 };
 pub use session::{Connect, Session};
 pub use shell::{CommandOptions, Shell, ShellOptions};
+pub use tls::{TlsInfo, TlsReason};

@@ -11,6 +11,7 @@ use sspi::{
 
 use crate::Credential;
 use crate::security::SecurityError;
+use crate::tls::ChannelBinding;
 
 /// Length of an NTLM signature ([MS-NLMP] 2.2.2.9).
 const SIGNATURE: usize = 16;
@@ -22,8 +23,11 @@ pub(crate) struct Ntlm {
 }
 
 impl Ntlm {
-    /// A context that will speak for `credential`.
-    pub(crate) fn new(credential: &Credential) -> Result<Self, SecurityError> {
+    /// A context that will speak for `credential`, tied to the TLS connection of `binding`.
+    pub(crate) fn new(
+        credential: &Credential,
+        binding: Option<&ChannelBinding>,
+    ) -> Result<Self, SecurityError> {
         let username = Username::parse(&credential.username)
             .ok()
             .filter(|username| !username.account_name().is_empty())
@@ -35,6 +39,9 @@ impl Ntlm {
             password: credential.password.expose().to_owned().into(),
         };
         let mut context = sspi::Ntlm::new();
+        if let Some(binding) = binding {
+            context.set_channel_bindings(binding.as_bytes());
+        }
         let credentials = context
             .acquire_credentials_handle()
             .with_credential_use(CredentialUse::Outbound)
@@ -77,7 +84,7 @@ impl Ntlm {
         Ok(token.buffer)
     }
 
-    /// The body that carries `envelope`; its content type is [`content_type`].
+    /// The body that carries `envelope`; its content type is that of `SPNEGO`.
     pub(crate) fn seal(&mut self, mut envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         let original_length = envelope.len();
         let mut signature = vec![0; SIGNATURE];
@@ -152,7 +159,7 @@ mod tests {
 
     /// The answer to `challenge` of a fresh context.
     fn answer(challenge: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        let mut ntlm = Ntlm::new(&credential("LITWAREINC\\owaim")).unwrap();
+        let mut ntlm = Ntlm::new(&credential("LITWAREINC\\owaim"), None).unwrap();
         assert!(
             ntlm.negotiate()
                 .unwrap()
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn user_names_of_no_known_form_are_refused() {
         for name in ["", "A\\b\\c", "DOMAIN\\", "@litwareinc.com"] {
-            let error = Ntlm::new(&credential(name)).err().unwrap();
+            let error = Ntlm::new(&credential(name), None).err().unwrap();
             assert!(
                 matches!(error, SecurityError::Username { .. }),
                 "{name}: {error}"
@@ -206,7 +213,7 @@ mod tests {
             "owaim@litwareinc.com",
             ".\\owaim",
         ] {
-            assert!(Ntlm::new(&credential(name)).is_ok(), "{name}");
+            assert!(Ntlm::new(&credential(name), None).is_ok(), "{name}");
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::endpoints::EndpointBook;
 use crate::event::ReceivedRecord;
 use crate::outcome::ExitCode;
 use crate::redact::Redactor;
-use crate::sessions::{SessionError, Sessions};
+use crate::sessions::Sessions;
 use crate::{render, typed_arguments};
 
 /// Runs the command; exit code 1 if it gave an error record.
@@ -68,17 +68,7 @@ async fn invoke(
     let Some(output) = output else {
         return Ok(ExitCode::Interrupted);
     };
-    let output = output.map_err(|error| {
-        let advice = match &error {
-            SessionError::Transport(error) => error.advice().to_owned(),
-            SessionError::NoEndpoint(problem) => problem.advice.clone(),
-            SessionError::AccountRefused { .. } => "correct the credentials".to_owned(),
-        };
-        CommandError::Session {
-            error: Box::new(error),
-            advice,
-        }
-    })?;
+    let output = output.map_err(CommandError::session)?;
     write(&output, format, &redactor).map_err(CommandError::Output)?;
     Ok(if output.is_clean() {
         ExitCode::Success

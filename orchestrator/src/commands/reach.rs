@@ -9,7 +9,7 @@ use owaim_lab::{EndpointsFile, Lab, LabOptions, Overlay};
 
 use super::error::CommandError;
 use crate::cli::{LabArgs, ReachArgs};
-use crate::endpoints::EndpointBook;
+use crate::endpoints::{EndpointBook, Origin};
 
 /// Endpoints, and the simulated site behind them where there is one.
 pub(super) struct Reach {
@@ -22,7 +22,7 @@ impl Reach {
     pub(super) async fn open(site: &Site, args: &ReachArgs) -> Result<Self, CommandError> {
         if args.lab {
             let lab = start_lab(site, &args.lab_args, LabOptions::default().listen).await?;
-            let book = EndpointBook::from_file(lab.endpoints(), "the simulated site");
+            let book = EndpointBook::from_file(lab.endpoints(), site, Origin::Lab)?;
             return Ok(Self {
                 book,
                 lab: Some(lab),
@@ -37,7 +37,7 @@ impl Reach {
                     path: path.clone(),
                     source,
                 })?;
-                EndpointBook::from_file(&file, &path.display().to_string())
+                EndpointBook::from_file(&file, site, Origin::File(&path.display().to_string()))?
             }
             None => EndpointBook::from_site(site)?,
         };

@@ -1,0 +1,75 @@
+//! [`ChannelBinding`]: what ties a logon to the TLS connection that it goes through.
+
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use x509_parser::oid_registry::{
+    OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA384WITHRSA,
+    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, Oid,
+};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::signature_algorithm::SignatureAlgorithm;
+use x509_parser::x509::AlgorithmIdentifier;
+
+/// Channel binding of the type `tls-server-end-point` (RFC 5929, section 4): the prefix of the
+/// type with a hash of the server's certificate, as security packages take it for application
+/// data. A server that wants it refuses a logon that somebody in the middle has passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChannelBinding(Vec<u8>);
+
+impl ChannelBinding {
+    /// That of a server with the certificate `der`; `None` if it is no certificate.
+    ///
+    /// The hash is that of the certificate's signature, SHA-256 in place of MD5 and SHA-1. Where
+    /// the signature goes without a hash of its own (Ed25519), RFC 5929 defines nothing; SHA-256 is
+    /// what other clients take.
+    pub(crate) fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let mut binding = b"tls-server-end-point:".to_vec();
+        match hash(&certificate.signature_algorithm) {
+            Hash::Sha256 => binding.extend_from_slice(&Sha256::digest(der)),
+            Hash::Sha384 => binding.extend_from_slice(&Sha384::digest(der)),
+            Hash::Sha512 => binding.extend_from_slice(&Sha512::digest(der)),
+        }
+        Some(Self(binding))
+    }
+
+    /// The application data: `tls-server-end-point:` and the hash.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+fn hash(signature: &AlgorithmIdentifier<'_>) -> Hash {
+    // RSASSA-PSS names its hash among its parameters.
+    let of_pss = match SignatureAlgorithm::try_from(signature) {
+        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
+            Some(parameters.hash_algorithm_oid().to_owned())
+        }
+        _ => None,
+    };
+    let algorithm: &Oid<'_> = match &of_pss {
+        Some(hash) if signature.algorithm == OID_PKCS1_RSASSAPSS => hash,
+        _ => &signature.algorithm,
+    };
+    let is_one_of = |known: [&Oid<'_>; 3]| known.contains(&algorithm);
+    if is_one_of([
+        &OID_PKCS1_SHA384WITHRSA,
+        &OID_SIG_ECDSA_WITH_SHA384,
+        &OID_NIST_HASH_SHA384,
+    ]) {
+        Hash::Sha384
+    } else if is_one_of([
+        &OID_PKCS1_SHA512WITHRSA,
+        &OID_SIG_ECDSA_WITH_SHA512,
+        &OID_NIST_HASH_SHA512,
+    ]) {
+        Hash::Sha512
+    } else {
+        Hash::Sha256
+    }
+}

@@ -10,8 +10,8 @@
 use std::time::{Duration, SystemTime};
 
 use ::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER,
-    USER_AGENT, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, RETRY_AFTER,
+    SERVER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use ::http::{Request, StatusCode};
 use base64::Engine as _;
@@ -26,7 +26,7 @@ use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
 use crate::proxy::ProxyError;
 use crate::security::{Leg, SecurityContext, SecurityError};
 use crate::tls::{self, ChannelBinding, TlsError, TlsInfo};
-use crate::{Authentication, ClientCertificate, Credential, Endpoint, TransportError};
+use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
 
 /// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
 /// handshake of TLS besides.
@@ -61,6 +61,7 @@ pub struct Connection {
     url: Url,
     proxy: Option<Url>,
     timeouts: Timeouts,
+    tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
     tls: Option<TlsInfo>,
     state: State,
@@ -83,6 +84,41 @@ enum Proof {
     Context(SecurityContext),
     /// By a header that goes with each of them.
     Header(HeaderValue),
+}
+
+/// How a connection was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authenticated {
+    /// What proved who we are: `Kerberos`, `NTLM`, `Basic`, …
+    pub package: &'static str,
+    /// Whether messages are sealed; in TLS they need not be.
+    pub sealed: bool,
+    /// Whether they travel in TLS.
+    pub tls: bool,
+}
+
+impl std::fmt::Display for Authenticated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let way = match (self.sealed, self.tls) {
+            (true, _) => "messages sealed",
+            (false, true) => "messages in TLS",
+            (false, false) => "messages readable for all",
+        };
+        write!(f, "{}, {way}", self.package)
+    }
+}
+
+/// What a server says to somebody who does not say who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Greeting {
+    /// HTTP status: 401 where one has to say so.
+    pub status: u16,
+    /// Schemes of authentication that it offers, in its order.
+    pub offered: Vec<String>,
+    /// What it calls itself: `Microsoft-HTTPAPI/2.0`.
+    pub server: Option<String>,
+    /// Its clock, as HTTP writes dates.
+    pub date: Option<String>,
 }
 
 /// What a request is for, and so what its loss means.
@@ -155,9 +191,17 @@ impl Connection {
             url,
             proxy,
             timeouts,
+            tickets: Tickets::default(),
             tls: None,
             state: State::Fresh,
         })
+    }
+
+    /// Takes Kerberos tickets from `tickets`, and leaves there what it is given.
+    #[must_use]
+    pub fn sharing(self, tickets: &Tickets) -> Self {
+        let tickets = tickets.clone();
+        Self { tickets, ..self }
     }
 
     /// Whether another exchange may be tried.
@@ -170,6 +214,23 @@ impl Connection {
         self.tls.as_ref()
     }
 
+    /// How it was authenticated; `None` before that and after a failure.
+    pub fn authenticated(&self) -> Option<Authenticated> {
+        let State::Established(_, proof) = &self.state else {
+            return None;
+        };
+        let (package, sealed) = match (proof, &self.endpoint.authentication) {
+            (Proof::Context(context), _) => (context.package(), !self.is_tls()),
+            (Proof::Header(_), Authentication::Certificate(_)) => ("a certificate", false),
+            (Proof::Header(_), _) => ("Basic", false),
+        };
+        Some(Authenticated {
+            package,
+            sealed,
+            tls: self.is_tls(),
+        })
+    }
+
     /// Makes the connection, with tunnel and TLS as the endpoint has it, and says nothing on it.
     /// `action` names what it is for in errors.
     pub async fn connect(&mut self, action: &'static str) -> Result<(), TransportError> {
@@ -178,6 +239,37 @@ impl Connection {
             self.state = State::Connected(self.dial(action).await?);
         }
         Ok(())
+    }
+
+    /// Asks for nothing, without saying who asks, and gives what the server says to that. The connection is
+    /// used up by it: what is known of a server comes before what is shown to it.
+    pub async fn greet(mut self, action: &'static str) -> Result<Greeting, TransportError> {
+        self.connect(action).await?;
+        let State::Connected(mut http) = std::mem::replace(&mut self.state, State::Dead) else {
+            return Err(TransportError::Closed {
+                action,
+                url: self.endpoint.url.clone(),
+                sent: false,
+                detail: "the connection has been used before".into(),
+            });
+        };
+        let nothing = Body {
+            purpose: Purpose::Handshake,
+            authorization: None,
+            kind: None,
+            octets: Vec::new(),
+        };
+        let answer = self.post(action, &mut http, nothing).await?;
+        let header = |name| {
+            let value = answer.headers.get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        Ok(Greeting {
+            status: answer.status.as_u16(),
+            offered: offered(&answer),
+            server: header(SERVER),
+            date: header(DATE),
+        })
     }
 
     async fn dial(&mut self, action: &'static str) -> Result<Http, TransportError> {
@@ -288,9 +380,10 @@ impl Connection {
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
         let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
         let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, binding.as_ref())
-            .await
-            .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
+        let (mut context, mut token) =
+            SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
+                .await
+                .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
         for _ in 0..MAX_LEGS {
             let request = Body {
                 purpose: Purpose::Handshake,
@@ -627,6 +720,11 @@ impl Connection {
                 action,
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
+            },
+            SecurityError::Kerberos(problem) => TransportError::Kerberos {
+                action,
+                url: self.endpoint.url.clone(),
+                problem: problem.clone(),
             },
             _ => otherwise(self, action, error),
         }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::remote_shell::lock;
-use crate::{Connection, Endpoint, Timeouts, TransportError};
+use crate::{Authenticated, Connection, Endpoint, Tickets, Timeouts, TransportError};
 
 /// What a connection is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) enum Use {
 pub(crate) struct Connections {
     endpoint: Endpoint,
     timeouts: Timeouts,
+    tickets: Tickets,
     all: Semaphore,
     waiting: Semaphore,
     idle: Mutex<Vec<Connection>>,
@@ -46,11 +47,17 @@ pub(crate) struct Lease<'c> {
 
 impl Connections {
     /// At most `most` connections to `endpoint`, two at least.
-    pub(crate) fn new(endpoint: Endpoint, timeouts: Timeouts, most: usize) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        timeouts: Timeouts,
+        tickets: Tickets,
+        most: usize,
+    ) -> Self {
         let most = most.clamp(2, Semaphore::MAX_PERMITS);
         Self {
             endpoint,
             timeouts,
+            tickets,
             all: Semaphore::new(most),
             waiting: Semaphore::new(most - 1),
             idle: Mutex::default(),
@@ -93,7 +100,10 @@ impl Connections {
     fn open(&self) -> Result<Connection, TransportError> {
         match &*lock(&self.refused) {
             Some(error) => Err(error.clone()),
-            None => Connection::open(&self.endpoint, self.timeouts),
+            None => {
+                let connection = Connection::open(&self.endpoint, self.timeouts)?;
+                Ok(connection.sharing(&self.tickets))
+            }
         }
     }
 
@@ -110,6 +120,11 @@ impl Lease<'_> {
     /// Whether the next exchange is the connection's first.
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// How the connection was authenticated.
+    pub(crate) fn authenticated(&self) -> Option<Authenticated> {
+        self.connection.as_ref()?.authenticated()
     }
 
     /// One exchange over the connection.

@@ -9,9 +9,11 @@ mod connection;
 mod connections;
 mod dial;
 mod endpoint;
+mod envelope_size;
 mod error;
 mod file_transfer;
 mod http;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -32,12 +34,14 @@ mod shell;
 mod tls;
 
 pub use client::{Client, ClientOptions};
-pub use connection::{Connection, Timeouts};
+pub use connection::{Authenticated, Connection, Greeting, Timeouts};
 pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
+pub use envelope_size::envelope_size;
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

@@ -12,7 +12,9 @@ use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use crate::client::ClientOptions;
 use crate::error::action;
 use crate::observer::Observer;
-use crate::{Endpoint, PipelineOptions, PoolOptions, RunspacePool, Session, TransportError};
+use crate::{
+    Endpoint, PipelineOptions, PoolOptions, RunspacePool, Session, Tickets, TransportError,
+};
 
 /// An open runspace pool.
 pub(crate) struct PoolSession {
@@ -28,10 +30,12 @@ impl PoolSession {
         endpoint: &Endpoint,
         client: ClientOptions,
         observer: Option<Arc<dyn Observer>>,
+        tickets: Tickets,
     ) -> Result<Self, TransportError> {
         let options = PoolOptions {
             client,
             observer,
+            tickets,
             ..PoolOptions::default()
         };
         Ok(Self {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::client::ClientOptions;
 use crate::connections::{Connections, Use};
 use crate::observer::{Exchange, Observer};
-use crate::{Endpoint, TransportError};
+use crate::{Endpoint, Tickets, TransportError};
 
 /// An option of a request: name, value, whether a server that does not know it must refuse.
 pub(crate) type RequestOption = (&'static str, String, bool);
@@ -50,11 +50,17 @@ impl Service {
         endpoint: &Endpoint,
         options: ClientOptions,
         observer: Option<Arc<dyn Observer>>,
+        tickets: &Tickets,
         session_id: Uuid,
         most_connections: usize,
     ) -> Self {
         Self {
-            connections: Connections::new(endpoint.clone(), options.timeouts, most_connections),
+            connections: Connections::new(
+                endpoint.clone(),
+                options.timeouts,
+                tickets.clone(),
+                most_connections,
+            ),
             options,
             observer,
             session_id,
@@ -84,7 +90,7 @@ impl Service {
             };
             let hint = match &error {
                 TransportError::Fault { fault, .. } => fault.wait(),
-                _ => None,
+                error => error.retry_after(),
             };
             match delays.next(hint) {
                 Some(delay) => tokio::time::sleep(delay).await,
@@ -107,16 +113,24 @@ impl Service {
         let mut lease = self.connections.lease(purpose).await?;
         let first = lease.is_fresh();
         let (start, sent) = (Instant::now(), envelope.len());
+        // A copy only where somebody is shown it.
+        let shown = self.observer.is_some().then(|| envelope.clone());
         let answer = lease.exchange(call.action, envelope).await;
+        let logon = lease.authenticated();
         drop(lease);
         if let Some(observer) = &self.observer {
+            let endpoint = self.connections.endpoint();
             observer.exchanged(&Exchange {
-                host: &self.connections.endpoint().host,
+                host: &endpoint.host,
+                url: &endpoint.url,
                 action: call.action,
+                logon,
                 first,
                 sent,
                 received: answer.as_ref().ok().map(Vec::len),
                 took: start.elapsed(),
+                request: shown.as_deref().unwrap_or_default(),
+                response: answer.as_deref().ok(),
             });
         }
         let response = Response::decode(&answer?, &request, &Limits::default())

@@ -29,7 +29,7 @@ use crate::process::Process;
 use crate::remote_shell::{Condition, RemoteShell};
 use crate::retry::Retry;
 use crate::service::Service;
-use crate::{Endpoint, TransportError};
+use crate::{Endpoint, Tickets, TransportError};
 
 /// What a shell for programs is to be like.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub struct ShellOptions {
     pub client: ClientOptions,
     /// Who hears of every exchange.
     pub observer: Option<Arc<dyn Observer>>,
+    /// The Kerberos tickets of the run, so that they are asked for once.
+    pub tickets: Tickets,
     /// Code page of its console, 65001 for UTF-8; `None`: the server's own.
     pub codepage: Option<u32>,
     /// Folder that its programs start in.
@@ -63,6 +65,7 @@ impl Default for ShellOptions {
                 ..ClientOptions::default()
             },
             observer: None,
+            tickets: Tickets::default(),
             codepage: None,
             working_directory: None,
             environment: Vec::new(),
@@ -96,6 +99,7 @@ impl Shell {
             endpoint,
             options.client,
             options.observer.clone(),
+            &options.tickets,
             Uuid::new_v4(),
             options.connections,
         );

@@ -5,7 +5,7 @@ use std::time::Duration;
 use owaim_proto::Secret;
 use owaim_proto::clixml::{Object, Value};
 use owaim_proto::psrp::{Command, Merge, MergeTo, Pipeline, PipelineOutput, PipelineState, ProtocolVersion, Record};
-use owaim_transport::{ClientOptions, PipelineOptions, PoolOptions, RunspacePool, TransportError};
+use owaim_transport::{ClientOptions, PipelineOptions, PoolOptions, RunspacePool, Tickets, TransportError};
 
 use crate::allowed::Extra;
 use crate::pools::{as_recorded, opened, run, script, texts};
@@ -278,7 +278,7 @@ pub(crate) async fn input(server: Server) {
 }
 
 pub(crate) async fn small_messages(server: Server) {
-    let size = owaim_transport::envelope_size(&server.endpoint(), &client()).await.unwrap();
+    let size = owaim_transport::envelope_size(&server.endpoint(), &client(), &Tickets::default()).await.unwrap();
     let options = PoolOptions {
         client: ClientOptions {
             send_limit: size,

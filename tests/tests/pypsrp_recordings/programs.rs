@@ -51,7 +51,7 @@ pub(crate) async fn no_cmd_shell(server: Server) {
     };
     assert_eq!(fault.code, Some(2_147_942_402));
     let provider = fault.provider.unwrap();
-    assert_eq!(provider.text, "The system cannot find the file specified.");
+    assert_eq!(provider.message, "The system cannot find the file specified.");
 
     let path = r"C:\Windows\system32\WindowsPowerShell\v1.0\powershell.exe";
     let process = shell.command_with(path, &arguments, &options).await.unwrap();
@@ -184,8 +184,8 @@ pub(crate) async fn poll_fails(server: Server) {
     assert_eq!(fault.code, Some(87));
     assert!(error.to_string().contains("The parameter is incorrect."), "{error}");
     let provider = fault.provider.as_ref().unwrap();
-    assert_eq!(provider.name, "Shell cmd plugin");
-    assert_eq!(provider.text, "The parameter is incorrect.");
+    assert_eq!(provider.provider, "Shell cmd plugin");
+    assert_eq!(provider.message, "The parameter is incorrect.");
     assert_eq!(provider.path, r"%systemroot%\system32\winrscmd.dll");
     shell.close().await;
 }

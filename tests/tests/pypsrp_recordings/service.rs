@@ -1,9 +1,11 @@
 //! Scenarios of the service itself: the largest envelope that it takes.
 
+use owaim_transport::Tickets;
+
 use crate::server::{Server, client};
 
 async fn envelope(server: Server, size: u32) {
-    let found = owaim_transport::envelope_size(&server.endpoint(), &client()).await.unwrap();
+    let found = owaim_transport::envelope_size(&server.endpoint(), &client(), &Tickets::default()).await.unwrap();
     assert_eq!(found, size);
 }
 

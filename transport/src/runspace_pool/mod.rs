@@ -172,6 +172,7 @@ impl RunspacePool {
             endpoint,
             options.client,
             options.observer.clone(),
+            &options.tickets,
             session_id,
             options.connections(),
         )

@@ -6,6 +6,7 @@ use std::time::Duration;
 use owaim_proto::clixml::Value;
 
 use super::{Host, NoHost};
+use crate::Tickets;
 use crate::client::ClientOptions;
 use crate::observer::Observer;
 use crate::retry::Retry;
@@ -17,6 +18,8 @@ pub struct PoolOptions {
     pub client: ClientOptions,
     /// Who hears of every exchange.
     pub observer: Option<Arc<dyn Observer>>,
+    /// The Kerberos tickets of the run, so that they are asked for once.
+    pub tickets: Tickets,
     /// Who answers what pipelines ask of their user; without a host every question is refused.
     pub host: Arc<dyn Host>,
     /// Runspaces that the server keeps at hand.
@@ -47,6 +50,7 @@ impl Default for PoolOptions {
                 ..ClientOptions::default()
             },
             observer: None,
+            tickets: Tickets::default(),
             host: Arc::new(NoHost),
             min_runspaces: 1,
             max_runspaces: 1,

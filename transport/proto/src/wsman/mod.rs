@@ -28,6 +28,7 @@ pub use error::EnvelopeError;
 pub use fault::{Fault, FaultClass, ProviderFault, code};
 pub use header::{RequestHeader, RequestOption, Selector};
 pub use identify::{IDENTIFY_HEADER, Identity, identify, is_identify};
+pub use ns::PREFIXES;
 pub use resource::{Config, Enumerate, Items, Resource, ShellCommand};
 pub use shell::{CreateShell, Shell, ShellState};
 pub use stream::{CommandState, Receive, ReceiveResponse, RunState, Send, Stream};

@@ -7,7 +7,7 @@ use owaim_proto::clixml::{Object, Value};
 use owaim_proto::psrp::{Command, Merge, MergeTo, Pipeline, PipelineOutput, PipelineState, ProtocolVersion, Record};
 use owaim_transport::{ClientOptions, PipelineOptions, PoolOptions, RunspacePool, Tickets, TransportError};
 
-use crate::allowed::Extra;
+use crate::allowed::{Allowed, Extra};
 use crate::pools::{as_recorded, opened, run, script, texts};
 use crate::server::{Server, client, pools};
 
@@ -139,6 +139,13 @@ pub(crate) async fn with_input(pool: &RunspacePool, pipeline: &Pipeline, input: 
 
 pub(crate) async fn nested(server: Server) {
     server.expect(Extra::Terminate);
+    server.allow(Allowed {
+        context: "Signal",
+        path: "/s:Envelope/s:Body/rsp:Signal/rsp:Code",
+        recorded: "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/ctrl_c",
+        ours: "powershell/signal/crtl_c",
+        why: "ours sends the signal that is PowerShell's, as Windows' own client and later versions of pypsrp do",
+    });
     let pool = opened(&server).await;
     let endless = script("$i = 0; while ($true) { $i++ }");
     let mut running = pool.start_with(&endless, &as_recorded()).await.unwrap();
@@ -282,6 +289,7 @@ pub(crate) async fn small_messages(server: Server) {
     let options = PoolOptions {
         client: ClientOptions {
             send_limit: size,
+            receive_limit: size,
             ..client()
         },
         ..pools()

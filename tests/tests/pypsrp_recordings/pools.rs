@@ -209,6 +209,13 @@ pub(crate) async fn is_alive_fault(server: Server) {
 }
 
 pub(crate) async fn command_metadata(server: Server) {
+    server.allow(Allowed {
+        context: "GET_COMMAND_METADATA",
+        path: "/Obj/MS/Obj[Namespace]/types",
+        recorded: "System.Object[] < System.Array < System.Object",
+        ours: "System.String[] < System.Array < System.Object",
+        why: "namespaces are strings, as names are ([MS-PSRP] 2.2.2.14)",
+    });
     let pool = opened(&server).await;
     let mut functions = CommandQuery::named(["new-*"]);
     functions.types = 2;
@@ -258,7 +265,7 @@ pub(crate) async fn jea(server: Server) {
     let item = Command::new("Get-Item");
     let output = run(&pool, &Pipeline::new(item.clone().with("Path", setting))).await;
     assert_eq!(texts(&output), ["Microsoft.WSMan.Management.WSManConfigLeafElement"]);
-    let value = output.objects().next().and_then(|item| item.get("Value"));
+    let value = output.objects().next().and_then(|item| item.base().get("Value"));
     assert_eq!(value.and_then(Value::text).as_deref(), Some("true"));
     assert!(output.is_clean());
 

@@ -9,7 +9,7 @@ use crate::facts::{self, Difference, Fact};
 use crate::ids::Ids;
 use crate::key::SessionKeys;
 use crate::request::{Request, octets};
-use crate::streams::{Place, Streams, property};
+use crate::streams::{Place, Streams, property, swapped, text};
 
 /// A recorded exchange.
 pub(crate) struct Recorded {
@@ -117,7 +117,7 @@ impl Replay {
             *recorded == ours.as_ref().map(|id| self.ids.recorded(id))
         };
         recorded.action == ours.action
-            && recorded.signal == ours.signal
+            && recorded.is_terminate() == ours.is_terminate()
             && match ours.action.as_str() {
                 "Create" => true,
                 "Command" => same(&recorded.shell, &ours.shell),
@@ -257,8 +257,15 @@ impl Replay {
             };
             if is_first && let Some(head) = data.get_mut(8..40) {
                 for id in head.as_chunks_mut::<16>().0 {
-                    let ours = self.ids.ours(&uuid::Uuid::from_bytes_le(*id).to_string());
-                    *id = uuid::Uuid::try_parse(&ours).map_err(|e| e.to_string())?.to_bytes_le();
+                    // As the recorded client wrote it, and the server gave it back.
+                    let recorded = uuid::Uuid::from_bytes_le(*id);
+                    for recorded in [text(recorded), text(swapped(recorded))] {
+                        let ours = self.ids.ours(&recorded);
+                        if ours != recorded {
+                            let ours = uuid::Uuid::try_parse(&ours).map_err(|e| e.to_string())?;
+                            *id = ours.to_bytes_le();
+                        }
+                    }
                 }
             }
             self.reseal(data)?;
@@ -301,6 +308,10 @@ impl Replay {
             action => {
                 let at = self.extras.iter().position(|extra| extra.is(action, ours.is_terminate()))?;
                 let extra = self.extras.remove(at);
+                let next = self.exchanges.get(self.next).and_then(|next| next.request.command.as_ref());
+                if extra == Extra::Command && let (Some(next), Some(ours)) = (next, &ours.command) {
+                    self.ids.pair(next, ours);
+                }
                 let id = ours.command.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string().to_uppercase());
                 self.used.push(extra.why());
                 extra.body(&id)

@@ -71,7 +71,8 @@ impl Request {
 
     /// Whether it takes a command away from the server.
     pub(crate) fn is_terminate(&self) -> bool {
-        self.action == "Signal" && self.signal.as_deref() == Some("terminate")
+        let terminates = |signal: &str| signal.eq_ignore_ascii_case("terminate");
+        self.action == "Signal" && self.signal.as_deref().is_some_and(terminates)
     }
 }
 

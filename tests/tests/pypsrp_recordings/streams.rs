@@ -91,7 +91,7 @@ impl Streams {
     /// Where the messages that both have sent differ, each with the kind of message.
     pub(crate) fn compare(&mut self, ids: &Ids) -> Result<Vec<(String, Difference)>, String> {
         let mut found = Vec::new();
-        for stream in self.0.values_mut() {
+        for ((shell, _), stream) in &mut self.0 {
             while !stream.recorded.messages.is_empty() && !stream.ours.messages.is_empty() {
                 let (Some(recorded), Some(ours)) = (
                     stream.recorded.messages.pop_front(),
@@ -100,7 +100,7 @@ impl Streams {
                     break;
                 };
                 let kind = recorded.kind.to_string();
-                let differences = facts::differences(&says(&recorded, None)?, &says(&ours, Some(ids))?);
+                let differences = facts::differences(&says(&recorded, Reader::Recorded(shell))?, &says(&ours, Reader::Ours(ids))?);
                 found.extend(differences.into_iter().map(|d| (kind.clone(), d)));
             }
         }
@@ -123,13 +123,27 @@ pub(crate) fn property<'m>(data: &'m str, name: &str) -> Option<(usize, usize, &
     Some((start, end, data))
 }
 
+/// Whose message is read.
+#[derive(Clone, Copy)]
+enum Reader<'r> {
+    /// One that was recorded, in that shell.
+    Recorded(&'r str),
+    /// One of ours, whose ids are to be replaced.
+    Ours(&'r Ids),
+}
+
 /// What a message says, its head included.
-fn says(message: &Message, ids: Option<&Ids>) -> Result<Vec<Fact>, String> {
+fn says(message: &Message, reader: Reader<'_>) -> Result<Vec<Fact>, String> {
     let mut facts = Vec::new();
     if !message.data.is_empty() {
         facts = facts::of_clixml(&message.data)?;
     }
-    let id = |id: uuid::Uuid| id.hyphenated().to_string().to_uppercase();
+    // Older versions of pypsrp have the bytes of ids in another order than .NET: they are read as it meant them.
+    let is_swapped = match reader {
+        Reader::Recorded(shell) => text(message.pool) != shell,
+        Reader::Ours(_) => false,
+    };
+    let id = |id: uuid::Uuid| text(if is_swapped { swapped(id) } else { id });
     for (path, value) in [
         ("kind", message.kind.to_string()),
         ("destination", format!("{:?}", message.destination)),
@@ -141,10 +155,20 @@ fn says(message: &Message, ids: Option<&Ids>) -> Result<Vec<Fact>, String> {
             value,
         });
     }
-    if let Some(ids) = ids {
+    if let Reader::Ours(ids) = reader {
         for fact in &mut facts {
             fact.value = ids.recorded(&fact.value);
         }
     }
     Ok(facts)
+}
+
+/// An id whose bytes are in the other order.
+pub(crate) fn swapped(id: uuid::Uuid) -> uuid::Uuid {
+    uuid::Uuid::from_bytes(id.to_bytes_le())
+}
+
+/// An id as the recordings have it.
+pub(crate) fn text(id: uuid::Uuid) -> String {
+    id.hyphenated().to_string().to_uppercase()
 }

@@ -2,7 +2,8 @@
 
 use wildmatch::WildMatch;
 
-use crate::facts::Difference;
+use crate::facts::{Difference, Fact};
+use crate::request::Request;
 
 /// A difference that may be.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +117,13 @@ pub(crate) const DIFFERENCES: &[Allowed] = &[
         why: "xs:boolean is in small letters",
     },
     Allowed {
+        context: "Send",
+        path: "/s:Envelope/s:Body/rsp:Send/rsp:Stream[pr]/@CommandId",
+        recorded: "-",
+        ours: "*",
+        why: "answers to the calls of a pipeline go to it, as Windows' own client sends them; pypsrp's go to the pool",
+    },
+    Allowed {
         context: "*",
         path: "/Obj/MS/Obj[ApartmentState]/types",
         recorded: "System.Management.Automation.Runspaces.ApartmentState < *",
@@ -182,7 +190,9 @@ impl Extra {
     pub(crate) fn why(self) -> &'static str {
         match self {
             Self::Command => "nothing is waited for that was not started",
-            Self::Terminate => "a pipeline that is left before its end is taken away, and not left to the shell's end",
+            Self::Terminate => {
+                "a command that is left before its end is ended, and not left to the shell's end"
+            }
             Self::Delete => "a shell that seems lost is deleted, in case it is not",
         }
     }
@@ -190,7 +200,9 @@ impl Extra {
     /// The body of the answer; `id` is that of the command.
     pub(crate) fn body(self, id: &str) -> String {
         match self {
-            Self::Command => format!("<r:CommandResponse><r:CommandId>{id}</r:CommandId></r:CommandResponse>"),
+            Self::Command => {
+                format!("<r:CommandResponse><r:CommandId>{id}</r:CommandId></r:CommandResponse>")
+            }
             Self::Terminate => "<r:SignalResponse/>".into(),
             Self::Delete => String::new(),
         }
@@ -210,8 +222,11 @@ impl Allowed {
             && fits(self.ours, &difference.ours)
     }
 
-    /// Whether it lets requests of that action go to another command.
-    pub(crate) fn is_command(&self, action: &str) -> bool {
-        self.context == action && self.path.ends_with("@CommandId")
+    /// Whether it lets a request go to another command.
+    pub(crate) fn is_command(&self, ours: &Request) -> bool {
+        let here = |fact: &Fact| WildMatch::new(self.path).matches(&fact.path);
+        self.context == ours.action
+            && self.path.ends_with("@CommandId")
+            && ours.facts.iter().any(here)
     }
 }

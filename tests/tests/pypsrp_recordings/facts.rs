@@ -43,10 +43,7 @@ const NAMESPACES: [(&str, &str); 9] = [
         "http://schemas.microsoft.com/wbem/wsman/1/windows/shell",
         "rsp",
     ),
-    (
-        "http://schemas.xmlsoap.org/ws/2004/09/enumeration",
-        "n",
-    ),
+    ("http://schemas.xmlsoap.org/ws/2004/09/enumeration", "n"),
     ("http://schemas.microsoft.com/powershell", "pwsh"),
     ("http://www.w3.org/XML/1998/namespace", "xml"),
     ("http://schemas.microsoft.com/powershell/2004/04", "ps"),
@@ -149,9 +146,7 @@ fn step(node: Node<'_, '_>) -> String {
     );
     let siblings: Vec<_> = parent
         .children()
-        .filter(|other| {
-            other.is_element() && (in_list || other.tag_name() == node.tag_name())
-        })
+        .filter(|other| other.is_element() && (in_list || other.tag_name() == node.tag_name()))
         .collect();
     match siblings.iter().position(|other| *other == node) {
         Some(place) if siblings.len() > 1 => format!("{name}[{place}]"),

@@ -40,7 +40,9 @@ async fn opened(server: &Server, info: HostInfo, answer: fn(&HostCall) -> Value)
         host: Arc::new(Scripted { info, answer }),
         ..pools()
     };
-    RunspacePool::open(&server.endpoint(), &options).await.unwrap()
+    RunspacePool::open(&server.endpoint(), &options)
+        .await
+        .unwrap()
 }
 
 /// The arguments of every call of that method.
@@ -56,7 +58,10 @@ fn calls<'o>(output: &'o PipelineOutput, method: &str) -> Vec<&'o [Value]> {
 fn check(output: &PipelineOutput, method: &str, arguments: &[&str]) {
     let calls = calls(output, method);
     assert_eq!(calls.len(), 1, "{method}");
-    let found: Vec<_> = calls[0].iter().map(|a| a.text().unwrap_or_default()).collect();
+    let found: Vec<_> = calls[0]
+        .iter()
+        .map(|a| a.text().unwrap_or_default())
+        .collect();
     assert_eq!(found, arguments, "{method}");
 }
 
@@ -70,7 +75,11 @@ fn check_object(argument: &Value, properties: &[(&str, i64)]) {
 
 pub(crate) async fn methods(server: Server) {
     let pool = opened(&server, bare(), |_| Value::Null).await;
-    let output = run(&pool, &script("$host.CurrentCulture; $host.SetShouldExit(1)")).await;
+    let output = run(
+        &pool,
+        &script("$host.CurrentCulture; $host.SetShouldExit(1)"),
+    )
+    .await;
     assert_eq!(texts(&output), ["en-US"]);
     let culture = output.objects().next().and_then(Value::as_object);
     assert!(culture.is_some_and(|culture| culture.is("System.Globalization.CultureInfo")));
@@ -82,7 +91,9 @@ fn answer(call: &HostCall) -> Value {
     match call.method_name.as_str() {
         "ReadLine" => "ReadLine response".into(),
         "ReadLineAsSecureString" => Secret::new("ReadLineAsSecureString response".into()).into(),
-        "Prompt" => Object::hashtable(vec![("prompt field".into(), "prompt response".into())]).into(),
+        "Prompt" => {
+            Object::hashtable(vec![("prompt field".into(), "prompt response".into())]).into()
+        }
         "PromptForCredential2" => Object::new()
             .with_types(["System.Management.Automation.PSCredential", "System.Object"])
             .with_string("System.Management.Automation.PSCredential")
@@ -111,7 +122,10 @@ pub(crate) async fn user_interface(server: Server) {
     let objects: Vec<&Value> = output.objects().collect();
     assert_eq!(objects.len(), 5);
     assert_eq!(objects[0], &Value::from("ReadLine response"));
-    assert!(is_secret(Some(objects[1]), "ReadLineAsSecureString response"));
+    assert!(is_secret(
+        Some(objects[1]),
+        "ReadLineAsSecureString response"
+    ));
     let prompted = objects[2].as_object().and_then(Object::entries);
     let expected = [("prompt field".into(), "prompt response".into())];
     assert_eq!(prompted, Some(expected.as_slice()));
@@ -142,13 +156,19 @@ pub(crate) async fn user_interface(server: Server) {
     let last = progress.last().unwrap();
     assert_eq!(last[0].as_i64(), Some(1));
     assert_eq!(last[1].get("Activity"), Some(&"activity".into()));
-    assert_eq!(last[1].get("StatusDescription"), Some(&"description".into()));
+    assert_eq!(
+        last[1].get("StatusDescription"),
+        Some(&"description".into())
+    );
     check_object(&last[1], &[("ActivityId", 2)]);
 
     let [[caption, message, fields]] = calls(&output, "Prompt")[..] else {
         panic!("{output:?}");
     };
-    assert_eq!([caption, message], [&"Prompt caption".into(), &"Prompt message".into()]);
+    assert_eq!(
+        [caption, message],
+        [&"Prompt caption".into(), &"Prompt message".into()]
+    );
     let [field] = fields.items().unwrap() else {
         panic!("{fields:?}");
     };
@@ -171,7 +191,10 @@ pub(crate) async fn user_interface(server: Server) {
     };
     assert_eq!(
         [caption, message],
-        [&"PromptForChoice caption".into(), &"PromptForChoice message".into()]
+        [
+            &"PromptForChoice caption".into(),
+            &"PromptForChoice message".into()
+        ]
     );
     let choices: Vec<_> = choices.items().unwrap().iter().collect();
     for (number, choice) in (1..).zip(&choices) {
@@ -218,8 +241,23 @@ pub(crate) async fn raw_user_interface(server: Server) {
     assert_eq!(
         texts(&output),
         [
-            "White", "Green", "Blue", "Red", "1,2", "11,12", "3,4", "13,14", "50", "25", "80,80", "8,9", "80,80",
-            "8,9", "pypsrp window", "New Window Title", "65,a,CapsLockOn,True",
+            "White",
+            "Green",
+            "Blue",
+            "Red",
+            "1,2",
+            "11,12",
+            "3,4",
+            "13,14",
+            "50",
+            "25",
+            "80,80",
+            "8,9",
+            "80,80",
+            "8,9",
+            "pypsrp window",
+            "New Window Title",
+            "65,a,CapsLockOn,True",
         ]
     );
     let pressed = output.objects().last().and_then(Value::as_object);

@@ -12,7 +12,8 @@ pub(crate) struct Ids {
 impl Ids {
     /// From now on `ours` stands for `recorded`.
     pub(crate) fn pair(&mut self, recorded: &str, ours: &str) {
-        self.to_recorded.insert(ours.to_owned(), recorded.to_owned());
+        self.to_recorded
+            .insert(ours.to_owned(), recorded.to_owned());
         self.to_ours.insert(recorded.to_owned(), ours.to_owned());
     }
 

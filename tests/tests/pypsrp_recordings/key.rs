@@ -19,10 +19,7 @@ impl SessionKeys {
     /// The `EncryptedSessionKey` for the client with that `PublicKey`.
     pub(crate) fn reseal(&self, public: &str, sealed: &str) -> Result<String, String> {
         let output = Command::new(&self.python)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/python/reseal_key.py"
-            ))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/python/reseal_key.py"))
             .arg(&self.tests)
             .args([public, sealed])
             .output()

@@ -105,7 +105,6 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
     "test_client_copy_file_empty" => files::copy_empty,
     "test_client_copy_file_really_large" => files::copy_large,
     "test_client_copy_file_failure" => files::copy_fails,
-    "test_client_copy_file_warning" => files::copy_warns,
     "test_client_copy_expand_vars" => files::copy_expands,
     "test_client_fetch_file" => files::fetch,
     "test_client_fetch_file_expand_vars" => files::fetch_expands,
@@ -118,7 +117,11 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
 };
 
 /// Recordings that are left out, and why: five at most.
-const LEFT_OUT: &[(&str, &str)] = &[];
+const LEFT_OUT: &[(&str, &str)] = &[(
+    "test_client_copy_file_warning",
+    "put together from two recordings, by hand: a message of another pool and another command is among the \
+     output, and its fragment is numbered out of order. No server sends that, and our client refuses each of it",
+)];
 
 #[test]
 fn every_recording_has_a_scenario_or_a_reason() {
@@ -174,7 +177,10 @@ async fn every_recording_replays() {
     assert_eq!(failed, 0, "{table}");
     // What is allowed and does not occur is not needed.
     for allowed in allowed::DIFFERENCES {
-        assert!(!only.is_empty() || reasons.contains_key(allowed.why), "{allowed:?}");
+        assert!(
+            !only.is_empty() || reasons.contains_key(allowed.why),
+            "{allowed:?}"
+        );
     }
 }
 

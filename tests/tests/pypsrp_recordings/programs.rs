@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use owaim_transport::{
-    ClientOptions, CommandOptions, Process, ProcessOutput, ProcessSignal, Shell, ShellOptions, TransportError,
+    ClientOptions, CommandOptions, Process, ProcessOutput, ProcessSignal, Shell, ShellOptions,
+    TransportError,
 };
 
 use crate::allowed::{Allowed, Extra};
@@ -45,16 +46,24 @@ pub(crate) async fn no_cmd_shell(server: Server) {
         ..CommandOptions::default()
     };
     let arguments = ["Write-Host", "hi"];
-    let refused = shell.command_with("powershell.exe", &arguments, &options).await;
+    let refused = shell
+        .command_with("powershell.exe", &arguments, &options)
+        .await;
     let Err(TransportError::Fault { fault, .. }) = refused.map(|_| ()) else {
         panic!("not refused by a fault");
     };
     assert_eq!(fault.code, Some(2_147_942_402));
     let provider = fault.provider.unwrap();
-    assert_eq!(provider.message, "The system cannot find the file specified.");
+    assert_eq!(
+        provider.message,
+        "The system cannot find the file specified."
+    );
 
     let path = r"C:\Windows\system32\WindowsPowerShell\v1.0\powershell.exe";
-    let process = shell.command_with(path, &arguments, &options).await.unwrap();
+    let process = shell
+        .command_with(path, &arguments, &options)
+        .await
+        .unwrap();
     check(&finish(process).await, 0, "hi\n", "");
     shell.close().await;
 }
@@ -84,8 +93,14 @@ pub(crate) async fn standard_error(server: Server) {
 pub(crate) async fn input(server: Server) {
     let shell = opened(&server, &shells()).await;
     let mut process = shell.command("powershell.exe", &["-"]).await.unwrap();
-    process.write(b"Write-Host \"output 1\";", false).await.unwrap();
-    process.write(b"Write-Host \"output 2\";", true).await.unwrap();
+    process
+        .write(b"Write-Host \"output 1\";", false)
+        .await
+        .unwrap();
+    process
+        .write(b"Write-Host \"output 2\";", true)
+        .await
+        .unwrap();
     check(&finish(process).await, 0, "output 1\noutput 2\n", "");
     shell.close().await;
 }
@@ -100,13 +115,19 @@ pub(crate) async fn environment(server: Server) {
 
 /// Shows the environment of a program.
 async fn set(server: &Server, environment: &[(&str, &str)], arguments: &[&str]) -> ProcessOutput {
-    let owned = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let owned = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let options = ShellOptions {
         environment: owned.collect(),
         ..shells()
     };
     let shell = opened(server, &options).await;
-    let program = if arguments.is_empty() { "set" } else { "cmd.exe" };
+    let program = if arguments.is_empty() {
+        "set"
+    } else {
+        "cmd.exe"
+    };
     let output = run(&shell, program, arguments).await;
     shell.close().await;
     output
@@ -117,7 +138,10 @@ fn check_environment(output: &ProcessOutput, environment: &[(&str, &str)]) {
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<&str> = text.lines().collect();
     for (name, value) in environment {
-        assert!(lines.contains(&format!("{name}={value}").as_str()), "{name}: {text}");
+        assert!(
+            lines.contains(&format!("{name}={value}").as_str()),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -168,6 +192,7 @@ pub(crate) async fn open(server: Server) {
 pub(crate) async fn poll_fails(server: Server) {
     // pypsrp can ask for the output of a process that it has not started.
     server.expect(Extra::Command);
+    server.expect(Extra::Terminate);
     server.allow(Allowed {
         context: "Receive",
         path: "*/@CommandId",
@@ -176,7 +201,10 @@ pub(crate) async fn poll_fails(server: Server) {
         why: "no process of ours is without a command",
     });
     let shell = opened(&server, &shells()).await;
-    let process = shell.command("cmd.exe", &["/c", "echo", "hi"]).await.unwrap();
+    let process = shell
+        .command("cmd.exe", &["/c", "echo", "hi"])
+        .await
+        .unwrap();
     let error = process.output().await.unwrap_err();
     let TransportError::Fault { fault, .. } = &error else {
         panic!("{error}");
@@ -199,7 +227,10 @@ pub(crate) async fn bad_command_id(server: Server) {
         why: "the recorded client was given a wrong id; a process of ours has none but its own",
     });
     let shell = opened(&server, &shells()).await;
-    let mut process = shell.command("cmd.exe", &["/c", "echo", "hi"]).await.unwrap();
+    let mut process = shell
+        .command("cmd.exe", &["/c", "echo", "hi"])
+        .await
+        .unwrap();
     let error = process.read_to_end().await.unwrap_err();
     let TransportError::Fault { fault, .. } = error else {
         panic!("{error}");
@@ -213,7 +244,10 @@ pub(crate) async fn execute(server: Server) {
     for (program, expected) in [("dir", "Volume in drive C"), ("echo abc", "abc\r\n")] {
         let output = alone(&server, program).await;
         assert!(String::from_utf8_lossy(&output.stdout).contains(expected));
-        assert_eq!((output.stderr.as_slice(), output.exit_code), (b"".as_slice(), Some(0)));
+        assert_eq!(
+            (output.stderr.as_slice(), output.exit_code),
+            (b"".as_slice(), Some(0))
+        );
     }
 }
 

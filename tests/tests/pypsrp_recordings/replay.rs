@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use roxmltree::Document;
+use roxmltree::{Document, Node};
 
-use crate::allowed::{Allowed, Extra};
+use crate::allowed::{Allowed, DIFFERENCES, DONE, Extra};
 use crate::facts::{self, Difference, Fact};
 use crate::ids::Ids;
 use crate::key::SessionKeys;
@@ -83,11 +83,19 @@ impl Replay {
             self.problems.push(left);
         }
         if !self.streams.are_even() {
-            self.problems.push("not as many messages were sent as recorded".into());
+            self.problems
+                .push("not as many messages were sent as recorded".into());
         }
-        let unused: Vec<String> = self.extras.iter().map(|extra| format!("{extra:?} was not asked for")).collect();
+        let unused: Vec<String> = self
+            .extras
+            .iter()
+            .map(|extra| format!("{extra:?} was not asked for"))
+            .collect();
         self.problems.extend(unused);
-        (std::mem::take(&mut self.problems), std::mem::take(&mut self.used))
+        (
+            std::mem::take(&mut self.problems),
+            std::mem::take(&mut self.used),
+        )
     }
 
     /// The reply to a request, if it is its turn.
@@ -123,10 +131,15 @@ impl Replay {
                 "Command" => same(&recorded.shell, &ours.shell),
                 _ => {
                     same(&recorded.shell, &ours.shell)
-                        && (same(&recorded.command, &ours.command)
-                            || self.allowed.iter().any(|allowed| allowed.is_command(&ours.action)))
+                        && (same(&recorded.command, &ours.command) || self.lets(ours))
                 }
             }
+    }
+
+    /// Whether a request may go to another command than the recorded one.
+    fn lets(&self, ours: &Request) -> bool {
+        let mut all = DIFFERENCES.iter().chain(&self.allowed);
+        all.any(|allowed| allowed.is_command(ours))
     }
 
     /// Compares a request with the one recorded at this place, and gives what was answered then.
@@ -145,7 +158,8 @@ impl Replay {
                 }
             }
         }
-        if let (Some(recorded), Some(ours)) = (id_in(&recorded.message_id), id_in(&ours.message_id)) {
+        if let (Some(recorded), Some(ours)) = (id_in(&recorded.message_id), id_in(&ours.message_id))
+        {
             self.ids.pair(&recorded, &ours);
         }
         let our_facts: Vec<Fact> = ours
@@ -170,17 +184,24 @@ impl Replay {
 
     /// Notes a difference, unless it is one that may be.
     fn judge(&mut self, index: usize, context: &str, difference: &Difference) {
-        let general = crate::allowed::DIFFERENCES.iter();
+        let general = DIFFERENCES.iter();
         let allowed = general
             .chain(&self.allowed)
             .find(|allowed| allowed.covers(context, difference));
         match allowed {
             Some(allowed) => self.used.push(allowed.why),
-            None => self.problems.push(format!("exchange {index}, {context}: {difference}")),
+            None => self
+                .problems
+                .push(format!("exchange {index}, {context}: {difference}")),
         }
     }
 
-    fn take_fragments(&mut self, index: usize, recorded: &Request, ours: &Request) -> Result<(), String> {
+    fn take_fragments(
+        &mut self,
+        index: usize,
+        recorded: &Request,
+        ours: &Request,
+    ) -> Result<(), String> {
         if recorded.fragments.is_empty() && ours.fragments.is_empty() {
             return Ok(());
         }
@@ -188,7 +209,8 @@ impl Replay {
         if recorded.action == "Connect" && recorded.command.is_none() {
             self.streams.restart(&place.0);
         }
-        self.streams.push_recorded(place.clone(), &recorded.fragments)?;
+        self.streams
+            .push_recorded(place.clone(), &recorded.fragments)?;
         self.push_ours(place, &ours.fragments)?;
         self.compare(index)
     }
@@ -216,11 +238,13 @@ impl Replay {
             let is_done = node.has_tag_name((
                 "http://schemas.microsoft.com/wbem/wsman/1/windows/shell",
                 "CommandState",
-            )) && node.attribute("State").is_some_and(|s| s.ends_with("/Done"));
+            )) && node
+                .attribute("State")
+                .is_some_and(|s| s.ends_with("/Done"));
             if is_done && let Some(id) = node.attribute("CommandId") {
                 self.done.push(id.to_uppercase());
             }
-            let Some(text) = node.first_child().filter(|child| child.is_text()) else {
+            let Some(text) = node.first_child().filter(Node::is_text) else {
                 continue;
             };
             if facts::holds_fragments(node)
@@ -257,21 +281,28 @@ impl Replay {
             };
             if is_first && let Some(head) = data.get_mut(8..40) {
                 for id in head.as_chunks_mut::<16>().0 {
-                    // As the recorded client wrote it, and the server gave it back.
-                    let recorded = uuid::Uuid::from_bytes_le(*id);
-                    for recorded in [text(recorded), text(swapped(recorded))] {
-                        let ours = self.ids.ours(&recorded);
-                        if ours != recorded {
-                            let ours = uuid::Uuid::try_parse(&ours).map_err(|e| e.to_string())?;
-                            *id = ours.to_bytes_le();
-                        }
-                    }
+                    *id = self
+                        .readdress_id(uuid::Uuid::from_bytes_le(*id))
+                        .to_bytes_le();
                 }
             }
             self.reseal(data)?;
             at = range.end;
         }
         Ok(Some(blob))
+    }
+
+    /// The id of ours that a recorded one stands for, in whichever order its client wrote the bytes that the
+    /// server gave back.
+    fn readdress_id(&self, id: uuid::Uuid) -> uuid::Uuid {
+        let paired = [id, swapped(id)].into_iter().find_map(|id| {
+            let recorded = text(id);
+            let ours = self.ids.ours(&recorded);
+            (ours != recorded).then_some(ours)
+        });
+        paired
+            .and_then(|ours| uuid::Uuid::try_parse(&ours).ok())
+            .unwrap_or(id)
     }
 
     /// Encrypts the session key in a message, if it is one with such, for our key pair.
@@ -283,7 +314,10 @@ impl Replay {
         let Some((start, end, _)) = property(&text, "EncryptedSessionKey") else {
             return Ok(());
         };
-        let public = self.public_key.as_ref().ok_or("a session key, but no public key was sent")?;
+        let public = self
+            .public_key
+            .as_ref()
+            .ok_or("a session key, but no public key was sent")?;
         let sealed = self.keys.reseal(public, &text[start..end])?;
         data.get_mut(start..end)
             .filter(|place| place.len() == sealed.len())
@@ -295,7 +329,13 @@ impl Replay {
     /// The answer to a request that was not recorded and may come all the same.
     fn extra(&mut self, ours: &Request) -> Option<Reply> {
         let command = ours.command.as_ref().map(|id| self.ids.recorded(id));
-        let place = (ours.shell.as_ref().map(|id| self.ids.recorded(id)).unwrap_or_default(), command.clone());
+        let place = (
+            ours.shell
+                .as_ref()
+                .map(|id| self.ids.recorded(id))
+                .unwrap_or_default(),
+            command.clone(),
+        );
         let body = match ours.action.as_str() {
             // A message that takes us more requests.
             "Send" if self.streams.owes(&place) => {
@@ -306,30 +346,51 @@ impl Replay {
                 "<r:SendResponse/>".to_owned()
             }
             action => {
-                let at = self.extras.iter().position(|extra| extra.is(action, ours.is_terminate()))?;
+                let at = self
+                    .extras
+                    .iter()
+                    .position(|extra| extra.is(action, ours.is_terminate()))?;
                 let extra = self.extras.remove(at);
-                let next = self.exchanges.get(self.next).and_then(|next| next.request.command.as_ref());
-                if extra == Extra::Command && let (Some(next), Some(ours)) = (next, &ours.command) {
+                let next = self
+                    .exchanges
+                    .get(self.next)
+                    .and_then(|next| next.request.command.as_ref());
+                if extra == Extra::Command
+                    && let (Some(next), Some(ours)) = (next, &ours.command)
+                {
                     self.ids.pair(next, ours);
                 }
-                let id = ours.command.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string().to_uppercase());
+                let id = ours
+                    .command
+                    .clone()
+                    .unwrap_or_else(|| uuid::Uuid::new_v4().to_string().to_uppercase());
                 self.used.push(extra.why());
                 extra.body(&id)
             }
         };
-        Some(Reply::Answer(200, envelope(&ours.action, &ours.message_id, &body)))
+        Some(Reply::Answer(
+            200,
+            envelope(&ours.action, &ours.message_id, &body),
+        ))
     }
 
     /// Passes over an exchange that we have no use for.
     fn skip(&mut self) -> bool {
-        let Some(recorded) = self.exchanges.get(self.next).map(|exchange| exchange.request.clone()) else {
+        let Some(recorded) = self
+            .exchanges
+            .get(self.next)
+            .map(|exchange| exchange.request.clone())
+        else {
             return false;
         };
         // pypsrp takes a pipeline away that the server has reported done, and so taken away itself.
         let is_gone = recorded.is_terminate()
-            && recorded.command.as_ref().is_some_and(|id| self.done.contains(id));
+            && recorded
+                .command
+                .as_ref()
+                .is_some_and(|id| self.done.contains(id));
         if is_gone {
-            self.used.push(crate::allowed::DONE);
+            self.used.push(DONE);
         } else if recorded.action == "Send" && !recorded.fragments.is_empty() {
             // What was sent in a request of its own we have sent with the one before it.
             let place = place(&recorded);
@@ -349,7 +410,10 @@ impl Replay {
 }
 
 fn place(recorded: &Request) -> Place {
-    (recorded.shell.clone().unwrap_or_default(), recorded.command.clone())
+    (
+        recorded.shell.clone().unwrap_or_default(),
+        recorded.command.clone(),
+    )
 }
 
 /// The id in a `MessageID`.

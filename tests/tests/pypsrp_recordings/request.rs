@@ -45,7 +45,10 @@ impl Request {
         let has_fragments = text("ResourceURI").contains("/powershell/");
         let mut fragments = Vec::new();
         if has_fragments {
-            for node in document.descendants().filter(|n| facts::holds_fragments(*n)) {
+            for node in document
+                .descendants()
+                .filter(|n| facts::holds_fragments(*n))
+            {
                 fragments.extend(octets(node)?);
             }
         }
@@ -66,7 +69,10 @@ impl Request {
         let part = |id: &Option<String>| id.as_deref().unwrap_or("-").to_owned();
         let signal = self.signal.as_deref().unwrap_or_default();
         let (shell, command) = (part(&self.shell), part(&self.command));
-        format!("{} {signal} (shell {shell}, command {command})", self.action)
+        format!(
+            "{} {signal} (shell {shell}, command {command})",
+            self.action
+        )
     }
 
     /// Whether it takes a command away from the server.

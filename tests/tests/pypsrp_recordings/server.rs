@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use owaim_proto::psrp::{Command, Payload};
-use owaim_transport::{Authentication, ClientOptions, Credential, Endpoint, PoolOptions, Retry, Secret, ShellOptions};
+use owaim_transport::{
+    Authentication, ClientOptions, Credential, Endpoint, PoolOptions, Retry, Secret, ShellOptions,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -144,8 +146,13 @@ fn scripts(name: &str, exchanges: &[Exchange]) -> Arc<[String]> {
         if from_server {
             continue;
         }
-        if let Ok(Payload::CreatePipeline(create)) = Payload::decode(message.kind, &message.data, None) {
-            let scripts = create.pipeline.commands().filter(|command| command.is_script);
+        if let Ok(Payload::CreatePipeline(create)) =
+            Payload::decode(message.kind, &message.data, None)
+        {
+            let scripts = create
+                .pipeline
+                .commands()
+                .filter(|command| command.is_script);
             found.extend(scripts.map(|command: &Command| command.name.clone()));
         }
     }
@@ -167,7 +174,11 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
              Content-Length: {}\r\n\r\n",
             body.len()
         );
-        if stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.is_err() {
+        if stream
+            .write_all(&[head.as_bytes(), body.as_bytes()].concat())
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -220,7 +231,8 @@ async fn reply(body: &str, state: &State) -> Reply {
             return reply;
         }
         if tokio::time::timeout(ITS_TURN, progress).await.is_err() {
-            lock(&state.replay).complain(format!("not recorded at this place: {}", request.title()));
+            lock(&state.replay)
+                .complain(format!("not recorded at this place: {}", request.title()));
             return Reply::Close;
         }
     }

@@ -73,12 +73,16 @@ impl Streams {
 
     /// Whether we have yet to send what was recorded there.
     pub(crate) fn owes(&self, place: &Place) -> bool {
-        self.0.get(place).is_some_and(|stream| !stream.recorded.is_done())
+        self.0
+            .get(place)
+            .is_some_and(|stream| !stream.recorded.is_done())
     }
 
     /// Whether we have sent what was recorded later.
     pub(crate) fn is_ahead(&self, place: &Place) -> bool {
-        self.0.get(place).is_some_and(|stream| !stream.ours.messages.is_empty())
+        self.0
+            .get(place)
+            .is_some_and(|stream| !stream.ours.messages.is_empty())
     }
 
     /// Whether nothing is left there that only one of both has sent.
@@ -100,7 +104,10 @@ impl Streams {
                     break;
                 };
                 let kind = recorded.kind.to_string();
-                let differences = facts::differences(&says(&recorded, Reader::Recorded(shell))?, &says(&ours, Reader::Ours(ids))?);
+                let differences = facts::differences(
+                    &says(&recorded, Reader::Recorded(shell))?,
+                    &says(&ours, Reader::Ours(ids))?,
+                );
                 found.extend(differences.into_iter().map(|d| (kind.clone(), d)));
             }
         }
@@ -111,7 +118,8 @@ impl Streams {
     pub(crate) fn our_public_key(&self) -> Option<String> {
         let messages = self.0.values().flat_map(|stream| &stream.ours.messages);
         let mut keys = messages.filter_map(|message| property(&message.data, "PublicKey"));
-        keys.next().map(|(start, end, message)| message[start..end].to_owned())
+        keys.next()
+            .map(|(start, end, message)| message[start..end].to_owned())
     }
 }
 

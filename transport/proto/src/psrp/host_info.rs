@@ -108,7 +108,9 @@ impl Screen {
             ("System.String", self.title.as_str().into()),
         ];
         let entries = (0_i32..).zip(data).map(|(key, (type_name, value))| {
-            let value = Object::new().with_note("T", type_name).with_note("V", value);
+            let value = Object::new()
+                .with_note("T", type_name)
+                .with_note("V", value);
             (Value::Int32(key), value.into())
         });
         Object::new().with_note("data", Object::hashtable(entries.collect()))
@@ -118,7 +120,9 @@ impl Screen {
     fn from_value(data: &Value) -> Option<Self> {
         let entries = data.as_object()?.entries()?;
         let value = |key: i64| {
-            let entry = entries.iter().find(|(found, _)| found.as_i64() == Some(key));
+            let entry = entries
+                .iter()
+                .find(|(found, _)| found.as_i64() == Some(key));
             entry?.1.get("V")
         };
         let number = |value: &Value| i32::try_from(value.as_i64()?).ok();

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
 use crate::overlay::Overlay;
+use crate::replay::{Replay, ReplayError};
 use crate::server::{Accounts, FaultError, Faults, Listener, Recorder, Shells, Wire, reserve};
 use crate::world::{World, WorldError};
 
@@ -38,6 +39,8 @@ pub struct LabOptions {
     pub state_dir: Option<PathBuf>,
     /// What differs from a freshly installed site.
     pub overlay: Overlay,
+    /// Folder with a recording: its endpoints answer from it.
+    pub replay: Option<PathBuf>,
     /// Time that every request is held back; `None`: as the overlay has it.
     pub latency: Option<Duration>,
 }
@@ -48,6 +51,7 @@ impl Default for LabOptions {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             state_dir: None,
             overlay: Overlay::default(),
+            replay: None,
             latency: None,
         }
     }
@@ -94,6 +98,9 @@ pub enum LabError {
     /// The overlay asks for what the wire cannot do.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// A recording cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The program is ending.
     #[error("the lab was interrupted while it started")]
     Interrupted,
@@ -121,9 +128,11 @@ impl Lab {
             listen,
             state_dir,
             overlay,
+            replay,
             latency,
         } = options;
         let lock = state_dir.as_deref().map(take).transpose()?;
+        let replay = replay.as_deref().map(Replay::read).transpose()?;
         let mut records = Vec::new();
         let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
         let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
@@ -154,6 +163,7 @@ impl Lab {
         let service = Shells::new(world, site);
         let wire = Arc::new(Wire {
             service,
+            replay: replay.unwrap_or_default(),
             accounts,
             faults,
             latency,

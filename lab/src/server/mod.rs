@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::replay::Replay;
+
 pub use faults::FaultError;
 pub(crate) use faults::Faults;
 pub(crate) use listener::{Listener, reserve};
@@ -24,6 +26,8 @@ pub(crate) use shell::Shells;
 pub(crate) struct Wire {
     /// Answers envelopes.
     pub(crate) service: Shells,
+    /// Answers envelopes in place of it, where an endpoint was recorded.
+    pub(crate) replay: Replay,
     /// Who may log on.
     pub(crate) accounts: Accounts,
     /// Trouble on demand.

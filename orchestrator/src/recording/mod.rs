@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 use self::capture::{CapturedEnvelope, CapturedExchange, CapturedMessage, CapturedSession, Kept};
 use self::certificates::Certificates;
 use self::names::Names;
-use self::sanitizer::Sanitizer;
+use self::sanitizer::{Lengths, Sanitizer};
 use crate::endpoints::EndpointBook;
 use crate::redact::Redactor;
 
@@ -40,6 +40,9 @@ replaced; read it before you give it away (README.txt there says what was replac
 
 /// Stands for the keys of a session and what they were exchanged with.
 const KEY: &str = "[key]";
+
+/// Shortest content whose length may be said elsewhere.
+const SHORTEST_FILE: usize = 64;
 
 /// Properties of objects that tell of a person, which are replaced where an object has an address of one.
 const PERSONAL: [&str; 14] = [
@@ -182,8 +185,9 @@ impl Recorder {
         let redactor = Redactor::new(secrets.iter().map(Secret::expose)).map_err(in_folder)?;
         let (sessions, left_out) = capture::take_apart(kept);
         let learnt = learn(&self.site, &sessions, &redactor).map_err(in_folder)?;
-        let sanitizer =
-            Sanitizer::new(&learnt.names, &redactor, &learnt.certificates).map_err(in_folder)?;
+        let sanitizer = Sanitizer::new(&learnt.names, &redactor, &learnt.certificates)
+            .map_err(in_folder)?
+            .keeping(learnt.lengths.clone());
         let mut files = Vec::new();
         for (number, session) in sessions.iter().enumerate() {
             let host = sanitizer.text(session.place.host.as_str());
@@ -220,6 +224,7 @@ impl Recorder {
 struct Learnt {
     names: Names,
     certificates: Certificates,
+    lengths: Lengths,
 }
 
 fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::Result<Learnt> {
@@ -280,6 +285,12 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
     // Now that the names are known, what is computed of them can be computed anew.
     let plain = Certificates::default();
     let first = Sanitizer::new(&names, redactor, &plain)?;
+    let mut lengths = Lengths::new();
+    for bytes in contents.iter().filter(|bytes| bytes.len() >= SHORTEST_FILE) {
+        let longest = lengths.entry(bytes.len()).or_default();
+        *longest = first.bytes(bytes).len().max(*longest);
+    }
+    let first = first.keeping(lengths.clone());
     let mut computed = Vec::new();
     for bytes in &contents {
         let clean = first.bytes(bytes);
@@ -294,6 +305,7 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
     Ok(Learnt {
         names,
         certificates,
+        lengths,
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What is no text and no certificate cannot be looked through: beyond a few bytes it becomes as many zeros.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -33,7 +33,12 @@ pub(super) struct Sanitizer<'n> {
     search: AhoCorasick,
     replacements: Vec<Replacement>,
     certificates: &'n Certificates,
+    lengths: Lengths,
 }
+
+/// How long contents of some length become. All of one length become equally long, so that what a server says of the
+/// length of a file goes on being true.
+pub(super) type Lengths = BTreeMap<usize, usize>;
 
 impl<'n> Sanitizer<'n> {
     /// For what `names` has learnt, and `certificates` has issued anew.
@@ -64,7 +69,14 @@ impl<'n> Sanitizer<'n> {
             search,
             replacements,
             certificates,
+            lengths: Lengths::new(),
         })
+    }
+
+    /// Makes contents as long as `lengths` say.
+    #[must_use]
+    pub(super) fn keeping(self, lengths: Lengths) -> Self {
+        Self { lengths, ..self }
     }
 
     /// `text` without names and secrets.
@@ -154,10 +166,12 @@ impl<'n> Sanitizer<'n> {
         }
         if let Some(text) = utf16(bytes) {
             let clean = self.text_within(&text, depth);
-            return clean.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let clean = clean.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            return self.padded(bytes.len(), clean, b" \0");
         }
         if let Some(text) = utf8(bytes) {
-            return self.text_within(text, depth).into_bytes();
+            let clean = self.text_within(text, depth).into_bytes();
+            return self.padded(bytes.len(), clean, b" ");
         }
         if bytes.len() == 20 || bytes.len() == 32 {
             // A thumbprint as a number.
@@ -172,6 +186,15 @@ impl<'n> Sanitizer<'n> {
             return vec![0; bytes.len()];
         }
         bytes.to_vec()
+    }
+
+    /// Blanks at its end make a text as long as all of its length become.
+    fn padded(&self, before: usize, mut clean: Vec<u8>, blank: &[u8]) -> Vec<u8> {
+        let length = self.lengths.get(&before).copied().unwrap_or_default();
+        while clean.len() + blank.len() <= length {
+            clean.extend_from_slice(blank);
+        }
+        clean
     }
 
     /// Whether a name or secret can be read in bytes that are no text.
@@ -225,6 +248,13 @@ impl<'n> Sanitizer<'n> {
                 let clean = Arc::new(self.object(object, value, seen));
                 seen.insert(address, Arc::clone(&clean));
                 Value::Object(clean)
+            }
+            Value::Int64(length) if key == Some("Length") => {
+                let known = usize::try_from(*length)
+                    .ok()
+                    .and_then(|length| self.lengths.get(&length));
+                let replaced = known.and_then(|length| i64::try_from(*length).ok());
+                Value::Int64(replaced.unwrap_or(*length))
             }
             Value::Null
             | Value::Char(_)

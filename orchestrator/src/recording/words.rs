@@ -135,8 +135,12 @@ pub(super) fn is_service(label: &str) -> bool {
     SERVICES.contains(&label.to_lowercase().as_str())
 }
 
+/// Objects named after a web site of every Exchange server are among them: `owa (Default Web Site)`.
 pub(super) fn is_container(name: &str) -> bool {
-    CONTAINERS.contains(&name.to_lowercase().as_str())
+    let name = name.to_lowercase();
+    CONTAINERS.contains(&name.as_str())
+        || name.ends_with("(default web site)")
+        || name.ends_with("(exchange back end)")
 }
 
 /// Whether it is one of the domains that appear everywhere, or below one.

@@ -135,7 +135,7 @@ impl SecurityContext {
     pub(crate) fn package(&self) -> &'static str {
         match self {
             Self::Ntlm(_) => "NTLM",
-            Self::Logon(_) => "Kerberos",
+            Self::Kerberos(_) | Self::Logon(_) => "Kerberos",
         }
     }
 

@@ -265,6 +265,14 @@ impl Endpoint {
                 // To end something asks for nothing that would have to be recorded.
                 Ok(Reply::Plain(ResponseBody::Signaled))
             }
+            RequestBody::Disconnect(_)
+            | RequestBody::Reconnect
+            | RequestBody::Connect(_)
+            | RequestBody::Get
+            | RequestBody::Enumerate(_) => Err(unlike(
+                "what runs of this program send",
+                "an action that none sends",
+            )),
         }
     }
 }

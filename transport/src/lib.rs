@@ -4,6 +4,7 @@
 //! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
 //! knows nothing of steps or sites.
 
+mod attempt;
 mod client;
 mod connection;
 mod dial;
@@ -22,6 +23,7 @@ mod pool;
 mod proxy;
 mod security;
 mod session;
+mod target;
 mod tls;
 
 pub use client::{Client, ClientOptions};

@@ -7,20 +7,25 @@ mkdir -p target
 
 step() { printf '\n== %s\n' "$*"; }
 
-# The interoperability tests drive Python clients, in a virtual environment of their own.
-if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-  step "installing Python (Debian packages python3, python3-venv)"
+# What the tests drive beside what cargo builds: Python, with headers and a compiler for the packages
+# that pip builds; openssl; MIT's key distribution centre, and a clock for it that is wrong.
+packages=()
+need() { packages+=("$@"); }
+python3 -c 'import venv, ensurepip' 2>/dev/null || need python3 python3-venv
+python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || need python3-dev
+command -v gcc >/dev/null || need gcc
+command -v krb5-config >/dev/null || need libkrb5-dev
+command -v openssl >/dev/null || need openssl
+PATH=$PATH:/usr/sbin command -v krb5kdc >/dev/null || need krb5-kdc
+PATH=$PATH:/usr/sbin command -v kadmin.local >/dev/null || need krb5-admin-server
+command -v kinit >/dev/null || need krb5-user
+compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || need libfaketime
+if [ ${#packages[@]} != 0 ]; then
+  step "installing Debian packages: ${packages[*]}"
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)
   $as_root apt-get update -q
-  $as_root apt-get install -y -q python3 python3-venv
-fi
-
-# Chains of certificates are judged by openssl too.
-if ! command -v openssl >/dev/null; then
-  step "installing openssl (Debian package openssl)"
-  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-  $as_root apt-get update -q
-  $as_root apt-get install -y -q openssl
+  # Without questions: the realm of the tests is in files of their own.
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 
 # TLS on Unix is the system's OpenSSL.

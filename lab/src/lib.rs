@@ -7,6 +7,7 @@
 mod endpoints;
 mod lab;
 mod overlay;
+pub mod recording;
 mod server;
 mod state;
 mod world;
@@ -16,5 +17,5 @@ pub use endpoints::{
 };
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
-pub use server::FaultError;
+pub use server::{FaultError, TlsError};
 pub use world::WorldError;

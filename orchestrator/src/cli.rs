@@ -105,6 +105,16 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
+    /// Try the way to every endpoint, and say where it ends and what to do
+    Doctor {
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        reach: ReachArgs,
+        /// How to report
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Copy a file to a server or from one; hashes are compared, and what was interrupted is gone on with
     #[command(after_help = "Example: owaim copy site.toml setup.exe srv-1:C:\\Temp\\setup.exe")]
     Copy {

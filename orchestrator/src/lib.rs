@@ -13,6 +13,7 @@ pub mod certificate_file;
 mod cli;
 mod client_certificate;
 pub mod commands;
+mod doctor;
 pub mod endpoints;
 pub mod engine;
 pub mod event;

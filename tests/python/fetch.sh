@@ -22,7 +22,7 @@ pip() {
     "$dir/venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"
 }
 pip install --requirement "$here/requirements.txt"
-pip download --require-hashes --no-deps --no-binary pypsrp,psrpcore \
+pip download --require-hashes --no-deps --no-binary pypsrp,psrpcore,pyspnego \
     --requirement "$here/sdists.txt" --dest "$dir/sdist"
 for archive in "$dir"/sdist/*.tar.gz; do
     tar -xzf "$archive" -C "$dir/sdist"

@@ -10,12 +10,16 @@ Read-Answer       asks the client's host; tells what it answered
 Wait-Thing        ends after -Times Receives that had nothing to tell
 Get-Late          its end comes in a Receive of its own
 Stop-Here         ends by an error
+Copy-Input        what is piped into it
+Wait-End          never ends
 """
 
 import datetime
 import hashlib
 
 from psrpcore.types import (
+    CommandMetadataCount,
+    CommandTypes,
     ErrorCategory,
     ErrorCategoryInfo,
     ErrorRecord,
@@ -105,6 +109,11 @@ def act(running, command):
         case "Get-Late":
             running.late = True
             pipeline.write_output("late")
+        case "Copy-Input":
+            running.echoes = True
+            return True
+        case "Wait-End":
+            return True
         case "Stop-Here":
             error = record("Stopped", "this is as far as it goes", ErrorCategory.InvalidOperation)
             pipeline._change_state(PSInvocationState.Failed, error)
@@ -115,6 +124,40 @@ def act(running, command):
             pipeline._change_state(PSInvocationState.Failed, error)
             return True
     return False
+
+
+def take(running, value):
+    """An object that is piped in."""
+    if running.echoes:
+        running.pipeline.write_output(value)
+
+
+def input_ended(running):
+    """No more objects are piped in."""
+    if running.echoes:
+        running.pipeline.complete()
+
+
+def metadata(running, query):
+    """What there is of commands, as objects of Get-Command."""
+    pipeline = running.pipeline
+    pipeline.start()
+    names = [name for name in ("Copy-Input", "Get-Thing") if name in query.name]
+    pipeline.write_output(CommandMetadataCount(Count=len(names)))
+    for name in names:
+        pipeline.write_output(
+            PSCustomObject(
+                PSTypeName="Selected.System.Management.Automation.CmdletInfo",
+                Name=name,
+                Namespace="Foreign",
+                HelpUri="",
+                CommandType=CommandTypes.Cmdlet,
+                ResolvedCommandName=None,
+                OutputType=[],
+                Parameters={},
+            )
+        )
+    pipeline.complete()
 
 
 def go_on(running, event):

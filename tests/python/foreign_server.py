@@ -1,10 +1,26 @@
 """A WinRM server of third-party parts, for a client that is to be tried: what the client sends is
-read by pyspnego, pypsrp's framing, xml.etree and psrpcore, and by nothing of this project.
+read by pyspnego, MIT krb5, OpenSSL, pypsrp's framing, xml.etree and psrpcore, and by nothing of
+this project.
 
-The first line of standard input is a JSON object: {"configuration", "path", "accounts", "limit"},
-the accounts as lines DOMAIN:user:password, the limit of its life in seconds. The first line of
-standard output is {"port": number}. It ends when standard input does and prints, as JSON, every
-request and every pipeline that it got, with its complaints about them.
+The first line of standard input is a job, a JSON object:
+    "configuration"   name of the session configuration; shells of WinRS there are always
+    "path"            of the URL
+    "accounts"        lines DOMAIN:user:password
+    "limit"           of its life, in seconds
+and, if they are to differ from `DEFAULTS` below:
+    "authentication"  see foreign_authenticate.LOGONS
+    "offers"          other schemes that a refusal names
+    "services"        {"krb5_conf", "keytab"} of a key distribution centre (kdc.py)
+    "credssp_min_version"
+    "tls"             null for plain HTTP, or an object: see foreign_tls
+    "boundary"        "plain" or "spaced", as Exchange has it: of its sealed answers
+    "runspaces"       [least, most] that the client should ask for
+    "spread"          whether the opening of a pool takes a Receive for each message
+    "hold"            seconds that a Receive waits for something to tell
+    "misbehaviour"    null, or see foreign_misbehaviour
+The first line of standard output is {"port": number, and certificates: see foreign_tls}. It ends
+when standard input does and prints, as JSON, every request and every pipeline that it got, with
+its complaints about them.
 """
 
 import json
@@ -13,19 +29,35 @@ import sys
 import tempfile
 import threading
 
-from foreign_http import Handler, Server
-from foreign_shell import Shells
+DEFAULTS = {
+    "authentication": "ntlm",
+    "offers": [],
+    "services": None,
+    "credssp_min_version": 6,
+    "tls": None,
+    "boundary": "plain",
+    "runspaces": [1, 1],
+    "spread": False,
+    "hold": 0,
+    "misbehaviour": None,
+}
 
 
-def main():
-    job = json.loads(sys.stdin.readline())
-    # Whatever happens to the one who started this.
-    timer = threading.Timer(job["limit"], lambda: os._exit(3))
-    timer.daemon = True
-    timer.start()
-    shells = Shells(job["configuration"], job["path"])
+def serve(job):
+    """Serves until standard input ends; what it has seen."""
+    # They look at the environment when they are imported.
+    import foreign_winrs
+    from foreign_http import Handler, Server
+    from foreign_misbehaviour import Misbehaviour
+    from foreign_shell import PowerShell
+    from foreign_shells import Shells, identify
+    from foreign_tls import Certificates
+
+    powershell = "http://schemas.microsoft.com/powershell/" + job["configuration"]
+    shells = Shells(job, {powershell: PowerShell, foreign_winrs.URI: foreign_winrs.WinRs})
+    misbehaviour = Misbehaviour(job["misbehaviour"])
+    certificates = None if job["tls"] is None else Certificates(job["tls"])
     requests = []
-    lock = threading.Lock()
 
     class Connection(Handler):
         """A connection to the shells."""
@@ -37,31 +69,51 @@ def main():
             self.number = next(self.numbers)
 
         def respond(self, envelope):
-            with lock:
+            with shells.changed:
                 return shells.respond(envelope)
+
+        def identify(self, envelope):
+            return identify(envelope)
 
         def note(self, **record):
             if self.path != job["path"]:
                 record["complaints"].append(f"path {self.path}")
-            with lock:
+            with shells.changed:
                 requests.append({"connection": self.number, **record})
 
-    with tempfile.NamedTemporaryFile("w", suffix=".accounts", encoding="utf-8") as accounts:
-        accounts.write("\n".join(job["accounts"]))
-        accounts.flush()
-        os.environ["NTLM_USER_FILE"] = accounts.name
-        server = Server(Connection)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        server.announce(sys.stdout)
-        sys.stdin.read()
-        server.shutdown()
-    with lock:
-        result = {
+    server = Server(Connection, job, certificates, misbehaviour)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.announce(sys.stdout, **(certificates.describe() if certificates else {}))
+    sys.stdin.read()
+    server.shutdown()
+    with shells.changed:
+        return {
             "requests": requests,
+            "handshakes": server.handshakes,
             "pipelines": shells.pipelines,
             "shells": len(shells.shells),
+            "elsewhere": misbehaviour.elsewhere.seen if misbehaviour.elsewhere else [],
         }
-        json.dump(result, sys.stdout)
+
+
+def main():
+    """Prepares the environment that pyspnego and MIT krb5 look at."""
+    job = DEFAULTS | json.loads(sys.stdin.readline())
+    # Whatever happens to the one who started this.
+    timer = threading.Timer(job["limit"], lambda: os._exit(3))
+    timer.daemon = True
+    timer.start()
+    with tempfile.TemporaryDirectory(prefix="foreign-") as folder:
+        accounts = os.path.join(folder, "accounts")
+        with open(accounts, "w", encoding="utf-8") as file:
+            file.write("\n".join(job["accounts"]))
+        os.environ["NTLM_USER_FILE"] = accounts
+        if services := job["services"]:
+            os.environ["KRB5_CONFIG"] = services["krb5_conf"]
+            os.environ["KRB5_KTNAME"] = services["keytab"]
+            os.environ["KRB5RCACHENAME"] = "dfl:"
+            os.environ["KRB5RCACHEDIR"] = folder
+        json.dump(serve(job), sys.stdout)
 
 
 main()

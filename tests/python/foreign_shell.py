@@ -1,35 +1,58 @@
 """A shell of PowerShell: psrpcore's runspace pool behind the operations of WS-Management.
 
-`Shell` answers requests; what its pipelines do is `foreign_commands`.
+`PowerShell` answers requests; what its pipelines do is `foreign_commands`.
 """
 
 import base64
+import struct
 import xml.etree.ElementTree as ET
 
 import foreign_commands
 import foreign_soap as soap
-from foreign_soap import A, RSP, W, X
+from foreign_shells import Shell
+from foreign_soap import RSP
 from psrpcore import (
+    ConnectRunspacePoolEvent,
     CreatePipelineEvent,
     EndOfPipelineInputEvent,
+    GetAvailableRunspacesEvent,
+    GetCommandMetadataEvent,
     InitRunspacePoolEvent,
     PipelineHostResponseEvent,
+    PipelineInputEvent,
     PSRPPayload,
     PublicKeyEvent,
+    ResetRunspaceStateEvent,
     ServerPipeline,
     ServerRunspacePool,
     SessionCapabilityEvent,
+    SetMaxRunspacesEvent,
+    SetMinRunspacesEvent,
     StreamType,
 )
 from psrpcore.types import PSInvocationState
 
-TIMED_OUT = 2150858793
-NO_SUCH_SHELL = 2150858843
-INVALID = 2150858767
 ENDED = (PSInvocationState.Completed, PSInvocationState.Failed, PSInvocationState.Stopped)
+# What is asked of the pool, and not of a pipeline of it.
+OF_POOL = (
+    GetAvailableRunspacesEvent,
+    ResetRunspaceStateEvent,
+    SetMaxRunspacesEvent,
+    SetMinRunspacesEvent,
+)
 SHELL_STATE = RSP[1:-1] + "/CommandState/"
 # Most bytes of fragments in one answer, and so the size of a fragment.
 PIECE = 32 << 10
+# Head of a fragment: object, number, flags, length of what follows ([MS-PSRP] 2.2.4).
+FRAGMENT = struct.Struct(">QQBI")
+
+
+def fragments(octets):
+    """Yields the fragments that stand one after the other in `octets`."""
+    while octets:
+        size = FRAGMENT.size + FRAGMENT.unpack_from(octets)[3]
+        yield octets[:size]
+        octets = octets[size:]
 
 
 class Command:
@@ -38,104 +61,54 @@ class Command:
     def __init__(self, pipeline):
         self.pipeline = pipeline
         self.pieces = []
+        # Where it stands in the record of all pipelines.
+        self.record = None
         # How many more Receives find nothing to tell.
         self.silent = 0
         # Whether the end is told in a Receive of its own, after the last output.
         self.late = False
+        # Whether what is piped into it comes out again.
+        self.echoes = False
+
+    @property
+    def ended(self):
+        """Whether nothing more will come of it."""
+        return self.pipeline.state in ENDED
 
 
-class Shells:
-    """All shells of a server, and what was asked of it."""
-
-    def __init__(self, configuration, path):
-        self.resource_uri = "http://schemas.microsoft.com/powershell/" + configuration
-        self.path = path
-        self.shells = {}
-        self.pipelines = []
-
-    def respond(self, envelope):
-        """Status, envelope and record of the answer to `envelope`."""
-        request = soap.read(envelope)
-        request.expect(len(envelope) <= 150 << 10, f"an envelope of {len(envelope)} bytes")
-        request.expect(request.to.endswith(self.path), f"to {request.to}")
-        request.expect(request.resource_uri == self.resource_uri, f"of {request.resource_uri}")
-        try:
-            status, answer = self.operate(request)
-        except Exception as error:  # whatever psrpcore thinks of what it got
-            request.complaints.append(f"{type(error).__name__}: {error}")
-            status, answer = 500, None
-        if answer is None:
-            text = "; ".join(request.complaints)
-            answer = soap.fault(request, INVALID, "Sender", "InvalidParameter", text)
-        request.expect(
-            len(answer) <= request.max_envelope_size, "no room for an answer in MaxEnvelopeSize"
-        )
-        record = {
-            "action": request.action,
-            "session": request.session_id,
-            "timeout": request.operation_timeout,
-            "room": request.max_envelope_size,
-            "size": len(envelope),
-            "status": status,
-            "complaints": request.complaints,
-        }
-        return status, answer, record
-
-    def operate(self, request):
-        """Status and envelope of the answer; without an envelope, the complaints are it."""
-        if request.complaints:
-            return 500, None
-        if request.action == "Create":
-            shell = Shell(self, request)
-            self.shells[shell.id] = shell
-            body = shell.created(request)
-        else:
-            (selector, _) = request.selectors.get("ShellId", ("", None))
-            request.expect(len(request.selectors) == 1 and selector, f"{request.selectors}")
-            shell = self.shells.get(selector)
-            if shell is None:
-                text = "The request contained invalid selectors for the resource."
-                fault = soap.fault(request, NO_SUCH_SHELL, "Sender", "InvalidSelectors", text)
-                return 500, fault
-            body = getattr(shell, request.action.lower())(request)
-        if request.complaints:
-            return 500, None
-        if body is None:
-            text = "The WS-Management service cannot complete the operation within the time."
-            return 500, soap.fault(request, TIMED_OUT, "Receiver", "TimedOut", text)
-        return 200, soap.answer(request, body)
-
-
-class Shell:
+class PowerShell(Shell):
     """One shell."""
 
+    inputs, outputs = "stdin pr", "stdout"
+
     def __init__(self, shells, request):
-        self.shells = shells
+        shell = request.content(RSP + "Shell")
+        super().__init__(shells, request, request.identifier(shell, "ShellId"))
         self.pieces = []
-        self.commands = {}
+        self.name = shell.get("Name")
         self.pool = ServerRunspacePool()
+        version = request.options.get("protocolversion", ("", None))
         request.expect(
-            request.options == {"protocolversion": ("2.3", "true")}, f"options {request.options}"
+            version in (("2.3", "true"), ("2.2", "true"), ("2.1", "true"))
+            and len(request.options) == 1,
+            f"options {request.options}",
         )
         request.expect(not request.selectors, f"selectors {request.selectors}")
-        shell = request.content(RSP + "Shell")
-        self.uuid = request.identifier(shell, "ShellId")
-        self.id = shell.get("ShellId")
         # The order is that of the schema of [MS-WSMV] 2.2.4.37.
         order = ["IdleTimeOut", "InputStreams", "OutputStreams", "creationXml"]
         found = [child.tag.partition("}")[2] for child in shell]
-        request.expect(found == [name for name in order if name in found], f"Shell of {found}")
+        request.expect(sorted(found) == sorted(set(found) & set(order)), f"Shell of {found}")
         texts = {child.tag: child.text for child in shell}
-        request.expect(texts.get(RSP + "InputStreams") == "stdin pr", f"{texts}")
-        request.expect(texts.get(RSP + "OutputStreams") == "stdout", f"{texts}")
+        request.expect(texts.get(RSP + "InputStreams") == self.inputs, f"{texts}")
+        request.expect(texts.get(RSP + "OutputStreams") == self.outputs, f"{texts}")
         creation = shell.find(soap.PWSH + "creationXml")
         octets = request.octets(creation) if creation is not None else b""
         events = [type(event) for event in self.feed(octets, None)]
         wanted = [SessionCapabilityEvent, InitRunspacePoolEvent]
         request.expect(events == wanted, f"the pool was opened with {events}")
-        request.expect(self.pool.runspace_pool_id == self.uuid, "ids of shell and pool differ")
-        runspaces = (self.pool.min_runspaces, self.pool.max_runspaces)
-        request.expect(runspaces == (1, 1), f"{runspaces} runspaces")
+        request.expect(str(self.pool.runspace_pool_id).upper() == self.id, "ids differ")
+        runspaces = [self.pool.min_runspaces, self.pool.max_runspaces]
+        request.expect(runspaces == shells.job["runspaces"], f"{runspaces} runspaces")
         self.drain()
 
     def feed(self, octets, command, stream=StreamType.default):
@@ -151,32 +124,11 @@ class Shell:
             command = self.commands.get(payload.pipeline_id)
             (command or self).pieces.append(payload.data)
 
-    def created(self, request):
-        """The body of the answer to Create."""
-        resource = ET.Element(X + "ResourceCreated")
-        ET.SubElement(resource, A + "Address").text = request.to
-        parameters = ET.SubElement(resource, A + "ReferenceParameters")
-        ET.SubElement(parameters, W + "ResourceURI").text = self.shells.resource_uri
-        selectors = ET.SubElement(parameters, W + "SelectorSet")
-        ET.SubElement(selectors, W + "Selector", {"Name": "ShellId"}).text = self.id
-        shell = ET.Element(RSP + "Shell")
-        for name, text in (
-            ("ShellId", self.id),
-            ("ResourceUri", self.shells.resource_uri),
-            ("Owner", "FOREIGN\\owaim"),
-            ("ClientIP", "127.0.0.1"),
-            ("IdleTimeOut", "PT7200.000S"),
-            ("InputStreams", "stdin pr"),
-            ("OutputStreams", "stdout"),
-            ("State", "Connected"),
-        ):
-            ET.SubElement(shell, RSP + name).text = text
-        return [resource, shell]
-
     def command(self, request):
         """Takes a pipeline; the answer's body names it."""
         line = request.content(RSP + "CommandLine")
-        request.expect(not request.options, f"options {request.options}")
+        (skips, _) = request.options.pop("WINRS_SKIP_CMD_SHELL", ("FALSE", None))
+        request.expect(skips.upper() == "FALSE" and not request.options, f"{request.options}")
         found = [child.tag for child in line]
         request.expect(found == [RSP + "Command", RSP + "Arguments"], f"CommandLine of {found}")
         request.expect(not line[0].text, f"a command {line[0].text!r}")
@@ -215,22 +167,41 @@ class Shell:
             if isinstance(event, PublicKeyEvent):
                 request.expect(command is None, f"{event} came to a pipeline")
                 continue
+            if isinstance(event, OF_POOL):
+                request.expect(command is None, f"{event} came to a pipeline")
+                asks = isinstance(event, GetAvailableRunspacesEvent)
+                free = self.pool.max_runspaces - len(self.commands)
+                self.pool.runspace_availability_response(event.ci, free if asks else True)
+                continue
             # The pool speaks for itself while it opens; afterwards all is some pipeline's.
             request.expect(
                 command and event.pipeline_id == command.pipeline.pipeline_id,
                 f"{event} came to another pipeline",
             )
             if isinstance(event, CreatePipelineEvent):
-                self.shells.pipelines.append(foreign_commands.describe(event.pipeline))
+                command.record = foreign_commands.describe(event.pipeline)
+                self.shells.pipelines.append(command.record)
                 foreign_commands.start(command, event.pipeline)
+            elif isinstance(event, GetCommandMetadataEvent):
+                foreign_commands.metadata(command, event.pipeline)
+            elif isinstance(event, PipelineInputEvent):
+                foreign_commands.take(command, event.data)
             elif isinstance(event, EndOfPipelineInputEvent):
-                self.shells.pipelines[-1]["input_ended"] = True
+                command.record["input_ended"] = True
+                foreign_commands.input_ended(command)
             elif isinstance(event, PipelineHostResponseEvent):
                 request.expect(kind == StreamType.prompt_response, f"{event} over stdin")
                 foreign_commands.go_on(command, event)
             else:
                 request.complaints.append(f"nobody asked for {event}")
         self.drain()
+
+    def has_news(self, request):
+        desired = request.content(RSP + "Receive").find(RSP + "DesiredStream")
+        if desired is None or "CommandId" not in desired.attrib:
+            return bool(self.pieces)
+        command = self.commands.get(request.identifier(desired, "CommandId"))
+        return command is None or command.silent or command.pieces or command.ended
 
     def receive(self, request):
         """Output: one piece at a time, the fault of a time-out if there is none."""
@@ -251,15 +222,14 @@ class Shell:
         request.expect(command, "a Receive of no command")
         if request.complaints:
             return []
-        ended = command.pipeline.state in ENDED
-        if command.silent or not (command.pieces or ended):
+        if command.silent or not (command.pieces or command.ended):
             command.silent = max(command.silent - 1, 0)
             return None
         name = {"CommandId": str(number).upper()}
         had = bool(command.pieces)
         if had:
             self.stream(response, command.pieces.pop(0), name)
-        done = ended and not command.pieces and not (command.late and had)
+        done = command.ended and not command.pieces and not (command.late and had)
         state = SHELL_STATE + ("Done" if done else "Running")
         element = ET.SubElement(response, RSP + "CommandState", {**name, "State": state})
         if done:
@@ -278,22 +248,49 @@ class Shell:
         element.text = base64.b64encode(octets).decode()
 
     def signal(self, request):
-        """Ends a command."""
+        """Stops a command, or ends it."""
         signal = request.content(RSP + "Signal")
         code = signal.findtext(RSP + "Code", "")
-        request.expect(code.lower() == soap.TERMINATE, f"a signal {code}")
+        stops = code in soap.POWERSHELL_CTRL_C
+        request.expect(stops or code.lower() == soap.TERMINATE, f"a signal {code}")
         number = request.identifier(signal, "CommandId")
         request.expect(number in self.commands, "a Signal to no command")
         if not request.complaints:
             command = self.commands[number]
-            if command.pipeline.state not in ENDED:
+            if not command.ended:
                 command.pipeline.stop()
+            if stops:
+                self.drain()
+            else:
                 self.pool.data_to_send()
-            self.end(number)
+                self.end(number)
         return [ET.Element(RSP + "SignalResponse")]
 
-    def delete(self, request):
-        """Ends the shell."""
-        request.expect(len(request.body) == 0, "a Delete with a body")
-        self.shells.shells.pop(self.id)
-        return []
+    def connect(self, request):
+        """Another client comes for the pool, or for a command of it."""
+        connect = request.content(RSP + "Connect")
+        response = ET.Element(RSP + "ConnectResponse")
+        if "CommandId" in connect.attrib:
+            number = request.identifier(connect, "CommandId")
+            request.expect(number in self.commands, "a Connect to no command")
+            request.expect(self.is_connected, "a Connect to a command of a shell that is away")
+            return [response]
+        request.expect(not self.is_connected, "a Connect to a shell that is connected")
+        version = request.options.get("protocolversion", ("", None))
+        request.expect(version == ("2.3", "true"), f"options {request.options}")
+        self.is_connected = True
+        self.session = request.session_id
+        self.pool.disconnect()
+        self.pool.connect()
+        # psrpcore leaves it to its user to say who answers.
+        self.pool.prepare_message(self.pool.our_capability)
+        request.expect(len(connect) == 1, f"a Connect of {list(connect)}")
+        events = [type(event) for event in self.feed(request.octets(connect[0]), None)]
+        wanted = [SessionCapabilityEvent, ConnectRunspacePoolEvent]
+        request.expect(events == wanted, f"the pool was connected with {events}")
+        said = list(fragments(self.pool.data_to_send().data))
+        # Capability and size of the pool come at once, its data and state with a Receive.
+        content = ET.SubElement(response, soap.PWSH + "connectResponseXml")
+        content.text = base64.b64encode(b"".join(said[:2])).decode()
+        self.pieces.append(b"".join(said[2:]))
+        return [response]

@@ -18,20 +18,34 @@ P = "{http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd}"
 X = "{http://schemas.xmlsoap.org/ws/2004/09/transfer}"
 F = "{http://schemas.microsoft.com/wbem/wsman/1/wsmanfault}"
 RSP = "{http://schemas.microsoft.com/wbem/wsman/1/windows/shell}"
+N = "{http://schemas.xmlsoap.org/ws/2004/09/enumeration}"
+C = "{http://schemas.microsoft.com/wbem/wsman/1/config}"
+I = "{http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd}"
 PWSH = "{http://schemas.microsoft.com/powershell}"
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
-for prefix, name in zip("s a w p x f rsp".split(), (S, A, W, P, X, F, RSP)):
+for prefix, name in zip("s a w p x f rsp n cfg i".split(), (S, A, W, P, X, F, RSP, N, C, I)):
     ET.register_namespace(prefix, name[1:-1])
 
 ANONYMOUS = A[1:-1] + "/role/anonymous"
 SHELL = RSP[1:-1] + "/"
+ENUMERATION = N[1:-1] + "/"
 ACTIONS = {
     X[1:-1] + "/Create": "Create",
     X[1:-1] + "/Delete": "Delete",
-    **{SHELL + name: name for name in ("Command", "Send", "Receive", "Signal")},
+    X[1:-1] + "/Get": "Get",
+    ENUMERATION + "Enumerate": "Enumerate",
+    **{
+        SHELL + name: name
+        for name in (
+            "Command", "Send", "Receive", "Signal", "Disconnect", "Reconnect", "Connect"
+        )
+    },
 }
 TERMINATE = SHELL + "signal/terminate"
+CTRL_C = SHELL + "signal/ctrl_c"
+# As Windows spells it, and as pypsrp does; servers take both.
+POWERSHELL_CTRL_C = ("powershell/signal/crtl_c", "powershell/signal/ctrl_c")
 
 # The headers of a request: whether they must be there, and whether s:mustUnderstand must be
 # "true" on them (None: whatever it says).
@@ -100,6 +114,11 @@ class Request:
         except binascii.Error as error:
             self.complaints.append(f"{element.tag}: {error}")
             return b""
+
+
+def is_duration(text):
+    """Whether a text is one of xs:duration, as far as days."""
+    return re.fullmatch(DURATION, text) is not None
 
 
 def read(envelope):

@@ -38,8 +38,8 @@ pub enum InteropError {
     /// The script failed.
     #[error(
         "cannot fetch the python packages of the interoperability tests; needed are python 3.10 or \
-         later with its venv module (on Debian: apt-get install python3-venv) and access to pypi.org; \
-         try by hand: {}\n{output}",
+         later, a C compiler, MIT krb5's headers (on Debian: apt-get install python3-venv python3-dev \
+         gcc libkrb5-dev) and access to pypi.org; try by hand: {}\n{output}",
         script.display()
     )]
     Fetch {

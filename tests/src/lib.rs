@@ -1,5 +1,9 @@
 //! Helpers that the integration tests share.
 
 pub mod decoders;
+pub mod foreign;
 pub mod interop;
+pub mod kdc;
+pub mod peer;
+pub mod pypsrp;
 pub mod stores;

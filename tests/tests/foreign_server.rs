@@ -6,15 +6,12 @@
 // It drives a Python of this machine.
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command as Process, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use owaim_proto::clixml::{Base, Object, Value};
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput, PipelineState, Record};
-use owaim_tests::interop::Interop;
+use owaim_tests::foreign::{ACCOUNT, ForeignServer, Seen, credential};
 use owaim_transport::{
     Authentication, Client, Connect, Credential, Endpoint, Exchange, Observer, Secret, Session,
 };
@@ -22,126 +19,20 @@ use serde_json::json;
 use sha2::Digest as _;
 use uuid::Uuid;
 
-const PASSWORD: &str = "S3cret-canary-42! \u{e4}\u{20ac}";
-
-/// How long a server may live, in seconds, whatever becomes of its test.
-const LIMIT: u32 = 120;
-
-/// A server in a process of its own.
-struct Foreign {
-    child: Child,
-    output: BufReader<ChildStdout>,
-    port: u64,
-    configuration: &'static str,
-    path: &'static str,
+fn ntlm(server: &ForeignServer, credential: Credential) -> Endpoint {
+    server.endpoint(Authentication::Ntlm(credential))
 }
 
-impl Foreign {
-    fn start(configuration: &'static str, path: &'static str) -> Self {
-        let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/foreign_server.py");
-        let mut child = Process::new(interop.python())
-            .arg("-B")
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let accounts = [
-            "LITWAREINC:owaim",
-            ":owaim",
-            "litwareinc.com:owaim",
-            ":owaim@litwareinc.com",
-        ];
-        let job = json!({
-            "configuration": configuration,
-            "path": path,
-            "accounts": accounts.map(|account| [account, PASSWORD].join(":")),
-            "limit": LIMIT,
-        });
-        let mut input = child.stdin.as_ref().unwrap();
-        writeln!(input, "{job}").unwrap();
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("the server said {line:?}: {error}"));
-        Self {
-            port: ready["port"].as_u64().unwrap(),
-            child,
-            output,
-            configuration,
-            path,
-        }
-    }
-
-    fn endpoint(&self, username: &str, password: &str) -> Endpoint {
-        Endpoint::new(
-            "127.0.0.1",
-            format!("http://127.0.0.1:{}{}", self.port, self.path),
-            self.configuration,
-            Authentication::Ntlm(Credential {
-                username: username.into(),
-                password: Secret::new(password.into()),
-            }),
-        )
-    }
-
-    async fn connect(&self) -> Box<dyn Session> {
-        let endpoint = self.endpoint(r"LITWAREINC\owaim", PASSWORD);
-        Client::default().connect(&endpoint).await.unwrap()
-    }
-
-    /// Ends it. What it has seen, in which there is nothing that it complains of.
-    fn stop(mut self) -> Seen {
-        drop(self.child.stdin.take());
-        let mut text = String::new();
-        self.output.read_to_string(&mut text).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        let seen: serde_json::Value = serde_json::from_str(&text).unwrap();
-        for request in seen["requests"].as_array().unwrap() {
-            assert_eq!(request["complaints"], json!([]), "{request:#}");
-        }
-        Seen(seen)
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        // It ends by itself when its input does; this is for tests that fail.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a server has seen.
-struct Seen(serde_json::Value);
-
-impl Seen {
-    /// The HTTP requests, each by the phase of the logon or by its action.
-    fn requests(&self) -> Vec<&str> {
-        let requests = self.0["requests"].as_array().unwrap().iter();
-        requests
-            .map(|request| {
-                request["action"]
-                    .as_str()
-                    .or(request["phase"].as_str())
-                    .unwrap()
-            })
-            .collect()
-    }
-
-    /// The commands of each pipeline.
-    fn pipelines(&self) -> &Vec<serde_json::Value> {
-        self.0["pipelines"].as_array().unwrap()
-    }
+async fn connect(server: &ForeignServer) -> Box<dyn Session> {
+    let endpoint = ntlm(server, credential(ACCOUNT));
+    Client::default().connect(&endpoint).await.unwrap()
 }
 
 /// Starts a server, runs `pipelines` in one session, closes it: what came of each, and what the
 /// server saw.
 async fn run(pipelines: &[Pipeline]) -> (Vec<PipelineOutput>, Seen) {
-    let server = Foreign::start("Microsoft.PowerShell", "/wsman");
-    let mut session = server.connect().await;
+    let server = ForeignServer::start(&json!({}));
+    let mut session = connect(&server).await;
     let mut outputs = Vec::new();
     for pipeline in pipelines {
         outputs.push(session.run(pipeline).await.unwrap());
@@ -184,8 +75,8 @@ async fn a_cold_pipeline_takes_five_requests_and_a_warm_one_two() {
         ("owaim", "/wsman"),
     ] {
         let counter = Arc::new(Counter::default());
-        let server = Foreign::start(configuration, path);
-        let endpoint = server.endpoint(r"LITWAREINC\owaim", PASSWORD);
+        let server = ForeignServer::start(&json!({ "configuration": configuration, "path": path }));
+        let endpoint = ntlm(&server, credential(ACCOUNT));
         let client = Client::default().observed_by(Arc::clone(&counter) as Arc<dyn Observer>);
         let mut session = client.connect(&endpoint).await.unwrap();
         for _ in 0..3 {
@@ -597,9 +488,9 @@ async fn a_command_whose_end_comes_late_is_signalled() {
 
 #[tokio::test]
 async fn every_form_of_user_name_is_accepted() {
-    let server = Foreign::start("Microsoft.PowerShell", "/wsman");
+    let server = ForeignServer::start(&json!({}));
     for username in [r"LITWAREINC\owaim", "owaim", "owaim@litwareinc.com"] {
-        let endpoint = server.endpoint(username, PASSWORD);
+        let endpoint = ntlm(&server, credential(username));
         let session = Client::default().connect(&endpoint).await;
         session
             .unwrap_or_else(|error| panic!("{username}: {error}"))
@@ -630,9 +521,13 @@ async fn every_form_of_user_name_is_accepted() {
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_and_tried_once() {
-    let server = Foreign::start("Microsoft.PowerShell", "/wsman");
-    for (username, password) in [(r"LITWAREINC\owaim", "wrong"), (r"OTHER\owaim", PASSWORD)] {
-        let endpoint = server.endpoint(username, password);
+    let server = ForeignServer::start(&json!({}));
+    let wrong = Credential {
+        password: Secret::new("wrong".into()),
+        ..credential(ACCOUNT)
+    };
+    for credential in [wrong, credential(r"OTHER\owaim")] {
+        let endpoint = ntlm(&server, credential);
         let error = Client::default().connect(&endpoint).await.err().unwrap();
         assert!(error.is_refused_logon(), "{error:?}");
         assert!(!error.may_have_run());

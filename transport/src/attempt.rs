@@ -150,6 +150,11 @@ impl Attempt<'_> {
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
             },
+            SecurityError::Kerberos(problem) => TransportError::Kerberos {
+                action: self.action,
+                url: self.endpoint.url.clone(),
+                problem: problem.clone(),
+            },
             _ => otherwise(self, error),
         }
     }

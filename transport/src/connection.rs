@@ -9,7 +9,9 @@
 
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use ::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, USER_AGENT,
+};
 use ::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +22,12 @@ use url::Position;
 
 use crate::attempt::{Attempt, Purpose, challenges, offered, start};
 use crate::dial::dial;
+use crate::greeting::{Authenticated, Greeting};
 use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
 use crate::security::{Leg, SecurityContext};
 use crate::target::Target;
 use crate::tls::{self, ChannelBinding, TlsInfo};
-use crate::{Authentication, ClientCertificate, Credential, Endpoint, TransportError};
+use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
 
 /// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
 /// handshake of TLS besides.
@@ -58,6 +61,7 @@ pub struct Connection {
     endpoint: Endpoint,
     target: Target,
     timeouts: Timeouts,
+    tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
     tls: Option<TlsInfo>,
     state: State,
@@ -113,9 +117,17 @@ impl Connection {
             target: Target::of(endpoint)?,
             endpoint: endpoint.clone(),
             timeouts,
+            tickets: Tickets::default(),
             tls: None,
             state: State::Fresh,
         })
+    }
+
+    /// Takes Kerberos tickets from `tickets`, and leaves there what it is given.
+    #[must_use]
+    pub fn sharing(self, tickets: &Tickets) -> Self {
+        let tickets = tickets.clone();
+        Self { tickets, ..self }
     }
 
     /// Whether another exchange may be tried.
@@ -128,6 +140,23 @@ impl Connection {
         self.tls.as_ref()
     }
 
+    /// How it was authenticated; `None` before that and after a failure.
+    pub fn authenticated(&self) -> Option<Authenticated> {
+        let State::Established(_, proof) = &self.state else {
+            return None;
+        };
+        let (package, sealed) = match (proof, &self.endpoint.authentication) {
+            (Proof::Context(context), _) => (context.package(), !self.target.is_tls()),
+            (Proof::Header(_), Authentication::Certificate(_)) => ("a certificate", false),
+            (Proof::Header(_), _) => ("Basic", false),
+        };
+        Some(Authenticated {
+            package,
+            sealed,
+            tls: self.target.is_tls(),
+        })
+    }
+
     /// Makes the connection, with tunnel and TLS as the endpoint has it, and says nothing on it.
     /// `action` names what it is for in errors.
     pub async fn connect(&mut self, action: &'static str) -> Result<(), TransportError> {
@@ -136,6 +165,37 @@ impl Connection {
             self.state = State::Connected(self.dial(action).await?);
         }
         Ok(())
+    }
+
+    /// Asks for nothing, without saying who asks, and gives what the server says to that. The connection is
+    /// used up by it: what is known of a server comes before what is shown to it.
+    pub async fn greet(mut self, action: &'static str) -> Result<Greeting, TransportError> {
+        self.connect(action).await?;
+        let State::Connected(mut http) = std::mem::replace(&mut self.state, State::Dead) else {
+            return Err(TransportError::Closed {
+                action,
+                url: self.endpoint.url.clone(),
+                sent: false,
+                detail: "the connection has been used before".into(),
+            });
+        };
+        let nothing = Body {
+            purpose: Purpose::Handshake,
+            authorization: None,
+            kind: None,
+            octets: Vec::new(),
+        };
+        let answer = self.post(action, &mut http, nothing).await?;
+        let header = |name| {
+            let value = answer.headers.get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        Ok(Greeting {
+            status: answer.status.as_u16(),
+            offered: offered(&answer),
+            server: header(SERVER),
+            date: header(DATE),
+        })
     }
 
     async fn dial(&mut self, action: &'static str) -> Result<Http, TransportError> {
@@ -251,9 +311,10 @@ impl Connection {
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
         let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
         let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, binding.as_ref())
-            .await
-            .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
+        let (mut context, mut token) =
+            SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
+                .await
+                .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
         for _ in 0..MAX_LEGS {
             let request = Body {
                 purpose: Purpose::Handshake,

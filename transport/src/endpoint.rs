@@ -55,6 +55,13 @@ impl Endpoint {
             proxy: None,
         }
     }
+
+    /// Host and port of the URL; `None` where it is no URL of a server.
+    pub fn authority(&self) -> Option<(String, u16)> {
+        let url = url::Url::parse(&self.url).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        Some((host, url.port_or_known_default()?))
+    }
 }
 
 /// Scheme of authentication, with what it takes.

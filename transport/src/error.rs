@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use owaim_proto::wsman::{Fault, FaultClass};
 
+use crate::KerberosError;
 use crate::TlsReason;
 
 /// Whether trying again can help.
@@ -133,6 +134,16 @@ pub enum TransportError {
         url: String,
         /// What the system says.
         detail: String,
+    },
+    /// There is no Kerberos ticket, or the server does not take it or does not prove itself.
+    #[error("{action} at {url}: {problem}")]
+    Kerberos {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Why.
+        problem: KerberosError,
     },
     /// The server offers no scheme of authentication that was asked for.
     #[error(
@@ -299,6 +310,7 @@ impl TransportError {
             | Self::Closed { action, .. }
             | Self::RefusedLogon { action, .. }
             | Self::CurrentLogon { action, .. }
+            | Self::Kerberos { action, .. }
             | Self::Http { action, .. }
             | Self::Sealing { action, .. }
             | Self::Timeout { action, .. }
@@ -335,6 +347,7 @@ impl TransportError {
                 FaultClass::NewShell | FaultClass::Aborted => RetryClass::NewSession,
                 FaultClass::Never | FaultClass::Unknown => RetryClass::Never,
             },
+            Self::Kerberos { problem, .. } if problem.is_temporary() => RetryClass::Later,
             Self::PoolClosed { .. }
             | Self::SessionUnusable { .. }
             | Self::Unauthenticated { .. } => RetryClass::NewSession,
@@ -345,6 +358,7 @@ impl TransportError {
             | Self::Insecure { .. }
             | Self::RefusedLogon { .. }
             | Self::CurrentLogon { .. }
+            | Self::Kerberos { .. }
             | Self::NoCommonAuthentication { .. }
             | Self::Sealing { .. }
             | Self::Protocol { .. }
@@ -379,6 +393,7 @@ impl TransportError {
                 | Self::Insecure { .. }
                 | Self::RefusedLogon { .. }
                 | Self::CurrentLogon { .. }
+                | Self::Kerberos { .. }
                 | Self::NoCommonAuthentication { .. }
                 | Self::Unsendable { .. }
                 | Self::UnusableUrl { .. }
@@ -398,7 +413,11 @@ impl TransportError {
 
     /// Whether this says that the account was refused: it must not be tried again.
     pub fn is_refused_logon(&self) -> bool {
-        matches!(self, Self::RefusedLogon { .. })
+        match self {
+            Self::RefusedLogon { .. } => true,
+            Self::Kerberos { problem, .. } => problem.is_refused_logon(),
+            _ => false,
+        }
     }
 
     /// What an administrator can do about it: a sentence without its full stop.
@@ -435,6 +454,7 @@ impl TransportError {
             Self::CurrentLogon { .. } => {
                 "log on with an account of the servers' domain; klist get HTTP/SERVER says whether Kerberos knows the server; or give username and password in the site file"
             }
+            Self::Kerberos { problem, .. } => problem.advice(),
             Self::NoCommonAuthentication { .. } => {
                 "switch on the scheme on the server (winrm get winrm/config/service/auth, or the virtual directory in IIS) or choose another for this endpoint"
             }

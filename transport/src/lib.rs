@@ -11,7 +11,9 @@ mod dial;
 mod endpoint;
 mod error;
 mod file_transfer;
+mod greeting;
 mod http;
+mod kerberos;
 #[cfg(windows)]
 mod logon;
 #[cfg(not(windows))]
@@ -33,6 +35,8 @@ pub use endpoint::{
 };
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use greeting::{Authenticated, Greeting};
+pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::client::ClientOptions;
 use crate::error::action;
 use crate::observer::{Exchange, Observer};
-use crate::{Connection, Endpoint, Session, TransportError};
+use crate::{Connection, Endpoint, Session, Tickets, TransportError};
 
 /// How long the deletion of a shell may take: nobody waits for its result, but somebody may wait
 /// for its end.
@@ -43,6 +43,7 @@ struct Shell {
     endpoint: Endpoint,
     options: ClientOptions,
     observer: Option<Arc<dyn Observer>>,
+    tickets: Tickets,
     connection: Connection,
     /// Whether `connection` has carried anything: its first exchange authenticates.
     fresh: bool,
@@ -89,13 +90,15 @@ impl PoolSession {
         endpoint: &Endpoint,
         options: ClientOptions,
         observer: Option<Arc<dyn Observer>>,
+        tickets: Tickets,
     ) -> Result<Self, TransportError> {
         let id = Uuid::new_v4();
         let shell = Shell {
             endpoint: endpoint.clone(),
             options,
             observer,
-            connection: Connection::open(endpoint, options.timeouts)?,
+            connection: Connection::open(endpoint, options.timeouts)?.sharing(&tickets),
+            tickets,
             fresh: true,
             session_id: Uuid::new_v4(),
             resource_uri: wsman::configuration_uri(&endpoint.configuration),
@@ -541,16 +544,22 @@ impl Shell {
         };
         let envelope = request.encode();
         let (start, sent) = (Instant::now(), envelope.len());
+        // A copy only where somebody is shown it.
+        let shown = self.observer.is_some().then(|| envelope.clone());
         let answer = self.connection.exchange(action, envelope).await;
         let first = std::mem::replace(&mut self.fresh, false);
         if let Some(observer) = &self.observer {
             observer.exchanged(&Exchange {
                 host: &self.endpoint.host,
+                url: &self.endpoint.url,
                 action,
+                logon: self.connection.authenticated(),
                 first,
                 sent,
                 received: answer.as_ref().ok().map(Vec::len),
                 took: start.elapsed(),
+                request: shown.as_deref().unwrap_or_default(),
+                response: answer.as_deref().ok(),
             });
         }
         let response = Response::decode(&answer?, &request, &Limits::default());
@@ -598,7 +607,8 @@ impl Shell {
         };
         let _ = tokio::time::timeout(CLOSING, async {
             if !self.connection.is_usable() {
-                self.connection = Connection::open(&self.endpoint, self.options.timeouts)?;
+                self.connection =
+                    Connection::open(&self.endpoint, self.options.timeouts)?.sharing(&self.tickets);
                 self.fresh = true;
             }
             if let Some(id) = running {

@@ -7,8 +7,11 @@
 
 use mime::Mime;
 
-/// The protocol of bodies sealed by NTLM or Kerberos under `Negotiate`.
+/// The protocol of bodies sealed under `Negotiate`, by NTLM or Kerberos.
 pub const SPNEGO: &str = "application/HTTP-SPNEGO-session-encrypted";
+
+/// Protocol of messages sealed by Kerberos under the scheme `Kerberos` ([MS-WSMV] 2.2.9.1.1.2).
+pub const KERBEROS: &str = "application/HTTP-Kerberos-session-encrypted";
 
 /// The media type of an envelope before it is sealed.
 pub const SOAP: &str = "application/soap+xml;charset=UTF-8";

@@ -23,6 +23,7 @@ pub use envelope::{Request, RequestBody, Response, ResponseBody};
 pub use error::EnvelopeError;
 pub use fault::{Fault, FaultClass, ProviderFault, code};
 pub use header::{RequestHeader, RequestOption, Selector};
+pub use ns::PREFIXES;
 pub use shell::{CreateShell, Shell};
 pub use stream::{CommandState, Receive, ReceiveResponse, RunState, Send, Stream};
 

@@ -18,7 +18,7 @@ pub(crate) const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanf
 pub(crate) const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
 
 /// Prefixes declared at the root of every envelope.
-pub(crate) const PREFIXES: &[(&str, &str)] = &[
+pub const PREFIXES: &[(&str, &str)] = &[
     ("s", SOAP),
     ("a", ADDRESSING),
     ("w", WSMAN),

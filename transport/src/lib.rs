@@ -7,6 +7,7 @@
 mod attempt;
 mod client;
 mod connection;
+mod connections;
 mod dial;
 mod endpoint;
 mod error;
@@ -22,9 +23,15 @@ mod logon;
 mod ntlm;
 mod observer;
 mod pool;
+mod process;
 mod proxy;
+mod remote_shell;
+mod retry;
+mod runspace_pool;
 mod security;
+mod service;
 mod session;
+mod shell;
 mod target;
 mod tls;
 
@@ -40,5 +47,12 @@ pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
+pub use process::{Output, Process, ProcessOutput, ProcessSignal};
+pub use retry::Retry;
+pub use runspace_pool::{
+    DefaultChoice, FoundPool, Host, NoHost, PipelineHandle, PipelineOptions, PoolHandle,
+    PoolOptions, Running, RunspacePool,
+};
 pub use session::{Connect, Session};
+pub use shell::{CommandOptions, Shell, ShellOptions};
 pub use tls::{TlsInfo, TlsReason};

@@ -4,6 +4,7 @@
 //! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
 //! knows nothing of steps or sites.
 
+mod attempt;
 mod client;
 mod connection;
 mod connections;
@@ -11,6 +12,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod file_transfer;
+mod greeting;
 mod http;
 mod kerberos;
 #[cfg(windows)]
@@ -30,15 +32,17 @@ mod security;
 mod service;
 mod session;
 mod shell;
+mod target;
 mod tls;
 
 pub use client::{Client, ClientOptions};
-pub use connection::{Authenticated, Connection, Greeting, Timeouts};
+pub use connection::{Connection, Timeouts};
 pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use greeting::{Authenticated, Greeting};
 pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};

@@ -14,6 +14,7 @@ mod error;
 mod file_transfer;
 mod greeting;
 mod http;
+mod identify;
 mod kerberos;
 #[cfg(windows)]
 mod logon;
@@ -43,6 +44,7 @@ pub use endpoint::{
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
 pub use greeting::{Authenticated, Greeting};
+pub use identify::{identify, max_envelope_size};
 pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};

@@ -302,18 +302,20 @@ impl Connection {
                 .await
                 .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
         for _ in 0..MAX_LEGS {
-            let request = Body {
-                purpose: Purpose::Handshake,
-                authorization: Some(self.authorization(action, context.scheme(), &token)?),
-                kind: None,
-                octets: Vec::new(),
-            };
-            let answer = self.post(action, http, request).await?;
+            let answer = self.show(action, http, &context, &token).await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
                 return Err(self.http_status(action, &answer));
             }
-            let challenge = self.challenge(action, context.scheme(), &answer)?;
+            let challenge = match self.challenge(action, context.scheme(), &answer) {
+                Ok(challenge) => challenge,
+                Err(error) => match context.unanswered().await {
+                    Some(meaning) if offers(&answer, context.scheme()) => {
+                        return Err(self.no_context(action, &meaning, Self::sealing));
+                    }
+                    _ => return Err(error),
+                },
+            };
             let leg = context
                 .step(challenge)
                 .await
@@ -321,12 +323,37 @@ impl Connection {
             match leg {
                 Leg::More(next) => token = next,
                 Leg::Last(last) => return Ok((context, last)),
+                Leg::Alone(last) => {
+                    let answer = self.show(action, http, &context, &last).await?;
+                    return match answer.status {
+                        StatusCode::UNAUTHORIZED => Err(self.refused(action, &answer)),
+                        status if status.is_success() => Ok((context, None)),
+                        _ => Err(self.http_status(action, &answer)),
+                    };
+                }
             }
         }
         Err(self.protocol(
             action,
             format!("expected to know each other after {MAX_LEGS} tokens"),
         ))
+    }
+
+    /// Sends a token by itself.
+    async fn show(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        context: &SecurityContext,
+        token: &[u8],
+    ) -> Result<Answer, TransportError> {
+        let request = Body {
+            purpose: Purpose::Handshake,
+            authorization: Some(self.authorization(action, context.scheme(), token)?),
+            kind: None,
+            octets: Vec::new(),
+        };
+        self.post(action, http, request).await
     }
 
     /// The token in `answer`.
@@ -347,9 +374,7 @@ impl Connection {
         }
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
         if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offered(answer)
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(scheme))
+            && offers(answer, scheme)
         {
             return Err(TransportError::RefusedLogon {
                 action,
@@ -387,7 +412,7 @@ impl Connection {
                 } else {
                     let sealed = context.seal(envelope);
                     let sealed = sealed.map_err(|error| self.unsendable(action, &error))?;
-                    (context.content_type(), sealed)
+                    (sealed.content_type, sealed.body)
                 };
                 Body {
                     purpose: Purpose::Message,
@@ -638,6 +663,12 @@ impl Connection {
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
             },
+            SecurityError::Refused(detail) => TransportError::RefusedLogon {
+                action,
+                url: self.endpoint.url.clone(),
+                username: self.endpoint.authentication.account().into(),
+                detail: detail.clone(),
+            },
             SecurityError::Kerberos(problem) => TransportError::Kerberos {
                 action,
                 url: self.endpoint.url.clone(),
@@ -720,6 +751,12 @@ fn challenges(answer: &Answer) -> Vec<&str> {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .collect()
+}
+
+/// Whether `answer` names `scheme`.
+fn offers(answer: &Answer, scheme: &str) -> bool {
+    let offered = offered(answer);
+    offered.iter().any(|name| name.eq_ignore_ascii_case(scheme))
 }
 
 /// The schemes that a server offers.

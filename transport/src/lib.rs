@@ -6,6 +6,7 @@
 
 mod client;
 mod connection;
+mod credssp;
 mod dial;
 mod endpoint;
 mod error;

@@ -7,7 +7,7 @@
 
 use owaim_proto::psrp::{Command, Pipeline};
 use owaim_tests::foreign::{ACCOUNT, ForeignServer, credential};
-use owaim_tests::kdc::{HOST, Kdc, KdcOptions, REALM};
+use owaim_tests::kdc::{Kdc, KdcOptions, REALM};
 use owaim_transport::{
     Authentication, Client, Connect as _, Credential, Identity, Kerberos, KerberosError, Secret,
     Session, TransportError,
@@ -191,11 +191,12 @@ async fn a_centre_with_another_time_is_followed_and_a_server_is_not() {
         clock: 3600,
         ..KdcOptions::default()
     });
+    // pyspnego trips over MIT's own word for it, which a unit test has (`tokens.rs`), and sends none.
     let skewed = problem(&kdc, owaim(&kdc)).await;
-    let KerberosError::ClockSkew { whose, .. } = &skewed else {
-        panic!("{skewed}");
-    };
-    assert!(whose.contains(HOST), "{skewed}");
+    assert!(
+        matches!(skewed, KerberosError::NotAccepted { .. }),
+        "{skewed}"
+    );
 }
 
 #[tokio::test]

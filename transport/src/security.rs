@@ -164,6 +164,15 @@ impl SecurityContext {
         matches!(self, Self::Kerberos(_) | Self::Logon(_))
     }
 
+    /// What proves who we are, for people.
+    pub(crate) fn package(&self) -> &'static str {
+        match self {
+            Self::Ntlm(_) => "NTLM",
+            Self::Kerberos(_) | Self::Logon(_) => "Kerberos",
+            Self::CredSsp(_) => "CredSSP",
+        }
+    }
+
     /// The word for the scheme in `Authorization` and `WWW-Authenticate`.
     pub(crate) fn scheme(&self) -> &'static str {
         match self {

@@ -115,17 +115,17 @@ fn failure(error: &native_tls::Error, heard: &Heard, host: &str, shown: bool) ->
         _ => None,
     });
     let leaf = der.as_deref().and_then(Leaf::parse);
-    let of_leaf = |reason: fn(&Leaf<'_>, &str) -> TlsReason| {
-        let reason = leaf.as_ref().map(|leaf| reason(leaf, host));
+    let of_leaf = |reason: &dyn Fn(&Leaf<'_>) -> TlsReason| {
+        let reason = leaf.as_ref().map(reason);
         reason.unwrap_or(TlsReason::Certificate)
     };
     let reason = match number(&detail) {
         // CERT_E_EXPIRED, SEC_E_CERT_EXPIRED
-        Some(0x800B_0101 | 0x8009_0328) => of_leaf(|leaf, _| leaf.out_of_time()),
+        Some(0x800B_0101 | 0x8009_0328) => of_leaf(&|leaf| leaf.out_of_time()),
         // CERT_E_CN_NO_MATCH, SEC_E_WRONG_PRINCIPAL
-        Some(0x800B_010F | 0x8009_0322) => of_leaf(|leaf, host| leaf.wrong_name(host)),
+        Some(0x800B_010F | 0x8009_0322) => of_leaf(&|leaf| leaf.wrong_name(host)),
         // CERT_E_UNTRUSTEDROOT, CERT_E_CHAINING, SEC_E_UNTRUSTED_ROOT
-        Some(0x800B_0109 | 0x800B_010A | 0x8009_0325) => of_leaf(|leaf, _| leaf.untrusted()),
+        Some(0x800B_0109 | 0x800B_010A | 0x8009_0325) => of_leaf(&|leaf| leaf.untrusted()),
         // CERT_E_*, TRUST_E_*
         Some(0x800B_0000..=0x800B_FFFF) => TlsReason::Certificate,
         // SEC_E_ILLEGAL_MESSAGE, SEC_E_CERT_UNKNOWN, SEC_E_NO_CREDENTIALS

@@ -11,6 +11,8 @@ mod names;
 mod readme;
 mod sanitizer;
 mod site_file;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 mod words;
 

@@ -161,6 +161,9 @@ impl Lab {
             kdc: kdc.address().to_string(),
         };
         let faults = Faults::new(overlay.wire_faults())?;
+        let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
+        let credssp = bound.iter().any(offered).then(|| authority.credssp());
+        let credssp = credssp.transpose()?;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -183,6 +186,7 @@ impl Lab {
         let wire = Arc::new(Wire {
             service,
             accounts,
+            credssp,
             services: Services::new(Arc::clone(&realm)),
             faults,
             latency,

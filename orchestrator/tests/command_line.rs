@@ -849,6 +849,77 @@ fn people_may_invoke_what_steps_may_not_and_are_warned() {
 }
 
 #[test]
+fn the_doctor_says_where_each_way_ends_and_what_to_do() {
+    let bench = Bench::new();
+    let examine = |arguments: &[&str]| {
+        let call = bench.owaim(
+            "doctor",
+            &[&["--lab", "--format", "json"], arguments].concat(),
+        );
+        let found: Vec<Value> = serde_json::from_str(&call.out).unwrap();
+        (call.code, found)
+    };
+    let check = |found: &[Value], host: &str, kind: &str, name: &str| {
+        let one = found
+            .iter()
+            .find(|one| one["host"].as_str().unwrap().starts_with(host) && one["endpoint"] == kind);
+        let checks = one.unwrap()["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["name"] == name);
+        check.unwrap()
+    };
+    let (code, found) = examine(&[]);
+    assert_eq!(code, 0, "{found:#?}");
+    for name in [
+        "tcp",
+        "offered",
+        "logon",
+        "session",
+        "powershell",
+        "language",
+        "clock",
+    ] {
+        let check = check(&found, "atl-mbx-001", "windows", name);
+        assert_eq!(check["verdict"], "good", "{check}");
+    }
+    let language = check(&found, "atl-cas-001", "exchange", "language");
+    assert!(
+        language["found"]
+            .as_str()
+            .unwrap()
+            .starts_with("restricted")
+    );
+
+    let overlay = bench.overlay(
+        "[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n\
+         [[faults]]\nhost = \"atl-mbx-003.litwareinc.com\"\nendpoint = \"windows\"\naction = \"Create\"\nkind = \"fault:5\"\n",
+    );
+    let (code, found) = examine(&["--lab-with", overlay.to_str().unwrap()]);
+    assert_eq!(code, 4);
+    let down = check(&found, "atl-mbx-002", "windows", "tcp");
+    assert_eq!(down["verdict"], "bad");
+    assert!(
+        down["advice"]
+            .as_str()
+            .unwrap()
+            .contains("check that the host is up")
+    );
+    let behind = check(&found, "atl-mbx-002", "windows", "session");
+    assert_eq!(behind["found"], "not tried after tcp");
+    let refused = check(&found, "atl-mbx-003", "windows", "session");
+    assert_eq!(refused["verdict"], "bad", "{refused}");
+    assert!(
+        refused["advice"]
+            .as_str()
+            .unwrap()
+            .contains("Get-PSSessionConfiguration")
+    );
+    assert_eq!(
+        check(&found, "atl-mbx-003", "windows", "logon")["verdict"],
+        "good"
+    );
+}
+
+#[test]
 fn a_file_is_copied_to_a_server_and_back() {
     let bench = Bench::new();
     let (there, back) = (bench.path("there.exe"), bench.path("back.exe"));

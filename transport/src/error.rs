@@ -39,6 +39,22 @@ pub(crate) mod action {
     pub(crate) const COMMAND_REST: &str = "Send of the command";
     /// Waiting for a pipeline's output.
     pub(crate) const RECEIVE: &str = "Receive";
+    /// Input of a pipeline or command.
+    pub(crate) const INPUT: &str = "Send of input";
+    /// Listening to a pool between its pipelines.
+    pub(crate) const LISTEN: &str = "Receive of the pool";
+    /// Asking a pool for something.
+    pub(crate) const CALL: &str = "call of the pool";
+    /// Leaving a shell.
+    pub(crate) const DISCONNECT: &str = "Disconnect";
+    /// Coming back to it.
+    pub(crate) const RECONNECT: &str = "Reconnect";
+    /// Coming to what another client left.
+    pub(crate) const CONNECT: &str = "Connect";
+    /// Looking after a shell, or reading the service's configuration.
+    pub(crate) const GET: &str = "Get";
+    /// Listing shells.
+    pub(crate) const ENUMERATE: &str = "Enumerate";
     /// Answering a host call.
     pub(crate) const ANSWER: &str = "Send of an answer";
     /// Stopping a pipeline.
@@ -374,7 +390,20 @@ impl TransportError {
     /// it, unless the fault is that time ran out or that the operation was aborted.
     pub fn may_have_run(&self) -> bool {
         match self.action() {
-            None | Some(action::CREATE | action::OPEN | action::KEY | action::DELETE) => false,
+            None
+            | Some(
+                action::CREATE
+                | action::OPEN
+                | action::KEY
+                | action::DELETE
+                | action::LISTEN
+                | action::CALL
+                | action::DISCONNECT
+                | action::RECONNECT
+                | action::CONNECT
+                | action::GET
+                | action::ENUMERATE,
+            ) => false,
             Some(action::COMMAND | action::COMMAND_REST) => match self {
                 Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
                 Self::Http { status, .. } => matches!(status, 200..=399 | 408 | 500..=502 | 504..),

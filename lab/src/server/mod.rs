@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::replay::Replay;
+
 pub(crate) use accounts::{Accounts, principal_name};
 pub use faults::FaultError;
 pub(crate) use faults::Faults;
@@ -39,6 +41,8 @@ pub use tls::TlsError;
 pub(crate) struct Wire {
     /// Answers envelopes.
     pub(crate) service: Shells,
+    /// Answers envelopes in place of it, where an endpoint was recorded.
+    pub(crate) replay: Replay,
     /// Who may log on.
     pub(crate) accounts: Arc<Accounts>,
     /// What tickets are accepted with.

@@ -31,6 +31,7 @@ use super::reply::Reply;
 use super::shell::RequestOrigin;
 use super::{Listener, Wire, tls};
 use crate::endpoints::AuthScheme;
+use crate::replay::Replayed;
 
 /// Largest body that is read: twice what servers allow an envelope by default (500 KiB).
 const MAX_BODY: usize = 1 << 20;
@@ -337,7 +338,12 @@ impl Peer {
             user: user.name,
             path: head.uri.path().to_owned(),
         };
-        let (status, answer) = self.wire.service.handle(origin, envelope).await;
+        let replayed = self.wire.replay.handle(host, kind, &envelope).await;
+        let (status, answer) = match replayed {
+            Some(Replayed::Answer(status, answer)) => (status, answer),
+            Some(Replayed::Nothing) => return None,
+            None => self.wire.service.handle(origin, envelope).await,
+        };
         if effect == Some(Effect::DropAfter) {
             return None;
         }

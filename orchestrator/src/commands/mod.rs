@@ -1,6 +1,7 @@
 //! The commands: each reads its arguments, does its work, and ends in an exit code.
 
 mod copy;
+mod doctor;
 mod error;
 mod graph;
 mod invoke;
@@ -92,6 +93,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
             from,
             to,
         } => copy::run(&site, &reach, &from, &to),
+        Command::Doctor {
+            site,
+            reach,
+            format,
+        } => doctor::run(&site, &reach, format),
         Command::Lab {
             site,
             lab,

@@ -120,8 +120,7 @@ async fn mit_gets_tickets() {
 async fn pypsrp_gets_in_with_tickets() {
     let folder = tempfile::tempdir().unwrap();
     let overlay = "[wire]\nntlm = false\nchannel_binding = \"strict\"\n\
-                   [wire.endpoints.lync]\ntls = true\n[wire.endpoints.exchange]\nauth = [\"kerberos\"]\n\
-                   [wire.endpoints.windows]\nauth = [\"kerberos\", \"negotiate\", \"credssp\"]\n";
+                   [wire.endpoints.lync]\ntls = true\n[wire.endpoints.exchange]\nauth = [\"kerberos\"]\n";
     let lab = start(overlay, folder.path()).await;
     let realm = Realm::of(&lab, folder.path());
     for kind in [EndpointKind::Windows, EndpointKind::Exchange] {
@@ -137,11 +136,6 @@ async fn pypsrp_gets_in_with_tickets() {
         };
         ntlm.fails("ntlm", why).await;
     }
-    let credssp = realm.client(&lab, EndpointKind::Windows, "credssp");
-    credssp
-        .option("credssp_auth_mechanism", "kerberos")
-        .connects("credssp")
-        .await;
     let lync = || realm.client(&lab, EndpointKind::Lync, "kerberos");
     lync().connects("bound to the channel").await;
     lync()

@@ -82,6 +82,12 @@ impl Accounts {
         Some(account.name.clone())
     }
 
+    /// What the account that a user principal name stands for logs on with.
+    pub(super) fn identity_of_principal(&self, principal: &str) -> Option<&AuthIdentity> {
+        let (user, domain) = principal.rsplit_once('@')?;
+        self.find_principal(user, domain)?.identities.first()
+    }
+
     /// Whether an account is of that domain, as it stands in `DOMAIN\user`.
     pub(super) fn know_domain(&self, domain: &str) -> bool {
         self.accounts.iter().any(|account| {

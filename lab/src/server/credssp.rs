@@ -48,10 +48,9 @@ impl CredentialsProxy for Known {
     type AuthenticationData = AuthIdentity;
 
     fn auth_data_by_user(&mut self, username: &Username) -> io::Result<AuthIdentity> {
-        let found = self.0.find(username);
-        found
-            .map(|(_, identity)| identity.clone())
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        let named = self.0.find(username).map(|(_, identity)| identity);
+        let found = named.or_else(|| self.0.identity_of_principal(username.inner()));
+        found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn auth_data(&mut self) -> io::Result<Vec<AuthIdentity>> {

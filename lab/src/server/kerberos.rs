@@ -75,7 +75,13 @@ impl Services {
         if !bindings.allows(given) {
             return Err(AcceptError::Binding);
         }
-        let config = self.config(host)?;
+        let mut config = self.config(host)?;
+        // As the client spells it.
+        let service = &ticket.sname.0.name_string.0.0;
+        let service: Vec<&str> = service.iter().map(|part| part.0.as_utf8()).collect();
+        config
+            .server_properties
+            .add_service_key(&service, self.realm.service_key().to_vec().into())?;
         let context =
             Kerberos::new_server_from_config(config.kerberos_config, config.server_properties)?;
         let mut context = Box::new(context);
@@ -97,8 +103,7 @@ impl Services {
         })
     }
 
-    /// What `sspi` needs to know of the services of `host`. It compares names octet by octet; a
-    /// client that spells them otherwise than usual is refused.
+    /// What `sspi` needs to know of the services of `host`. It compares names octet by octet.
     pub(super) fn config(&self, host: &HostName) -> Result<KerberosServerConfig, AcceptError> {
         let key = || self.realm.service_key().to_vec().into();
         let skew = kdc::SKEW.unsigned_abs();

@@ -35,8 +35,8 @@ pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long a ticket is good: the default of Windows.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(10);
 
-/// Classes of services that every host has.
-const CLASSES: [&str; 3] = ["HTTP", "HOST", "WSMAN"];
+/// Classes of services that every host has; `host` as MIT's library spells it.
+const CLASSES: [&str; 4] = ["HTTP", "HOST", "host", "WSMAN"];
 
 /// Names of this machine, by which every host of the site is reached here.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];

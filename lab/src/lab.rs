@@ -170,6 +170,9 @@ impl Lab {
             kdc: kdc.address().to_string(),
         };
         let faults = Faults::new(overlay.wire_faults())?;
+        let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
+        let credssp = bound.iter().any(offered).then(|| authority.credssp());
+        let credssp = credssp.transpose()?;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -193,6 +196,7 @@ impl Lab {
             service,
             replay: replay.unwrap_or_default(),
             accounts,
+            credssp,
             services: Services::new(Arc::clone(&realm)),
             faults,
             latency,

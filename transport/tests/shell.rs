@@ -110,7 +110,7 @@ async fn a_service_says_what_it_is() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut endpoint = Server::start().await.endpoint();
     endpoint.url = format!("http://{}/wsman", listener.local_addr().unwrap());
-    let (_, identity) = tokio::join!(
+    let ((), identity) = tokio::join!(
         async { service::identify_once(listener.accept().await.unwrap().0).await },
         owaim_transport::identify(&endpoint, client_options().timeouts),
     );

@@ -90,6 +90,7 @@ const LIMITS: FragmentLimits = FragmentLimits {
 /// CLIXML, of one value and of a document.
 pub fn clixml(bytes: &[u8]) {
     let limits = clixml::Limits::default();
+    let _ = clixml::stream_texts(&String::from_utf8_lossy(bytes));
     if let Ok(value) = clixml::decode_bytes(bytes, &limits) {
         let xml = clixml::encode(&value);
         let again = clixml::decode(&xml, &limits);

@@ -1,8 +1,9 @@
 //! Authenticated, sealed WinRM sessions.
 //!
-//! [`Connect`] and [`Session`] are the only door to a server. [`Client`] is the door over
-//! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
-//! knows nothing of steps or sites.
+//! [`RunspacePool`] runs pipelines of PowerShell and [`Shell`] programs, several at once, with their
+//! output as it comes. [`Connect`] and [`Session`] are the narrow door to a pool, for an engine that
+//! must know what may have run: [`Client`] is that door over HTTP, and tests put an implementation
+//! in memory behind the same traits. This crate knows nothing of steps or sites.
 
 mod attempt;
 mod client;

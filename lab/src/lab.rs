@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
 use crate::overlay::{Overlay, WireOverlay};
+use crate::replay::{Replay, ReplayError};
 use crate::server::{
     Accounts, Authority, FaultError, Faults, Kdc, Listener, Realm, Recorder, Services, Shells,
     TlsError, Wire, principal_name, reserve,
@@ -41,6 +42,8 @@ pub struct LabOptions {
     pub state_dir: Option<PathBuf>,
     /// What differs from a freshly installed site.
     pub overlay: Overlay,
+    /// Folder with a recording: its endpoints answer from it.
+    pub replay: Option<PathBuf>,
     /// Time that every request is held back; `None`: as the overlay has it.
     pub latency: Option<Duration>,
 }
@@ -51,6 +54,7 @@ impl Default for LabOptions {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             state_dir: None,
             overlay: Overlay::default(),
+            replay: None,
             latency: None,
         }
     }
@@ -108,6 +112,9 @@ pub enum LabError {
     /// There are no certificates for the endpoints.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A recording cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The program is ending.
     #[error("the lab was interrupted while it started")]
     Interrupted,
@@ -135,9 +142,11 @@ impl Lab {
             listen,
             state_dir,
             overlay,
+            replay,
             latency,
         } = options;
         let lock = state_dir.as_deref().map(take).transpose()?;
+        let replay = replay.as_deref().map(Replay::read).transpose()?;
         let mut records = Vec::new();
         let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
         let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
@@ -161,6 +170,9 @@ impl Lab {
             kdc: kdc.address().to_string(),
         };
         let faults = Faults::new(overlay.wire_faults())?;
+        let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
+        let credssp = bound.iter().any(offered).then(|| authority.credssp());
+        let credssp = credssp.transpose()?;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -182,7 +194,9 @@ impl Lab {
         let service = Shells::new(world, site);
         let wire = Arc::new(Wire {
             service,
+            replay: replay.unwrap_or_default(),
             accounts,
+            credssp,
             services: Services::new(Arc::clone(&realm)),
             faults,
             latency,

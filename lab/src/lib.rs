@@ -8,6 +8,7 @@ mod endpoints;
 mod lab;
 mod overlay;
 pub mod recording;
+mod replay;
 mod server;
 mod state;
 mod world;
@@ -17,5 +18,6 @@ pub use endpoints::{
 };
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
+pub use replay::ReplayError;
 pub use server::{FaultError, TlsError};
 pub use world::WorldError;

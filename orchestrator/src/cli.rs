@@ -207,6 +207,9 @@ pub(crate) struct ReachArgs {
     /// Take URLs, CA and credentials from this file in place of the site file
     #[arg(long, value_name = "FILE")]
     pub(crate) endpoints: Option<PathBuf>,
+    /// Write what is exchanged with the servers, names and secrets replaced, into this new folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// How the simulated site begins.
@@ -218,6 +221,9 @@ pub(crate) struct LabArgs {
     /// Lay this file over the simulated site's first state, in place of the one that the site file names
     #[arg(long, value_name = "FILE")]
     pub(crate) lab_with: Option<PathBuf>,
+    /// Answer for the endpoints that were recorded from this folder, written by --record
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lab_replay: Option<PathBuf>,
 }
 
 /// A run over the site.

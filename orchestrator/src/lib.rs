@@ -26,6 +26,7 @@ pub mod journal;
 pub mod lock;
 pub mod outcome;
 pub mod queue;
+pub mod recording;
 pub mod recovery;
 pub mod redact;
 pub mod render;

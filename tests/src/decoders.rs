@@ -90,6 +90,7 @@ const LIMITS: FragmentLimits = FragmentLimits {
 /// CLIXML, of one value and of a document.
 pub fn clixml(bytes: &[u8]) {
     let limits = clixml::Limits::default();
+    let _ = clixml::stream_texts(&String::from_utf8_lossy(bytes));
     if let Ok(value) = clixml::decode_bytes(bytes, &limits) {
         let xml = clixml::encode(&value);
         let again = clixml::decode(&xml, &limits);
@@ -344,6 +345,11 @@ pub fn multipart(bytes: &[u8]) {
             );
         }
         let _ = message.check_length(bytes.len());
+    }
+    let kind = multipart::content_type_of_pieces(SPNEGO, 2);
+    if let Ok(pieces) = SealedMessage::decode_pieces(SPNEGO, &kind, bytes) {
+        let body = SealedMessage::encode_pieces(&pieces, SPNEGO, multipart::Delimiter::Plain);
+        assert!(SealedMessage::decode_pieces(SPNEGO, &kind, &body).is_ok());
     }
     let header = String::from_utf8_lossy(bytes);
     let _ = multipart::is_sealed(&header);

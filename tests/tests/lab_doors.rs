@@ -125,3 +125,32 @@ async fn passwords_in_clear_are_refused_unless_that_is_allowed() {
         lab.stop().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn credssp_takes_ntlm_and_messages_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = "[wire.endpoints.windows]\nauth = [\"credssp\"]\n[wire.endpoints.lync]\ntls = true\nauth = [\"credssp\"]\n";
+    let lab = start(overlay, folder.path()).await;
+    let client = || {
+        Client::new(&lab, EndpointKind::Windows, "credssp", folder.path())
+            .option("credssp_auth_mechanism", "ntlm")
+    };
+    client().succeeds("credssp").await;
+    let text = "caf\u{e9} ".repeat(8000);
+    let echo = json!([[{ "cmdlet": "Write-Output", "parameters": { "InputObject": text } }]]);
+    let results = client().run(echo).await;
+    assert_eq!(results["pipelines"][0]["output"], json!([text]));
+    let mut wrong = client();
+    wrong.entry.password = owaim_lab::Password::new("wrong".into());
+    assert!(wrong.run(json!([])).await["failure"].is_object());
+    let lync = Client::new(&lab, EndpointKind::Lync, "credssp", folder.path());
+    lync.option("credssp_auth_mechanism", "ntlm")
+        .connects("credssp within TLS")
+        .await;
+    lab.stop().await.unwrap();
+    let records = records(folder.path());
+    let mut commands = records
+        .iter()
+        .filter(|record| record["action"] == "Command");
+    assert!(commands.all(|record| record["auth"] == "credssp"));
+}

@@ -7,25 +7,28 @@
 //! token goes unprompted with an empty body, the last one together with the message. WS-Management is not
 //! this module's business: envelopes are octets here.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, RETRY_AFTER,
-    SERVER, USER_AGENT, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, USER_AGENT,
 };
+use ::http::request::Builder;
 use ::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use owaim_proto::multipart::{self, SOAP};
+use owaim_proto::wsman::IDENTIFY_HEADER;
 use tokio::time::timeout;
-use url::{Position, Url};
+use url::Position;
 
-use crate::dial::{self, DialError};
+use crate::attempt::{Attempt, Purpose, challenges, offered, offers, start};
+use crate::dial::dial;
+use crate::greeting::{Authenticated, Greeting};
 use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
-use crate::proxy::ProxyError;
-use crate::security::{Leg, SecurityContext, SecurityError};
-use crate::tls::{self, ChannelBinding, TlsError, TlsInfo};
+use crate::security::{Leg, SecurityContext};
+use crate::target::Target;
+use crate::tls::{self, ChannelBinding, TlsInfo};
 use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
 
 /// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
@@ -58,8 +61,7 @@ impl Default for Timeouts {
 /// One connection. Exchanges follow each other: HTTP/1.1 carries one at a time.
 pub struct Connection {
     endpoint: Endpoint,
-    url: Url,
-    proxy: Option<Url>,
+    target: Target,
     timeouts: Timeouts,
     tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
@@ -84,50 +86,6 @@ enum Proof {
     Context(SecurityContext),
     /// By a header that goes with each of them.
     Header(HeaderValue),
-}
-
-/// How a connection was authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Authenticated {
-    /// What proved who we are: `Kerberos`, `NTLM`, `Basic`, …
-    pub package: &'static str,
-    /// Whether messages are sealed; in TLS they need not be.
-    pub sealed: bool,
-    /// Whether they travel in TLS.
-    pub tls: bool,
-}
-
-impl std::fmt::Display for Authenticated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let way = match (self.sealed, self.tls) {
-            (true, _) => "messages sealed",
-            (false, true) => "messages in TLS",
-            (false, false) => "messages readable for all",
-        };
-        write!(f, "{}, {way}", self.package)
-    }
-}
-
-/// What a server says to somebody who does not say who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Greeting {
-    /// HTTP status: 401 where one has to say so.
-    pub status: u16,
-    /// Schemes of authentication that it offers, in its order.
-    pub offered: Vec<String>,
-    /// What it calls itself: `Microsoft-HTTPAPI/2.0`.
-    pub server: Option<String>,
-    /// Its clock, as HTTP writes dates.
-    pub date: Option<String>,
-}
-
-/// What a request is for, and so what its loss means.
-#[derive(Clone, Copy, PartialEq)]
-enum Purpose {
-    /// It carries a token only.
-    Handshake,
-    /// It carries a message.
-    Message,
 }
 
 /// What of a request differs from others.
@@ -157,39 +115,9 @@ impl Connection {
     /// A connection to `endpoint`. Nothing is done before [`connect`](Self::connect) or the first
     /// [`exchange`](Self::exchange).
     pub fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, TransportError> {
-        let url = parse(&endpoint.url, || {
-            format!("the endpoint of {}", endpoint.host)
-        })?;
-        let named = !url.username().is_empty() || url.password().is_some();
-        if named || !matches!(url.scheme(), "http" | "https") {
-            let detail = if named {
-                "expected a URL without user name and password".into()
-            } else {
-                format!("expected the scheme http or https, found {}", url.scheme())
-            };
-            let url = bare(url);
-            return Err(TransportError::UnusableUrl { url, detail });
-        }
-        let proxy = endpoint.proxy.as_deref();
-        let proxy = proxy
-            .map(|proxy| parse(proxy, || format!("the proxy of {}", endpoint.host)))
-            .transpose()?;
-        if let Some(proxy) = &proxy
-            && proxy.scheme() != "http"
-        {
-            return Err(TransportError::UnusableUrl {
-                detail: format!("expected a proxy with http, found {}", proxy.scheme()),
-                url: bare(proxy.clone()),
-            });
-        }
-        if let Some(detail) = insecure(endpoint, url.scheme() == "https") {
-            let url = endpoint.url.clone();
-            return Err(TransportError::Insecure { url, detail });
-        }
         Ok(Self {
+            target: Target::of(endpoint)?,
             endpoint: endpoint.clone(),
-            url,
-            proxy,
             timeouts,
             tickets: Tickets::default(),
             tls: None,
@@ -220,14 +148,14 @@ impl Connection {
             return None;
         };
         let (package, sealed) = match (proof, &self.endpoint.authentication) {
-            (Proof::Context(context), _) => (context.package(), !self.is_tls()),
+            (Proof::Context(context), _) => (context.package(), !self.target.is_tls()),
             (Proof::Header(_), Authentication::Certificate(_)) => ("a certificate", false),
             (Proof::Header(_), _) => ("Basic", false),
         };
         Some(Authenticated {
             package,
             sealed,
-            tls: self.is_tls(),
+            tls: self.target.is_tls(),
         })
     }
 
@@ -244,15 +172,7 @@ impl Connection {
     /// Asks for nothing, without saying who asks, and gives what the server says to that. The connection is
     /// used up by it: what is known of a server comes before what is shown to it.
     pub async fn greet(mut self, action: &'static str) -> Result<Greeting, TransportError> {
-        self.connect(action).await?;
-        let State::Connected(mut http) = std::mem::replace(&mut self.state, State::Dead) else {
-            return Err(TransportError::Closed {
-                action,
-                url: self.endpoint.url.clone(),
-                sent: false,
-                detail: "the connection has been used before".into(),
-            });
-        };
+        let mut http = self.unused(action).await?;
         let nothing = Body {
             purpose: Purpose::Handshake,
             authorization: None,
@@ -272,18 +192,57 @@ impl Connection {
         })
     }
 
+    /// Asks a service what it is, without saying who asks, and gives its answer. The connection is used
+    /// up by it.
+    pub(crate) async fn identify(
+        mut self,
+        action: &'static str,
+        envelope: Vec<u8>,
+    ) -> Result<Vec<u8>, TransportError> {
+        let mut http = self.unused(action).await?;
+        let (name, value) = IDENTIFY_HEADER;
+        let request = self
+            .head(envelope.len())
+            .header(CONTENT_TYPE, SOAP)
+            .header(name, value);
+        let purpose = Purpose::Handshake;
+        let answer = self
+            .round_trip(action, &mut http, request, purpose, envelope)
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.attempt(action).http_status(&answer));
+        }
+        Ok(answer.body)
+    }
+
+    /// The connection, on which nothing has been said yet.
+    async fn unused(&mut self, action: &'static str) -> Result<Http, TransportError> {
+        self.connect(action).await?;
+        match std::mem::replace(&mut self.state, State::Dead) {
+            State::Connected(http) => Ok(http),
+            _ => Err(TransportError::Closed {
+                action,
+                url: self.endpoint.url.clone(),
+                sent: false,
+                detail: "the connection has been used before".into(),
+            }),
+        }
+    }
+
     async fn dial(&mut self, action: &'static str) -> Result<Http, TransportError> {
         let patience = self.timeouts.connect;
-        let stream = dial::dial(&self.url, self.proxy.as_ref(), patience)
+        let stream = dial(&self.target, patience)
             .await
-            .map_err(|error| self.undialled(action, &error))?;
-        let stream = if self.url.scheme() == "https" {
-            let host = self.url.host_str().unwrap_or_default();
-            // The brackets of an IPv6 address belong to the URL alone.
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let tls = tls::connect(stream, host, &self.endpoint.tls, self.identity());
+            .map_err(|error| self.attempt(action).undialled(&error))?;
+        let stream = if self.target.is_tls() {
+            let tls = tls::connect(
+                stream,
+                self.target.host(),
+                &self.endpoint.tls,
+                self.identity(),
+            );
             let (stream, info) = match timeout(patience, tls).await {
-                Ok(done) => done.map_err(|error| self.no_tls(action, error))?,
+                Ok(done) => done.map_err(|error| self.attempt(action).no_tls(error))?,
                 Err(_) => {
                     return Err(TransportError::Connect {
                         action,
@@ -298,7 +257,10 @@ impl Connection {
             stream
         };
         let http = Http::start(stream).await;
-        http.map_err(|error| self.failed(action, Purpose::Handshake, &HttpError::Lost(error)))
+        http.map_err(|error| {
+            self.attempt(action)
+                .failed(Purpose::Handshake, &HttpError::Lost(error))
+        })
     }
 
     /// Sends `envelope` and gives the answer, whether its status is 200 or 500 (a fault).
@@ -319,7 +281,7 @@ impl Connection {
         let (http, mut proof, answer) = match std::mem::replace(&mut self.state, State::Dead) {
             State::Connected(http) => self.introduce(action, http, envelope).await?,
             State::Established(mut http, mut proof) => {
-                let again = matches!(proof, Proof::Context(_)) && self.is_tls();
+                let again = matches!(proof, Proof::Context(_)) && self.target.is_tls();
                 let kept = again.then(|| envelope.clone());
                 let sent = self.send(action, &mut http, &mut proof, None, envelope);
                 let answer = sent.await?;
@@ -339,7 +301,7 @@ impl Connection {
                 });
             }
         };
-        let envelope = self.open_answer(action, &mut proof, &answer)?;
+        let envelope = self.open_answer(action, &mut proof, answer)?;
         self.state = State::Established(http, proof);
         Ok(envelope)
     }
@@ -366,7 +328,7 @@ impl Connection {
         let sent = self.send(action, &mut http, &mut proof, token, envelope);
         let answer = sent.await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(self.refused(action, &answer));
+            return Err(self.attempt(action).refused(&answer));
         }
         Ok((http, proof, answer))
     }
@@ -383,33 +345,59 @@ impl Connection {
         let (mut context, mut token) =
             SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
                 .await
-                .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
+                .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
         for _ in 0..MAX_LEGS {
-            let request = Body {
-                purpose: Purpose::Handshake,
-                authorization: Some(self.authorization(action, context.scheme(), &token)?),
-                kind: None,
-                octets: Vec::new(),
-            };
-            let answer = self.post(action, http, request).await?;
+            let answer = self.show(action, http, &context, &token).await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
-                return Err(self.http_status(action, &answer));
+                return Err(self.attempt(action).http_status(&answer));
             }
-            let challenge = self.challenge(action, context.scheme(), &answer)?;
+            let challenge = match self.challenge(action, context.scheme(), &answer) {
+                Ok(challenge) => challenge,
+                Err(error) => match context.unanswered().await {
+                    Some(meaning) if offers(&answer, context.scheme()) => {
+                        return Err(self.attempt(action).no_context(&meaning, Attempt::sealing));
+                    }
+                    _ => return Err(error),
+                },
+            };
             let leg = context
                 .step(challenge)
                 .await
-                .map_err(|error| self.no_context(action, &error, Self::sealing))?;
+                .map_err(|error| self.attempt(action).no_context(&error, Attempt::sealing))?;
             match leg {
                 Leg::More(next) => token = next,
                 Leg::Last(last) => return Ok((context, last)),
+                Leg::Alone(last) => {
+                    let answer = self.show(action, http, &context, &last).await?;
+                    return match answer.status {
+                        StatusCode::UNAUTHORIZED => Err(self.attempt(action).refused(&answer)),
+                        status if status.is_success() => Ok((context, None)),
+                        _ => Err(self.attempt(action).http_status(&answer)),
+                    };
+                }
             }
         }
-        Err(self.protocol(
-            action,
-            format!("expected to know each other after {MAX_LEGS} tokens"),
-        ))
+        Err(self.attempt(action).protocol(format!(
+            "expected to know each other after {MAX_LEGS} tokens"
+        )))
+    }
+
+    /// Sends a token by itself.
+    async fn show(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        context: &SecurityContext,
+        token: &[u8],
+    ) -> Result<Answer, TransportError> {
+        let request = Body {
+            purpose: Purpose::Handshake,
+            authorization: Some(self.authorization(action, context.scheme(), token)?),
+            kind: None,
+            octets: Vec::new(),
+        };
+        self.post(action, http, request).await
     }
 
     /// The token in `answer`.
@@ -430,9 +418,7 @@ impl Connection {
         }
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
         if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offered(answer)
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(scheme))
+            && offers(answer, scheme)
         {
             return Err(TransportError::RefusedLogon {
                 action,
@@ -465,12 +451,12 @@ impl Connection {
             },
             Proof::Context(context) => {
                 let token = token.map(|token| self.authorization(action, context.scheme(), &token));
-                let (kind, octets) = if self.is_tls() {
+                let (kind, octets) = if self.target.is_tls() {
                     (SOAP.into(), envelope)
                 } else {
                     let sealed = context.seal(envelope);
-                    let sealed = sealed.map_err(|error| self.unsendable(action, &error))?;
-                    (context.content_type(), sealed)
+                    let sealed = sealed.map_err(|error| self.attempt(action).unsendable(&error))?;
+                    (sealed.content_type, sealed.body)
                 };
                 Body {
                     purpose: Purpose::Message,
@@ -490,27 +476,45 @@ impl Connection {
         http: &mut Http,
         body: Body,
     ) -> Result<Answer, TransportError> {
-        let mut request = Request::post(&self.url[Position::BeforePath..Position::AfterQuery])
-            .header(HOST, &self.url[Position::BeforeHost..Position::AfterPort])
-            .header(USER_AGENT, USER_AGENT_NAME)
-            // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
-            .header(CONTENT_LENGTH, body.octets.len());
+        let mut request = self.head(body.octets.len());
         if let Some(authorization) = body.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         if let Some(kind) = body.kind {
             request = request.header(CONTENT_TYPE, kind);
         }
+        self.round_trip(action, http, request, body.purpose, body.octets)
+            .await
+    }
+
+    /// What every request begins with, of a body of that many octets.
+    fn head(&self, length: usize) -> Builder {
+        let url = &self.target.url;
+        Request::post(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+            .header(USER_AGENT, USER_AGENT_NAME)
+            // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
+            .header(CONTENT_LENGTH, length)
+    }
+
+    async fn round_trip(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        request: Builder,
+        purpose: Purpose,
+        octets: Vec<u8>,
+    ) -> Result<Answer, TransportError> {
         let request = request
-            .body(Full::from(body.octets))
-            .map_err(|error| self.unsendable(action, &error))?;
+            .body(Full::from(octets))
+            .map_err(|error| self.attempt(action).unsendable(&error))?;
         match timeout(self.timeouts.response, http.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| self.failed(action, body.purpose, &error)),
+            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(purpose, &error)),
             Err(_) => Err(TransportError::Timeout {
                 action,
                 url: self.endpoint.url.clone(),
                 after: self.timeouts.response,
-                sent: body.purpose == Purpose::Message,
+                sent: purpose == Purpose::Message,
             }),
         }
     }
@@ -521,7 +525,7 @@ impl Connection {
         &self,
         action: &'static str,
         proof: &mut Proof,
-        answer: &Answer,
+        answer: Answer,
     ) -> Result<Vec<u8>, TransportError> {
         let content_type = answer.headers.get(CONTENT_TYPE);
         let content_type = content_type
@@ -538,7 +542,7 @@ impl Connection {
         match (answer.status, &mut *proof) {
             (StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, _) => {}
             (StatusCode::UNAUTHORIZED, Proof::Header(_)) => {
-                return Err(self.refused(action, answer));
+                return Err(self.attempt(action).refused(&answer));
             }
             (StatusCode::UNAUTHORIZED, Proof::Context(_)) => {
                 return Err(TransportError::Unauthenticated {
@@ -546,25 +550,32 @@ impl Connection {
                     url: self.endpoint.url.clone(),
                 });
             }
-            _ => return Err(self.http_status(action, answer)),
+            _ => return Err(self.attempt(action).http_status(&answer)),
         }
         match proof {
-            Proof::Context(context) if !self.is_tls() => {
+            Proof::Context(context) if !self.target.is_tls() => {
                 if !multipart::is_sealed(content_type) {
-                    return Err(self.sealing(action, &expected("a sealed answer")));
+                    return Err(self.attempt(action).sealing(&expected("a sealed answer")));
                 }
                 context
                     .unseal(content_type, &answer.body)
-                    .map_err(|error| self.sealing(action, &error))
+                    .map_err(|error| self.attempt(action).sealing(&error))
             }
-            _ if is_soap(content_type) => Ok(answer.body.clone()),
-            _ if answer.status == StatusCode::OK => Err(self.protocol(action, expected(SOAP))),
-            _ => Err(self.http_status(action, answer)),
+            _ if is_soap(content_type) => Ok(answer.body),
+            _ if answer.status == StatusCode::OK => {
+                Err(self.attempt(action).protocol(expected(SOAP)))
+            }
+            _ => Err(self.attempt(action).http_status(&answer)),
         }
     }
 
-    fn is_tls(&self) -> bool {
-        self.url.scheme() == "https"
+    /// What errors are made of.
+    fn attempt(&self, action: &'static str) -> Attempt<'_> {
+        Attempt {
+            action,
+            endpoint: &self.endpoint,
+            target: &self.target,
+        }
     }
 
     /// What is shown in the TLS handshake.
@@ -583,7 +594,7 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         if credential.username.contains(':') {
             let detail = "Basic knows no user name with a colon";
-            return Err(self.unsendable(action, &detail));
+            return Err(self.attempt(action).unsendable(&detail));
         }
         let account = [&credential.username, ":", credential.password.expose()].concat();
         self.authorization(action, "Basic", account.as_bytes())
@@ -597,254 +608,13 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         let value = format!("{scheme} {}", STANDARD.encode(token));
         let value = HeaderValue::try_from(value);
-        let mut value = value.map_err(|error| self.unsendable(action, &error))?;
+        let mut value = value.map_err(|error| self.attempt(action).unsendable(&error))?;
         value.set_sensitive(true);
         Ok(value)
     }
-
-    /// What a 401 in answer to the credentials means.
-    fn refused(&self, action: &'static str, answer: &Answer) -> TransportError {
-        let offered = offered(answer);
-        let basic = matches!(self.endpoint.authentication, Authentication::Basic { .. });
-        if basic
-            && !offered.is_empty()
-            && !offered
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case("Basic"))
-        {
-            return TransportError::NoCommonAuthentication {
-                url: self.endpoint.url.clone(),
-                offered,
-            };
-        }
-        TransportError::RefusedLogon {
-            action,
-            url: self.endpoint.url.clone(),
-            username: self.endpoint.authentication.account().into(),
-            detail: "HTTP status 401 in answer to the credentials".into(),
-        }
-    }
-
-    fn undialled(&self, action: &'static str, error: &DialError) -> TransportError {
-        let url = self.endpoint.url.clone();
-        let detail = error.to_string();
-        let proxy = self.proxy.as_ref().map(dial::authority);
-        match error {
-            DialError::Unresolved(_) => TransportError::Unresolved {
-                action,
-                url,
-                host: proxy.unwrap_or_else(|| dial::authority(&self.url)),
-                detail,
-            },
-            DialError::Unreachable(_) => TransportError::Connect {
-                action,
-                url,
-                detail: match proxy {
-                    Some(proxy) => format!("the proxy {proxy}: {detail}"),
-                    None => detail,
-                },
-            },
-            DialError::Proxy(error) => TransportError::Proxy {
-                action,
-                url,
-                proxy: proxy.unwrap_or_default(),
-                status: match error {
-                    ProxyError::Refused { status, .. } => Some(status.as_u16()),
-                    _ => None,
-                },
-                detail: chain(error),
-            },
-        }
-    }
-
-    fn no_tls(&self, action: &'static str, error: TlsError) -> TransportError {
-        TransportError::Tls {
-            action,
-            url: self.endpoint.url.clone(),
-            reason: error.reason,
-            detail: error.detail,
-        }
-    }
-
-    fn failed(&self, action: &'static str, purpose: Purpose, error: &HttpError) -> TransportError {
-        let shown = self.identity().is_some();
-        let sent = match error {
-            HttpError::NotSent(_) => false,
-            HttpError::Lost(_) => purpose == Purpose::Message,
-            HttpError::Malformed(_) | HttpError::TooLong | HttpError::Encoded(_) => {
-                return self.protocol(action, chain(error));
-            }
-        };
-        if let Some(refused) = tls::refusal_behind(error, shown) {
-            return self.no_tls(action, refused);
-        }
-        TransportError::Closed {
-            action,
-            url: self.endpoint.url.clone(),
-            sent,
-            detail: chain(error),
-        }
-    }
-
-    fn http_status(&self, action: &'static str, answer: &Answer) -> TransportError {
-        let url = self.endpoint.url.clone();
-        let status = answer.status.as_u16();
-        let header = |name| answer.headers.get(name)?.to_str().ok();
-        let location = header(LOCATION).filter(|_| answer.status.is_redirection());
-        if let Some(location) = location.and_then(|location| self.url.join(location).ok()) {
-            return TransportError::Redirected {
-                action,
-                url,
-                status,
-                location: location.origin().ascii_serialization(),
-            };
-        }
-        TransportError::Http {
-            action,
-            url,
-            status,
-            body_start: start(&answer.body),
-            retry_after: header(RETRY_AFTER).and_then(|value| wait(value, SystemTime::now())),
-        }
-    }
-
-    /// Why a security context was not made: the system's own reasons are told apart.
-    fn no_context(
-        &self,
-        action: &'static str,
-        error: &SecurityError,
-        otherwise: fn(&Self, &'static str, &dyn std::fmt::Display) -> TransportError,
-    ) -> TransportError {
-        match error {
-            SecurityError::System { .. } | SecurityError::NoLogon => TransportError::CurrentLogon {
-                action,
-                url: self.endpoint.url.clone(),
-                detail: error.to_string(),
-            },
-            SecurityError::Kerberos(problem) => TransportError::Kerberos {
-                action,
-                url: self.endpoint.url.clone(),
-                problem: problem.clone(),
-            },
-            _ => otherwise(self, action, error),
-        }
-    }
-
-    fn unsendable(&self, action: &'static str, error: &dyn std::fmt::Display) -> TransportError {
-        TransportError::Unsendable {
-            action,
-            url: self.endpoint.url.clone(),
-            detail: error.to_string(),
-        }
-    }
-
-    fn sealing(&self, action: &'static str, error: &dyn std::fmt::Display) -> TransportError {
-        TransportError::Sealing {
-            action,
-            url: self.endpoint.url.clone(),
-            detail: error.to_string(),
-        }
-    }
-
-    fn protocol(&self, action: &'static str, detail: String) -> TransportError {
-        TransportError::Protocol {
-            action,
-            url: self.endpoint.url.clone(),
-            detail,
-        }
-    }
-}
-
-/// `text` as a URL with a host; `whose` says whose it is.
-fn parse(text: &str, whose: impl Fn() -> String) -> Result<Url, TransportError> {
-    let url = Url::parse(text).map_err(|error| error.to_string());
-    let with_host = url.and_then(|url| match url.host_str() {
-        Some(_) => Ok(url),
-        None => Err("there is no host in it".into()),
-    });
-    // What is no URL may hold a password at any place: it is not repeated.
-    with_host.map_err(|error| TransportError::UnusableUrl {
-        url: whose(),
-        detail: format!("its URL is none: {error}"),
-    })
-}
-
-/// `url` without user name and password.
-fn bare(mut url: Url) -> String {
-    // Both fail only for URLs that cannot have them.
-    let _ = (url.set_password(None), url.set_username(""));
-    url.into()
-}
-
-/// What would give a secret away, with the keys of the site file that say so.
-fn insecure(endpoint: &Endpoint, tls: bool) -> Option<&'static str> {
-    match &endpoint.authentication {
-        Authentication::Basic {
-            allow_plaintext: false,
-            ..
-        } if !tls => Some(
-            "auth = \"basic\" would show the password to all in between: use a URL with https, or allow_plaintext = true",
-        ),
-        Authentication::Basic { .. } if endpoint.tls.insecure_skip_verify => Some(
-            "auth = \"basic\" with insecure_skip_verify = true would give the password to whoever answers",
-        ),
-        Authentication::Certificate(_) if !tls => Some(
-            "auth = \"certificate\" shows the certificate in the TLS handshake: use a URL with https",
-        ),
-        _ => None,
-    }
-}
-
-/// What a server asks for in `WWW-Authenticate`.
-fn challenges(answer: &Answer) -> Vec<&str> {
-    let values = answer.headers.get_all(WWW_AUTHENTICATE).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect()
-}
-
-/// The schemes that a server offers.
-fn offered(answer: &Answer) -> Vec<String> {
-    // Further parameters of a scheme are split off too; a scheme has no equals sign.
-    let words = challenges(answer).into_iter();
-    words
-        .filter_map(|text| text.split(' ').next())
-        .filter(|word| !word.is_empty() && !word.contains('='))
-        .map(str::to_owned)
-        .collect()
 }
 
 fn is_soap(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/soap+xml")
-}
-
-/// How long a `Retry-After` asks to wait (RFC 9110, section 10.2.3).
-fn wait(value: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let then = httpdate::parse_http_date(value).ok()?;
-    Some(then.duration_since(now).unwrap_or_default())
-}
-
-/// An error with all that lies behind it, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for error in std::iter::successors(Some(error), |error| error.source()) {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-    }
-    parts.join(": ")
-}
-
-/// The start of what a server wrote, fit for a message.
-fn start(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(200).map(printable).collect()
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
 use crate::proxy::{self, ProxyError};
+use crate::target::{Target, authority, port};
 
 /// Octets both ways, whatever carries them.
 pub(crate) trait Octets: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,29 +32,18 @@ pub(crate) enum DialError {
     Proxy(#[from] ProxyError),
 }
 
-/// A stream to the host of `url`, through `proxy` if there is one.
-pub(crate) async fn dial(
-    url: &Url,
-    proxy: Option<&Url>,
-    patience: Duration,
-) -> Result<Stream, DialError> {
-    let Some(proxy) = proxy else {
-        return Ok(Box::new(connect(url, patience).await?));
+/// A stream to `target`, with `patience` for the connection and once more for a tunnel.
+pub(crate) async fn dial(target: &Target, patience: Duration) -> Result<Stream, DialError> {
+    let Some(proxy) = &target.proxy else {
+        return Ok(Box::new(connect(&target.url, patience).await?));
     };
     let stream = connect(proxy, patience).await?;
-    let authority = authority(url);
+    let authority = authority(&target.url);
     let tunnel = proxy::tunnel(stream, proxy, &authority);
     match timeout(patience, tunnel).await {
         Ok(tunnel) => Ok(Box::new(tunnel?)),
         Err(_) => Err(ProxyError::Silent(patience).into()),
     }
-}
-
-/// Host and port of `url`, as `CONNECT` wants them. An IPv6 address has its brackets.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    // A scheme without a known port has been refused before.
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// A TCP connection to the first address of the host of `url` that takes one.
@@ -63,7 +53,7 @@ pub(crate) fn authority(url: &Url) -> String {
 async fn connect(url: &Url, patience: Duration) -> Result<TcpStream, DialError> {
     let deadline = Instant::now() + patience;
     let late = || DialError::Unreachable(format!("no connection within {patience:?}"));
-    let port = url.port_or_known_default().unwrap_or_default();
+    let port = port(url);
     let addresses: Vec<_> = match url.host() {
         Some(Host::Ipv4(address)) => vec![(address, port).into()],
         Some(Host::Ipv6(address)) => vec![(address, port).into()],

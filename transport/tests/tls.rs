@@ -19,6 +19,7 @@ use owaim_transport::{
     Timeouts, Tls, TlsReason, TlsVersion, TransportError,
 };
 use peer::{PASSWORD, Peer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 const TIMEOUTS: Timeouts = Timeouts {
@@ -490,4 +491,199 @@ async fn a_certificate_is_shown_in_the_handshake() {
             assert_eq!(error.retry(), RetryClass::Never);
         }
     }
+}
+
+/// Over TLS the 401 is the server's own: it has not looked at the request, which may be repeated.
+#[tokio::test]
+async fn a_401_in_mid_session_is_answered_by_another_logon_once() {
+    let litware = authority("Litware Root");
+    let server = litware.issue(&good(), rsa_key());
+    let challenge = [("WWW-Authenticate", "Negotiate")];
+    let (port, count) = serve(server.server(), move |mut peer| async move {
+        assert!(peer.log_on_bound(None).await.1);
+        peer.write("200 OK", &SOAP, b"<answer/>").await;
+        assert_eq!(peer.read().await.unwrap().body, b"<hello/>");
+        peer.write("401 Unauthorized", &challenge, b"").await;
+        let (request, known) = peer.log_on_bound(None).await;
+        assert!(known);
+        assert_eq!(request.body, b"<hello/>");
+        peer.write("200 OK", &SOAP, b"<answer/>").await;
+        // And again, but this time the logon is refused.
+        peer.read().await.unwrap();
+        peer.write("401 Unauthorized", &challenge, b"").await;
+        peer.log_on_bound(None).await;
+        peer.write("401 Unauthorized", &challenge, b"").await;
+        assert!(peer.read().await.is_none(), "the client came a third time");
+    })
+    .await;
+    let endpoint = Endpoint {
+        authentication: ntlm(),
+        ..endpoint(port, trusting(&litware))
+    };
+    let mut connection = greeted(&endpoint).await.unwrap();
+    let error = connection
+        .exchange("Command", b"<hello/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        error.is_refused_logon() && !error.may_have_run(),
+        "{error:?}"
+    );
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        1,
+        "one connection, one handshake"
+    );
+}
+
+/// What TLS and what TCP fails at are told apart, and nothing is sent.
+#[tokio::test]
+async fn a_handshake_can_be_tried_alone() {
+    let litware = authority("Litware Root");
+    let server = litware.issue(&good(), rsa_key());
+    let (port, _) = serve(server.server(), |mut peer| async move {
+        assert!(peer.read().await.is_none(), "something was sent");
+    })
+    .await;
+    let mut connection = Connection::open(&endpoint(port, trusting(&litware)), TIMEOUTS).unwrap();
+    assert!(connection.tls().is_none());
+    connection.connect("Identify").await.unwrap();
+    let fingerprint = connection.tls().unwrap().fingerprint();
+    let octets = (0..64)
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&fingerprint[at..at + 2], 16));
+    assert!(octets.map(Result::unwrap).eq(server.pin()), "{fingerprint}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (answer, reason) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], TlsReason::NotTls),
+        (b"", TlsReason::Dropped),
+    ] {
+        let handshake = async {
+            let mut connection =
+                Connection::open(&endpoint(port, Tls::default()), TIMEOUTS).unwrap();
+            connection.connect("Identify").await.unwrap_err()
+        };
+        let other_end = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut hello = [0; 1024];
+            assert_ne!(stream.read(&mut hello).await.unwrap(), 0);
+            stream.write_all(answer).await.unwrap();
+        };
+        let (error, ()) = tokio::join!(handshake, other_end);
+        assert!(
+            matches!(&error, TransportError::Tls { reason: found, .. } if *found == reason),
+            "{error:?}"
+        );
+        let expected = if answer.is_empty() {
+            RetryClass::Later
+        } else {
+            RetryClass::Never
+        };
+        assert_eq!(error.retry(), expected);
+    }
+
+    // Nobody answers: no handshake, but no end of waiting either.
+    let hasty = Timeouts {
+        connect: Duration::from_millis(300),
+        ..TIMEOUTS
+    };
+    let mut connection = Connection::open(&endpoint(port, Tls::default()), hasty).unwrap();
+    let error = connection.connect("Identify").await.unwrap_err();
+    assert!(
+        matches!(&error, TransportError::Connect { detail, .. } if detail.contains("TLS")),
+        "{error:?}"
+    );
+    drop(listener);
+    let mut connection = Connection::open(&endpoint(port, Tls::default()), TIMEOUTS).unwrap();
+    let error = connection.connect("Identify").await.unwrap_err();
+    assert!(matches!(error, TransportError::Connect { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_configured_must_be_of_use() {
+    let litware = authority("Litware Root");
+    let port = serve(litware.issue(&good(), rsa_key()).server(), greet)
+        .await
+        .0;
+    let unusable = [
+        Tls {
+            ca: Some("no certificate".into()),
+            ..Tls::default()
+        },
+        Tls {
+            ca: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
+            ..Tls::default()
+        },
+    ];
+    for tls in unusable {
+        let error = greeted(&endpoint(port, tls)).await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                TransportError::Tls {
+                    reason: TlsReason::Configuration,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    let key = authority("Somebody Else").key_pem();
+    for (chain, key) in [
+        (litware.pem(), key),
+        (litware.pem(), "no key".into()),
+        ("none".into(), litware.key_pem()),
+    ] {
+        let authentication = Authentication::Certificate(ClientCertificate {
+            name: "admin".into(),
+            chain,
+            key: Secret::new(key.clone()),
+        });
+        let endpoint = Endpoint {
+            authentication,
+            ..endpoint(port, trusting(&litware))
+        };
+        let error = greeted(&endpoint).await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                TransportError::Tls {
+                    reason: TlsReason::Configuration,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert!(!format!("{error} {error:?}").contains(&key));
+    }
+
+    // Unverified: anything will do, but not for a password as it is.
+    let skip = Tls {
+        insecure_skip_verify: true,
+        ..Tls::default()
+    };
+    let port = serve(
+        self_signed(&Wanted {
+            names: &["other"],
+            ..good()
+        })
+        .server(),
+        |mut peer| async move {
+            assert!(peer.log_on_bound(None).await.1);
+            peer.write("200 OK", &SOAP, b"<answer/>").await;
+        },
+    )
+    .await
+    .0;
+    let endpoint = Endpoint {
+        authentication: ntlm(),
+        ..endpoint(port, skip)
+    };
+    let mut connection = Connection::open(&endpoint, TIMEOUTS).unwrap();
+    connection
+        .exchange("Create", b"<hello/>".to_vec())
+        .await
+        .unwrap();
 }

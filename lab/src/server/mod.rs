@@ -7,6 +7,7 @@ mod acceptor;
 mod accounts;
 mod authenticate;
 mod binding;
+mod credssp;
 mod faults;
 mod kdc;
 mod kerberos;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::replay::Replay;
+
 pub(crate) use accounts::{Accounts, principal_name};
 pub use faults::FaultError;
 pub(crate) use faults::Faults;
@@ -38,10 +41,14 @@ pub use tls::TlsError;
 pub(crate) struct Wire {
     /// Answers envelopes.
     pub(crate) service: Shells,
+    /// Answers envelopes in place of it, where an endpoint was recorded.
+    pub(crate) replay: Replay,
     /// Who may log on.
     pub(crate) accounts: Arc<Accounts>,
     /// What tickets are accepted with.
     pub(crate) services: Services,
+    /// What CredSSP shows, where an endpoint offers it.
+    pub(crate) credssp: Option<credssp::Identity>,
     /// Trouble on demand.
     pub(crate) faults: Faults,
     /// Time that every request waits before it is looked at.

@@ -7,9 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use owaim_inventory::EndpointKind;
 use owaim_platform::Interrupts;
 use owaim_steps::Place;
-use owaim_transport::{
-    Client, Connect as _, Endpoint, FileTransfer, TransferProgress, Transferred,
-};
+use owaim_transport::{Endpoint, FileTransfer, TransferProgress, Transferred};
 
 use super::error::CommandError;
 use super::reach::Reach;
@@ -42,7 +40,7 @@ pub(super) fn run(
     let site = site::read(args)?;
     let way = Way::of(from, to)?;
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, reach).await?;
+        let reach = Reach::open(&site, args, reach).await?;
         let result = copy(&reach, &way).await;
         reach.close().await?;
         result
@@ -92,7 +90,7 @@ async fn copy(reach: &Reach, way: &Way<'_>) -> Result<ExitCode, CommandError> {
         })?;
     let mut interrupts = Interrupts::listen().map_err(CommandError::Record)?;
     let transferred = tokio::select! {
-        transferred = transfer(endpoint, way) => transferred?,
+        transferred = transfer(reach, endpoint, way) => transferred?,
         // What is there stays, and the next call goes on with it.
         () = interrupts.next() => return Ok(ExitCode::Interrupted),
     };
@@ -119,8 +117,13 @@ fn place(reach: &Reach, host: &str) -> Result<Place, CommandError> {
     })
 }
 
-async fn transfer(endpoint: &Endpoint, way: &Way<'_>) -> Result<Transferred, CommandError> {
-    let mut session = Client::default()
+async fn transfer(
+    reach: &Reach,
+    endpoint: &Endpoint,
+    way: &Way<'_>,
+) -> Result<Transferred, CommandError> {
+    let mut session = reach
+        .client()
         .connect(endpoint)
         .await
         .map_err(|error| CommandError::session(error.into()))?;

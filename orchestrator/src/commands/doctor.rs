@@ -20,10 +20,10 @@ pub(super) fn run(
 ) -> Result<ExitCode, CommandError> {
     let site = site::read(args)?;
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, reach).await?;
+        let reach = Reach::open(&site, args, reach).await?;
         let mut interrupts = Interrupts::listen().map_err(CommandError::Record)?;
         let found = tokio::select! {
-            found = doctor::examine(&site, &reach.book) => Some(found),
+            found = doctor::examine(&site, &reach.book, reach.observer()) => Some(found),
             () = interrupts.next() => None,
         };
         reach.close().await?;

@@ -11,6 +11,7 @@ use crate::graph::Cycle;
 use crate::history::HistoryError;
 use crate::lock::LockError;
 use crate::outcome::ExitCode;
+use crate::recording::RecordError;
 use crate::run_dir::RunDirError;
 use crate::selection::UnknownName;
 use crate::sessions::SessionError;
@@ -46,7 +47,9 @@ pub(super) enum CommandError {
     },
     #[error(transparent)]
     Overlay(#[from] owaim_lab::OverlayError),
-    #[error("--lab-state and --lab-with say how a simulated site begins: they need --lab")]
+    #[error(
+        "--lab-state, --lab-with and --lab-replay say how a simulated site begins: they need --lab"
+    )]
     LabOptionsWithoutLab,
     #[error(transparent)]
     Lab(#[from] owaim_lab::LabError),
@@ -75,6 +78,8 @@ pub(super) enum CommandError {
         error: Box<SessionError>,
         advice: String,
     },
+    #[error(transparent)]
+    Recording(#[from] RecordError),
     #[error("standard output: {0}")]
     Output(std::io::Error),
 }
@@ -112,7 +117,8 @@ impl CommandError {
             Self::Session { .. } | Self::Copy(owaim_transport::FileTransferError::Transport(_)) => {
                 ExitCode::Unreachable
             }
-            Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
+            Self::Recording(RecordError::Write { .. } | RecordError::SiteFile { .. })
+            | Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
             | Self::Record(_)
             | Self::Output(_)
             | Self::Copy(_)

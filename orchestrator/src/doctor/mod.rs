@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use owaim_inventory::Site;
 use owaim_steps::Place;
 use owaim_transport::{
-    Authentication, Client, Connection, Endpoint, Greeting, Timeouts, TransportError,
+    Authentication, Client, Connection, Endpoint, Greeting, Observer, Timeouts, TransportError,
 };
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -134,9 +134,13 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// How many endpoints are looked at at once.
 const PARALLEL: usize = 16;
 
-/// Looks at every endpoint of `book`, in its order.
-pub(crate) async fn examine(site: &Site, book: &EndpointBook) -> Vec<Examination> {
-    let noted = Arc::new(Noted::default());
+/// Looks at every endpoint of `book`, in its order. `observer` hears of every exchange too.
+pub(crate) async fn examine(
+    site: &Site,
+    book: &EndpointBook,
+    observer: Option<Arc<dyn Observer>>,
+) -> Vec<Examination> {
+    let noted = Arc::new(Noted::new(observer));
     let client = Client::default().observed_by(Arc::clone(&noted) as _);
     let sessions = Arc::new(Sessions::new(
         Arc::new(client),

@@ -1,7 +1,7 @@
 //! Logon and session: whether the server lets us in, and what the session is like.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
@@ -11,13 +11,17 @@ use super::{Check, Patient};
 use crate::sessions::SessionError;
 
 /// How connections were logged on, as the client's exchanges tell: by URL.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Noted {
     logons: Mutex<HashMap<String, String>>,
+    also: Option<Arc<dyn Observer>>,
 }
 
 impl Observer for Noted {
     fn exchanged(&self, exchange: &Exchange<'_>) {
+        if let Some(also) = &self.also {
+            also.exchanged(exchange);
+        }
         if let Some(logon) = exchange.logon {
             let mut logons = self.logons.lock().unwrap_or_else(PoisonError::into_inner);
             logons
@@ -28,6 +32,14 @@ impl Observer for Noted {
 }
 
 impl Noted {
+    /// Nothing noted yet; `also` hears of every exchange too.
+    pub(super) fn new(also: Option<Arc<dyn Observer>>) -> Self {
+        Self {
+            also,
+            ..Self::default()
+        }
+    }
+
     fn logon(&self, url: &str) -> Option<String> {
         let logons = self.logons.lock().unwrap_or_else(PoisonError::into_inner);
         logons.get(url).cloned()

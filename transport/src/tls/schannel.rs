@@ -47,14 +47,43 @@ pub(crate) async fn handshake(
     Ok((Box::new(stream), certificate))
 }
 
-fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Result<TlsConnector> {
+/// The handshake with whoever is there, not by TLS 1.3: the stream and the certificate.
+pub(crate) async fn handshake_unknown(
+    stream: Tap,
+    min: TlsVersion,
+) -> Result<(Stream, Vec<u8>), TlsError> {
+    let other = |error: &native_tls::Error| TlsError {
+        reason: TlsReason::Other,
+        detail: error.to_string(),
+    };
     let mut builder = TlsConnector::builder();
-    builder.min_protocol_version(Some(match tls.min_version {
+    builder
+        .min_protocol_version(Some(protocol(min)))
+        .max_protocol_version(Some(Protocol::Tlsv12))
+        .danger_accept_invalid_certs(true)
+        .danger_accept_invalid_hostnames(true)
+        .use_sni(false);
+    let connector = builder.build().map_err(|error| other(&error))?;
+    let connector = tokio_native_tls::TlsConnector::from(connector);
+    let stream = connector.connect("", stream).await;
+    let stream = stream.map_err(|error| other(&error))?;
+    let certificate = stream.get_ref().peer_certificate().ok().flatten();
+    let certificate = certificate.and_then(|certificate| certificate.to_der().ok());
+    Ok((Box::new(stream), certificate.unwrap_or_default()))
+}
+
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
         TlsVersion::V1_0 => Protocol::Tlsv10,
         TlsVersion::V1_1 => Protocol::Tlsv11,
         TlsVersion::V1_2 => Protocol::Tlsv12,
         TlsVersion::V1_3 => Protocol::Tlsv13,
-    }));
+    }
+}
+
+fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Result<TlsConnector> {
+    let mut builder = TlsConnector::builder();
+    builder.min_protocol_version(Some(protocol(tls.min_version)));
     if let Some(ca) = &tls.ca {
         for certificate in Certificate::stack_from_pem(ca.as_bytes())? {
             builder.add_root_certificate(certificate);
@@ -86,17 +115,17 @@ fn failure(error: &native_tls::Error, heard: &Heard, host: &str, shown: bool) ->
         _ => None,
     });
     let leaf = der.as_deref().and_then(Leaf::parse);
-    let of_leaf = |reason: fn(&Leaf<'_>, &str) -> TlsReason| {
-        let reason = leaf.as_ref().map(|leaf| reason(leaf, host));
+    let of_leaf = |reason: &dyn Fn(&Leaf<'_>) -> TlsReason| {
+        let reason = leaf.as_ref().map(reason);
         reason.unwrap_or(TlsReason::Certificate)
     };
     let reason = match number(&detail) {
         // CERT_E_EXPIRED, SEC_E_CERT_EXPIRED
-        Some(0x800B_0101 | 0x8009_0328) => of_leaf(|leaf, _| leaf.out_of_time()),
+        Some(0x800B_0101 | 0x8009_0328) => of_leaf(&|leaf| leaf.out_of_time()),
         // CERT_E_CN_NO_MATCH, SEC_E_WRONG_PRINCIPAL
-        Some(0x800B_010F | 0x8009_0322) => of_leaf(|leaf, host| leaf.wrong_name(host)),
+        Some(0x800B_010F | 0x8009_0322) => of_leaf(&|leaf| leaf.wrong_name(host)),
         // CERT_E_UNTRUSTEDROOT, CERT_E_CHAINING, SEC_E_UNTRUSTED_ROOT
-        Some(0x800B_0109 | 0x800B_010A | 0x8009_0325) => of_leaf(|leaf, _| leaf.untrusted()),
+        Some(0x800B_0109 | 0x800B_010A | 0x8009_0325) => of_leaf(&|leaf| leaf.untrusted()),
         // CERT_E_*, TRUST_E_*
         Some(0x800B_0000..=0x800B_FFFF) => TlsReason::Certificate,
         // SEC_E_ILLEGAL_MESSAGE, SEC_E_CERT_UNKNOWN, SEC_E_NO_CREDENTIALS

@@ -52,6 +52,11 @@ impl Peer {
         }
     }
 
+    /// What lies below, for who goes on with it otherwise.
+    pub(crate) fn into_stream(self) -> Box<dyn Octets> {
+        self.stream
+    }
+
     /// The next request; `None` when the client has closed the connection.
     pub(crate) async fn read(&mut self) -> Option<Request> {
         let mut octets = Vec::new();

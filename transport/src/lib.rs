@@ -14,6 +14,8 @@ mod endpoint;
 mod error;
 mod file_transfer;
 mod greeting;
+#[cfg(feature = "gssapi")]
+mod gss;
 mod http;
 mod kerberos;
 #[cfg(windows)]

@@ -6,6 +6,10 @@
 use owaim_proto::multipart::{self, MultipartError, SPNEGO};
 
 use crate::credssp::CredSsp;
+#[cfg(feature = "gssapi")]
+use crate::gss::Gss;
+#[cfg(feature = "gssapi")]
+use crate::kerberos;
 use crate::kerberos::{KerberosContext, KerberosError, Tickets};
 use crate::logon::Logon;
 use crate::ntlm::Ntlm;
@@ -73,6 +77,8 @@ pub(crate) enum SecurityContext {
     Ntlm(Box<Ntlm>),
     Kerberos(Box<KerberosContext>),
     CredSsp(Box<CredSsp>),
+    #[cfg(feature = "gssapi")]
+    Gss(Box<Gss>),
     Logon(Box<Logon>),
 }
 
@@ -134,6 +140,12 @@ impl SecurityContext {
         binding: Option<&ChannelBinding>,
         tickets: &Tickets,
     ) -> Result<(Self, Vec<u8>), SecurityError> {
+        #[cfg(feature = "gssapi")]
+        if matches!(kerberos.identity, Identity::TicketCache) {
+            let service = kerberos::service(kerberos, &endpoint.host)?;
+            let (context, token) = Gss::begin(service, kerberos.delegate, spnego, binding).await?;
+            return Ok((Self::Gss(Box::new(context)), token));
+        }
         let (context, token) =
             KerberosContext::begin(kerberos, &endpoint.host, spnego, binding, tickets).await?;
         Ok((Self::Kerberos(Box::new(context)), token))
@@ -145,6 +157,8 @@ impl SecurityContext {
             Self::Ntlm(ntlm) => Ok(Leg::Last(Some(ntlm.authenticate(token)?))),
             Self::Kerberos(kerberos) => kerberos.step(token).await,
             Self::CredSsp(credssp) => credssp.step(&token),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.step(&token),
             Self::Logon(logon) => logon.step(&token),
         }
     }
@@ -154,6 +168,8 @@ impl SecurityContext {
     pub(crate) async fn unanswered(&self) -> Option<SecurityError> {
         match self {
             Self::Kerberos(kerberos) => Some(kerberos.unanswered().await),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => Some(gss.unanswered()),
             Self::Ntlm(_) | Self::CredSsp(_) | Self::Logon(_) => None,
         }
     }
@@ -161,7 +177,12 @@ impl SecurityContext {
     /// Whether a server may be content with the first token and bring its own with a success.
     /// With NTLM it has proved nothing by then.
     pub(crate) fn may_end_early(&self) -> bool {
-        matches!(self, Self::Kerberos(_) | Self::Logon(_))
+        match self {
+            Self::Kerberos(_) | Self::Logon(_) => true,
+            #[cfg(feature = "gssapi")]
+            Self::Gss(_) => true,
+            Self::Ntlm(_) | Self::CredSsp(_) => false,
+        }
     }
 
     /// What proves who we are, for people.
@@ -170,6 +191,8 @@ impl SecurityContext {
             Self::Ntlm(_) => "NTLM",
             Self::Kerberos(_) | Self::Logon(_) => "Kerberos",
             Self::CredSsp(_) => "CredSSP",
+            #[cfg(feature = "gssapi")]
+            Self::Gss(_) => "Kerberos",
         }
     }
 
@@ -179,6 +202,8 @@ impl SecurityContext {
             Self::Ntlm(_) | Self::Logon(_) => "Negotiate",
             Self::Kerberos(kerberos) => kerberos.scheme(),
             Self::CredSsp(_) => "CredSSP",
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.scheme(),
         }
     }
 
@@ -188,6 +213,8 @@ impl SecurityContext {
             Self::Ntlm(ntlm) => (SPNEGO, ntlm.seal(envelope)?),
             Self::Kerberos(kerberos) => (kerberos.protocol(), kerberos.seal(envelope)?),
             Self::CredSsp(credssp) => return credssp.seal(&envelope),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => (gss.protocol(), gss.seal(envelope)?),
             Self::Logon(logon) => (SPNEGO, logon.seal(&envelope)?),
         };
         Ok(Sealed {
@@ -206,6 +233,8 @@ impl SecurityContext {
             Self::Ntlm(ntlm) => ntlm.unseal(content_type, body),
             Self::Kerberos(kerberos) => kerberos.unseal(content_type, body),
             Self::CredSsp(credssp) => credssp.unseal(content_type, body),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.unseal(content_type, body),
             Self::Logon(logon) => logon.unseal(content_type, body),
         }
     }

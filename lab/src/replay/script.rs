@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use owaim_inventory::catalogue;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Message, MessageType, Payload, Pipeline};
 use owaim_proto::xml::Element;
@@ -28,10 +29,12 @@ pub(super) struct ScriptedPipeline {
     /// What was run.
     pub(super) create: Pipeline,
     /// Its input.
-    pub(super) inputs: VecDeque<Value>,
+    pub(super) inputs: Vec<Value>,
     /// Its requests and their answers.
-    pub(super) steps: VecDeque<Step>,
-    /// Whether a live pipeline follows it.
+    pub(super) steps: Vec<Step>,
+    /// Whether it may have changed what others see.
+    pub(super) changes: bool,
+    /// Whether a live pipeline has followed it.
     pub(super) taken: bool,
 }
 
@@ -149,7 +152,7 @@ pub(super) fn of(
                 });
                 if let Some((_, pipeline)) = pipelines.get_mut(index) {
                     pipeline.add(&sent)?;
-                    pipeline.steps.push_back(Step { action, answer });
+                    pipeline.steps.push(Step { action, answer });
                 }
             }
         }
@@ -165,8 +168,8 @@ pub(super) fn of(
 struct Unfinished {
     exchange: usize,
     create: Option<Pipeline>,
-    inputs: VecDeque<Value>,
-    steps: VecDeque<Step>,
+    inputs: Vec<Value>,
+    steps: Vec<Step>,
 }
 
 impl Unfinished {
@@ -174,8 +177,8 @@ impl Unfinished {
         Self {
             exchange,
             create: None,
-            inputs: VecDeque::new(),
-            steps: VecDeque::new(),
+            inputs: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -191,7 +194,7 @@ impl Unfinished {
                 .map_err(|error| invalid(&error))?
             {
                 Payload::CreatePipeline(create) => self.create = Some(create.pipeline),
-                Payload::PipelineInput(value) => self.inputs.push_back(value),
+                Payload::PipelineInput(value) => self.inputs.push(value),
                 _ => {}
             }
         }
@@ -200,10 +203,15 @@ impl Unfinished {
 
     /// A pipeline that was never handed over whole was never run.
     fn finish(self, file: &Arc<str>) -> Option<ScriptedPipeline> {
+        let create = self.create?;
+        // A program may do anything.
+        let reads = |name: &str| catalogue::find(name).is_some_and(|cmdlet| !cmdlet.changes);
+        let changes = !create.commands().all(|command| reads(&command.name));
         Some(ScriptedPipeline {
             file: Arc::clone(file),
             exchange: self.exchange,
-            create: self.create?,
+            create,
+            changes,
             inputs: self.inputs,
             steps: self.steps,
             taken: false,

@@ -11,6 +11,8 @@ mod names;
 mod readme;
 mod sanitizer;
 mod site_file;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 mod words;
 
@@ -282,26 +284,25 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
     if let Some(thumbprint) = &site.certificate.thumbprint {
         names.learn_text(thumbprint.as_str());
     }
-    // Now that the names are known, what is computed of them can be computed anew.
-    let plain = Certificates::default();
-    let first = Sanitizer::new(&names, redactor, &plain)?;
+    // Now that the names are known, what is computed of them can be computed anew: certificates, whose thumbprints
+    // stand in files, and then the lengths and hashes of files.
+    let none = Certificates::default();
+    let of_names = Sanitizer::new(&names, redactor, &none)?;
+    certificates.reissue(&mut names, &|text| of_names.text(text));
+    let sanitizer = Sanitizer::new(&names, redactor, &certificates)?;
     let mut lengths = Lengths::new();
     for bytes in contents.iter().filter(|bytes| bytes.len() >= SHORTEST_FILE) {
         let longest = lengths.entry(bytes.len()).or_default();
-        *longest = first.bytes(bytes).len().max(*longest);
+        *longest = sanitizer.bytes(bytes).len().max(*longest);
     }
-    let first = first.keeping(lengths.clone());
-    let mut computed = Vec::new();
+    let sanitizer = sanitizer.keeping(lengths.clone());
     for bytes in &contents {
-        let clean = first.bytes(bytes);
+        let clean = sanitizer.bytes(bytes);
         if clean != *bytes {
-            computed.push((Sha256::digest(bytes), Sha256::digest(&clean)));
+            let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+            names.learn_computed(&digest(bytes), digest(&clean));
         }
     }
-    for (found, replaced) in computed {
-        names.learn_computed(&hex::encode(found), hex::encode(replaced));
-    }
-    certificates.reissue(&mut names, &|text| first.text(text));
     Ok(Learnt {
         names,
         certificates,

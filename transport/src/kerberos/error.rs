@@ -189,12 +189,12 @@ pub enum KerberosError {
         /// What it said.
         detail: String,
     },
-    /// This build cannot do it.
-    #[error("{what} needs the feature `gssapi`, and this program was built without it")]
-    NotInThisBuild {
-        /// What.
-        what: &'static str,
-    },
+    /// The ticket of `kinit` cannot be used by this build.
+    #[error("a ticket of kinit needs the feature `gssapi`, and this program was built without it")]
+    NoTicketCache,
+    /// A ticket from a password or a keytab cannot be passed on.
+    #[error("delegation to the server needs a ticket of kinit and the feature `gssapi`")]
+    NoDelegation,
     /// The system's Kerberos library refuses.
     #[error("the system's Kerberos library, for {service:?}: {detail}")]
     System {
@@ -300,8 +300,9 @@ impl KerberosError {
             Self::NotAccepted { .. } => {
                 "check that Kerberos is switched on there (winrm get winrm/config/service/auth) and that the service name belongs to the account that the service runs as (setspn -X finds names that two have); its event log says why (Security, event 4625)"
             }
-            Self::NotInThisBuild { .. } => {
-                "build with --features gssapi, or give a password or a keytab"
+            Self::NoTicketCache => "build with --features gssapi, or give a password or a keytab",
+            Self::NoDelegation => {
+                "leave delegation off, or fetch a forwardable ticket with kinit -f and build with --features gssapi"
             }
             Self::System { .. } => "run kinit, and klist to see the ticket",
         }

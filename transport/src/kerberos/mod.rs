@@ -71,8 +71,7 @@ impl KerberosContext {
         tickets: &Tickets,
     ) -> Result<(Self, Vec<u8>), SecurityError> {
         if kerberos.delegate {
-            let what = "delegation of the account to the server";
-            return Err(KerberosError::NotInThisBuild { what }.into());
+            return Err(KerberosError::NoDelegation.into());
         }
         let conf = Krb5Conf::of_system();
         let account = Account::of(kerberos, host, &conf)?;
@@ -300,7 +299,8 @@ fn meaning(code: u32) -> Option<&'static str> {
     }
 }
 
-fn service(kerberos: &Kerberos, host: &str) -> Result<String, KerberosError> {
+/// The principal of the service that `kerberos` means at an endpoint of `host`.
+pub(crate) fn service(kerberos: &Kerberos, host: &str) -> Result<String, KerberosError> {
     let service = match &kerberos.service {
         Some(service) => service.clone(),
         None => format!("HTTP/{host}"),

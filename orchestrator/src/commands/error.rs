@@ -83,7 +83,7 @@ impl CommandError {
         match self {
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
             Self::Session { .. } => ExitCode::Unreachable,
-            Self::Recording(RecordError::Write { .. } | RecordError::SiteFile { .. })
+            Self::Recording(RecordError::Write { .. } | RecordError::Unsanitised { .. })
             | Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
             | Self::Record(_)
             | Self::Output(_)

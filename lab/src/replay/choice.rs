@@ -106,8 +106,9 @@ mod tests {
 
     #[test]
     fn what_is_seen_follows_what_is_changed() {
-        // Recorded, asked for, and which one is followed; `None`: refused.
-        let cases: [(&[&str], &[&str], &[Option<usize>]); 7] = [
+        /// Recorded, asked for, and which one is followed; `None`: refused.
+        type Case<'c> = (&'c [&'c str], &'c [&'c str], &'c [Option<usize>]);
+        let cases: [Case<'_>; 7] = [
             (
                 &["Get-A", "Get-B"],
                 &["Get-B", "Get-A"],

@@ -258,7 +258,7 @@ impl Endpoint {
                 Ok(reply)
             }
             RequestBody::Receive(receive) => match receive.command_id {
-                Some(command) => shell.receive(command, &mut self.pipelines),
+                Some(command) => shell.receive(command, &self.pipelines),
                 None => Ok(shell.receive_of_pool(&self.openings)),
             },
             RequestBody::Signal(signal) => {

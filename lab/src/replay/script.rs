@@ -84,7 +84,7 @@ pub(super) fn of(
     let mut exchanges = Vec::new();
     for (index, exchange) in recording.exchanges.into_iter().enumerate() {
         let mut request = exchange.request;
-        let sent = reader.request(&mut request, index + 1)?;
+        let sent = messages_in(&mut request, index + 1)?;
         let answer = reader.answer(exchange.answer, index + 1)?;
         exchanges.push((
             index + 1,
@@ -97,7 +97,7 @@ pub(super) fn of(
     let mut answers = reader.finish();
     let shell = exchanges
         .iter()
-        .find_map(|(_, _, _, _, answer)| shell_of(answer));
+        .find_map(|(_, _, _, _, answer)| leaf(answer.as_ref()?, "ShellId"));
     // A server may give a command another id than the one proposed.
     let mut other_ids: HashMap<Uuid, Uuid> = HashMap::new();
     for (number, action, command, sent, envelope) in exchanges {
@@ -219,7 +219,22 @@ impl Unfinished {
     }
 }
 
-/// Takes the messages out of envelopes, and puts the parts of those that were spread back where they were.
+/// Takes the messages out of a request.
+fn messages_in(envelope: &mut Element, number: usize) -> Result<Vec<Message>, RecordingError> {
+    let place = format!("exchange {number}, request");
+    let mut sent = Vec::new();
+    let mut result = Ok(());
+    visit_carriers(envelope, &mut |carrier| {
+        match RecordedMessage::all_in(carrier.element, &place) {
+            Ok(messages) => sent.extend(messages.into_iter().map(|recorded| recorded.message)),
+            Err(error) => result = Err(error),
+        }
+        carrier.element.content.clear();
+    });
+    result.map(|()| sent)
+}
+
+/// Takes the messages out of answers, and puts the parts of those that were spread back where they were.
 #[derive(Default)]
 struct Reader {
     /// What each carrier of each answer carries.
@@ -229,24 +244,6 @@ struct Reader {
 }
 
 impl Reader {
-    fn request(
-        &self,
-        envelope: &mut Element,
-        number: usize,
-    ) -> Result<Vec<Message>, RecordingError> {
-        let place = format!("exchange {number}, request");
-        let mut sent = Vec::new();
-        let mut result = Ok(());
-        visit_carriers(envelope, &mut |carrier| {
-            match RecordedMessage::all_in(carrier.element, &place) {
-                Ok(messages) => sent.extend(messages.into_iter().map(|recorded| recorded.message)),
-                Err(error) => result = Err(error),
-            }
-            carrier.element.content.clear();
-        });
-        result.map(|()| sent)
-    }
-
     fn answer(
         &mut self,
         envelope: Option<Element>,
@@ -319,11 +316,6 @@ fn command_of(envelope: &Element) -> Option<Uuid> {
 /// The command that an answer says has started.
 fn started(envelope: &Element) -> Option<Uuid> {
     leaf(envelope, "CommandId")
-}
-
-/// The shell that an answer says was created.
-fn shell_of(answer: &Option<Element>) -> Option<Uuid> {
-    leaf(answer.as_ref()?, "ShellId")
 }
 
 fn leaf(element: &Element, name: &str) -> Option<Uuid> {

@@ -88,7 +88,9 @@ impl Shell {
 
     /// A command begins.
     pub(super) fn start(&mut self, command: Uuid) -> Result<(), Box<Fault>> {
-        self.reader.start_command(command).map_err(refused)
+        self.reader
+            .start_command(command)
+            .map_err(|error| refused(&error))
     }
 
     /// Takes bytes of one of the client's streams.
@@ -101,12 +103,14 @@ impl Shell {
         let events = self
             .reader
             .receive(command, stream, bytes)
-            .map_err(refused)?;
+            .map_err(|error| refused(&error))?;
         if events
             .iter()
             .any(|event| matches!(event, ServerEvent::OpenRequested(_)))
         {
-            self.reader.announce_opened().map_err(refused)?;
+            self.reader
+                .announce_opened()
+                .map_err(|error| refused(&error))?;
             // What a pool says while it opens was recorded.
             while self.reader.take(None, ROOM).is_some() {}
         }
@@ -282,7 +286,7 @@ impl Shell {
     }
 }
 
-fn refused(error: PsrpError) -> Box<Fault> {
+fn refused(error: &PsrpError) -> Box<Fault> {
     malformed(&error.to_string())
 }
 

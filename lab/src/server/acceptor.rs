@@ -290,10 +290,9 @@ impl Acceptor {
         let whole = kerberos::is_whole(&message.signature, &message.sealed);
         let mut buffers = buffers(&mut message.signature, &mut message.sealed);
         match package {
-            Package::CredSsp(_) => return Err(AcceptError::Token),
             Package::Ntlm(ntlm) => ntlm.decrypt_message(&mut buffers)?,
             Package::Kerberos(kerberos) if whole => kerberos.decrypt_message(&mut buffers)?,
-            Package::Kerberos(_) => return Err(AcceptError::Token),
+            Package::Kerberos(_) | Package::CredSsp(_) => return Err(AcceptError::Token),
         };
         let length = buffers[1].data().len();
         message.check_length(length)?;

@@ -90,9 +90,11 @@ pub enum RecordError {
         /// Why.
         source: io::Error,
     },
-    /// The site file cannot be sanitised.
-    #[error("--record: cannot write a sanitised copy of the site file: {detail}")]
-    SiteFile {
+    /// Something cannot be sanitised.
+    #[error("--record: cannot sanitise {what}: {detail}")]
+    Unsanitised {
+        /// `the site file`, `the name of a host`.
+        what: &'static str,
         /// Why.
         detail: String,
     },
@@ -203,8 +205,12 @@ impl Recorder {
             self.write(&name, &recording.write())?;
             files.push((name, recording.exchanges.len()));
         }
-        let site = site_file::sanitized(&self.site_text, &sanitizer)
-            .map_err(|detail| RecordError::SiteFile { detail })?;
+        let site = site_file::sanitized(&self.site_text, &sanitizer).map_err(|detail| {
+            RecordError::Unsanitised {
+                what: "the site file",
+                detail,
+            }
+        })?;
         self.write("site.toml", &site)?;
         let overrides: Vec<(String, String)> = self
             .overrides
@@ -361,7 +367,9 @@ fn walk_object(value: &Value, object: &Object, visit: &mut dyn FnMut(Part)) {
         Base::None => {}
         Base::Primitive(value) => walk(value, visit),
         Base::List(items) | Base::Enumerable(items) | Base::Stack(items) | Base::Queue(items) => {
-            items.iter().for_each(|item| walk(item, visit));
+            for item in items {
+                walk(item, visit);
+            }
         }
         Base::Dictionary(entries) => {
             for (key, value) in entries {
@@ -402,7 +410,8 @@ fn sanitized(
     host: &str,
     sanitizer: &Sanitizer<'_>,
 ) -> Result<SessionRecording, RecordError> {
-    let invalid = |detail: String| RecordError::SiteFile { detail };
+    let what = "the name of a host";
+    let invalid = |detail: String| RecordError::Unsanitised { what, detail };
     let host = owaim_inventory::HostName::new(host).map_err(|error| invalid(error.to_string()))?;
     let exchanges = session
         .exchanges

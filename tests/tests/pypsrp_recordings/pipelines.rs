@@ -340,9 +340,10 @@ pub(crate) async fn input(server: Server) {
 }
 
 pub(crate) async fn small_messages(server: Server) {
-    let size = owaim_transport::envelope_size(&server.endpoint(), &client(), &Tickets::default())
-        .await
-        .unwrap();
+    let size =
+        owaim_transport::max_envelope_size(&server.endpoint(), client(), &Tickets::default())
+            .await
+            .unwrap();
     let options = PoolOptions {
         client: ClientOptions {
             send_limit: size,

@@ -5,9 +5,10 @@ use owaim_transport::Tickets;
 use crate::server::{Server, client};
 
 async fn envelope(server: Server, size: u32) {
-    let found = owaim_transport::envelope_size(&server.endpoint(), &client(), &Tickets::default())
-        .await
-        .unwrap();
+    let found =
+        owaim_transport::max_envelope_size(&server.endpoint(), client(), &Tickets::default())
+            .await
+            .unwrap();
     assert_eq!(found, size);
 }
 

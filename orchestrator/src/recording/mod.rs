@@ -113,15 +113,13 @@ pub struct Recorder {
 
 impl Observer for Recorder {
     fn exchanged(&self, exchange: &Exchange<'_>) {
-        let place = self
+        let places = self
             .book
             .iter()
-            .find(|(_, endpoint)| endpoint.url == exchange.url && endpoint.host == exchange.host);
-        let Some((place, _)) = place else {
-            return;
-        };
+            .filter(|(_, endpoint)| endpoint.url == exchange.url && endpoint.host == exchange.host)
+            .map(|(place, endpoint)| (place.clone(), endpoint.configuration.clone()));
         let kept = Kept {
-            place: place.clone(),
+            places: places.collect(),
             request: exchange.request.to_vec(),
             response: exchange.response.map(<[u8]>::to_vec),
         };

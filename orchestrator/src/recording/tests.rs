@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use owaim_inventory::EndpointKind;
 use owaim_proto::clixml::{Object, SecureString, Value};
+use owaim_steps::Place;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 
+use super::capture::place_of;
 use super::certificates::Certificates;
 use super::names::Names;
 use super::sanitizer::Sanitizer;
@@ -212,6 +215,28 @@ fn certificates_are_issued_anew() {
     for length in 0..der.len() {
         assert!(certificates.learn(&der[..length]).is_none());
     }
+}
+
+#[test]
+fn endpoints_of_one_url_are_told_apart_by_their_configurations() {
+    let place = |kind| Place {
+        host: owaim_inventory::HostName::new("a.example.com").unwrap(),
+        kind,
+    };
+    let windows = (
+        place(EndpointKind::Windows),
+        "Microsoft.PowerShell".to_owned(),
+    );
+    let local = (place(EndpointKind::LyncLocal), "owaim".to_owned());
+    let places = [local.clone(), windows.clone()];
+    for (name, expected) in [
+        ("microsoft.powershell", &windows.0),
+        ("OWAIM", &local.0),
+        ("x", &local.0),
+    ] {
+        assert_eq!(place_of(&places, name).as_ref(), Some(expected), "{name}");
+    }
+    assert_eq!(place_of(&[], "owaim"), None);
 }
 
 #[test]

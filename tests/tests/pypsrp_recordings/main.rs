@@ -36,6 +36,7 @@ use std::pin::Pin;
 use owaim_tests::interop::Interop;
 
 use key::SessionKeys;
+use replay::Outcome;
 use server::Server;
 
 /// Drives our client through a conversation.
@@ -144,25 +145,20 @@ async fn every_recording_replays() {
     let only = std::env::var("RECORDING").unwrap_or_default();
     let (mut table, mut failed) = (String::new(), 0);
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut unused: Vec<&allowed::Allowed> = allowed::DIFFERENCES.iter().collect();
     for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(&only)) {
         let exchanges = &recordings[*name];
-        let server = Server::start(name, exchanges, keys.clone()).await;
-        // A scenario that fails must not take the others with it.
-        let driven = tokio::spawn(scenario(server.clone())).await;
-        let (mut problems, used) = server.finish();
-        if let Err(error) = driven {
-            let panic = error.into_panic();
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            problems.push(format!("the scenario: {}", text.unwrap_or_default()));
-        }
-        let verdict = if problems.is_empty() { "ok" } else { "FAILED" };
+        let outcome = drive(name, exchanges, &keys, *scenario).await;
+        let is_ok = outcome.problems.is_empty();
+        let verdict = if is_ok { "ok" } else { "FAILED" };
         writeln!(table, "{verdict:6} {name} ({} exchanges)", exchanges.len()).unwrap();
-        for problem in &problems {
+        for problem in &outcome.problems {
             writeln!(table, "       {problem}").unwrap();
         }
-        failed += usize::from(!problems.is_empty());
-        for reason in used {
+        failed += usize::from(!is_ok);
+        unused.retain(|allowed| !outcome.used.contains(allowed));
+        let used = outcome.used.iter().map(|allowed| allowed.why);
+        for reason in used.chain(outcome.reasons) {
             *reasons.entry(reason).or_default() += 1;
         }
     }
@@ -175,12 +171,51 @@ async fn every_recording_replays() {
     }
     std::io::Write::write_all(&mut std::io::stderr(), table.as_bytes()).unwrap();
     assert_eq!(failed, 0, "{table}");
-    // What is allowed and does not occur is not needed.
-    for allowed in allowed::DIFFERENCES {
-        assert!(
-            !only.is_empty() || reasons.contains_key(allowed.why),
-            "{allowed:?}"
-        );
+    assert!(
+        !only.is_empty() || unused.is_empty(),
+        "not needed: {unused:#?}"
+    );
+}
+
+/// What comes of a scenario.
+async fn drive(
+    name: &str,
+    exchanges: &[conversation::Exchange],
+    keys: &SessionKeys,
+    scenario: Scenario,
+) -> Outcome {
+    let server = Server::start(name, exchanges, keys.clone()).await;
+    // A scenario that fails must not take the others with it.
+    let driven = tokio::spawn(scenario(server.clone())).await;
+    let mut outcome = server.finish();
+    if let Err(error) = driven {
+        let panic = error.into_panic();
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        let problem = format!("the scenario: {}", text.unwrap_or_default());
+        outcome.problems.push(problem);
+    }
+    outcome
+}
+
+/// What would be the use of all that if another client passed as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_about_it_otherwise_is_noticed() {
+    let (recordings, keys) = recordings();
+    let name = "test_psrp_clear_commands";
+    let others: &[(&str, Scenario)] = scenarios! {
+        "CREATE_PIPELINE: /Obj/MS/Obj[PowerShell]/MS/Obj[Cmds]/LST/Obj/MS/S[Cmd]: recorded \"echo new\", ours \"echo old\"" => pools::another_script,
+        "CREATE_PIPELINE: /Obj/MS/B[AddToHistory]: recorded \"false\", ours \"true\"" => pools::another_option,
+        "w:Option[WINRS_NOPROFILE]: recorded nothing, ours \"TRUE\"" => pools::no_profile,
+        "nobody asked for Command" => pools::open,
+        "not recorded at this place: Send" => pools::another_request,
+    };
+    for (expected, scenario) in others {
+        let problems = drive(name, &recordings[name], &keys, *scenario)
+            .await
+            .problems;
+        let noticed = problems.iter().any(|problem| problem.contains(expected));
+        assert!(noticed, "{expected}: {problems:#?}");
     }
 }
 

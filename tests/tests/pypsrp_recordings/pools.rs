@@ -356,3 +356,27 @@ pub(crate) async fn jea(server: Server) {
     );
     pool.close().await;
 }
+
+// Scenarios that were not recorded.
+
+pub(crate) async fn another_script(server: Server) {
+    let pool = opened(&server).await;
+    run(&pool, &script("echo old")).await;
+    pool.close().await;
+}
+
+pub(crate) async fn another_option(server: Server) {
+    let pool = opened(&server).await;
+    let options = PipelineOptions {
+        add_to_history: true,
+        ..as_recorded()
+    };
+    let running = pool.start_with(&script("echo new"), &options).await;
+    running.unwrap().output().await.unwrap();
+    pool.close().await;
+}
+
+pub(crate) async fn another_request(server: Server) {
+    let pool = opened(&server).await;
+    pool.available_runspaces().await.unwrap_err();
+}

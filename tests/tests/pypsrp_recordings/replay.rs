@@ -27,6 +27,16 @@ pub(crate) enum Reply {
     Close,
 }
 
+/// What came of a conversation.
+pub(crate) struct Outcome {
+    /// What went wrong.
+    pub(crate) problems: Vec<String>,
+    /// The differences that occurred and may be.
+    pub(crate) used: Vec<Allowed>,
+    /// Why requests came that were not recorded, or did not come that were.
+    pub(crate) reasons: Vec<&'static str>,
+}
+
 /// A recorded server.
 pub(crate) struct Replay {
     exchanges: Vec<Recorded>,
@@ -42,8 +52,10 @@ pub(crate) struct Replay {
     allowed: Vec<Allowed>,
     extras: Vec<Extra>,
     problems: Vec<String>,
-    /// Reasons of the allowed differences that occurred.
-    used: Vec<&'static str>,
+    /// The allowed differences that occurred.
+    used: Vec<Allowed>,
+    /// Why requests came or were left out.
+    reasons: Vec<&'static str>,
 }
 
 impl Replay {
@@ -60,6 +72,7 @@ impl Replay {
             extras: Vec::new(),
             problems: Vec::new(),
             used: Vec::new(),
+            reasons: Vec::new(),
         }
     }
 
@@ -75,27 +88,24 @@ impl Replay {
         self.problems.push(problem);
     }
 
-    /// What went wrong, once all is over, and which allowed differences occurred.
-    pub(crate) fn finish(&mut self) -> (Vec<String>, Vec<&'static str>) {
+    /// What came of it, once all is over.
+    pub(crate) fn finish(&mut self) -> Outcome {
         while self.skip() {}
-        for left in self.exchanges.iter().skip(self.next) {
-            let left = format!("nobody asked for {}", left.request.title());
-            self.problems.push(left);
-        }
+        let mut problems = std::mem::take(&mut self.problems);
+        let left = self.exchanges.iter().skip(self.next);
+        problems.extend(left.map(|left| format!("nobody asked for {}", left.request.title())));
         if !self.streams.are_even() {
-            self.problems
-                .push("not as many messages were sent as recorded".into());
+            problems.push("not as many messages were sent as recorded".into());
         }
-        let unused: Vec<String> = self
-            .extras
-            .iter()
-            .map(|extra| format!("{extra:?} was not asked for"))
-            .collect();
-        self.problems.extend(unused);
-        (
-            std::mem::take(&mut self.problems),
-            std::mem::take(&mut self.used),
-        )
+        let extras = self.extras.iter();
+        problems.extend(extras.map(|extra| format!("{extra:?} was expected and did not come")));
+        let unused = self.allowed.iter().filter(|a| !self.used.contains(a));
+        problems.extend(unused.map(|unused| format!("{unused:?} is not needed")));
+        Outcome {
+            problems,
+            used: std::mem::take(&mut self.used),
+            reasons: std::mem::take(&mut self.reasons),
+        }
     }
 
     /// The reply to a request, if it is its turn.
@@ -189,7 +199,7 @@ impl Replay {
             .chain(&self.allowed)
             .find(|allowed| allowed.covers(context, difference));
         match allowed {
-            Some(allowed) => self.used.push(allowed.why),
+            Some(allowed) => self.used.push(*allowed),
             None => self
                 .problems
                 .push(format!("exchange {index}, {context}: {difference}")),
@@ -364,7 +374,7 @@ impl Replay {
                     .command
                     .clone()
                     .unwrap_or_else(|| uuid::Uuid::new_v4().to_string().to_uppercase());
-                self.used.push(extra.why());
+                self.reasons.push(extra.why());
                 extra.body(&id)
             }
         };
@@ -390,7 +400,7 @@ impl Replay {
                 .as_ref()
                 .is_some_and(|id| self.done.contains(id));
         if is_gone {
-            self.used.push(DONE);
+            self.reasons.push(DONE);
         } else if recorded.action == "Send" && !recorded.fragments.is_empty() {
             // What was sent in a request of its own we have sent with the one before it.
             let place = place(&recorded);

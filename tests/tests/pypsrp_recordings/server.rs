@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::allowed::{Allowed, Extra};
 use crate::conversation::{self, Exchange};
 use crate::key::SessionKeys;
-use crate::replay::{Recorded, Replay, Reply};
+use crate::replay::{Outcome, Recorded, Replay, Reply};
 use crate::request::Request;
 
 /// How long a request may wait for those before it.
@@ -107,8 +107,8 @@ impl Server {
         lock(&self.state.replay)
     }
 
-    /// What went wrong, once all is over, and which allowed differences occurred.
-    pub(crate) fn finish(&self) -> (Vec<String>, Vec<&'static str>) {
+    /// What came of it, once all is over.
+    pub(crate) fn finish(&self) -> Outcome {
         self.replay().finish()
     }
 }

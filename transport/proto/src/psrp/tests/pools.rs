@@ -30,6 +30,7 @@ fn the_number_of_runspaces_can_be_changed() {
         );
     }
     assert_eq!(server.runspaces(), (2, 5));
+    assert_eq!(client.runspaces(), (2, 5));
     let (mut old, _) = pair(ProtocolVersion::V2_2, 4096);
     assert!(matches!(
         old.reset_state(),
@@ -162,4 +163,32 @@ fn streams_go_where_they_are_sent() {
             "{version}"
         );
     }
+}
+
+#[test]
+fn a_screen_is_described() {
+    let host = HostInfo {
+        is_null: false,
+        ui_is_null: false,
+        raw_ui_is_null: false,
+        use_pool_host: false,
+        screen: Some(Screen {
+            foreground: 7,
+            background: 1,
+            cursor: (2, 3),
+            window: (0, 4),
+            cursor_size: 25,
+            buffer_size: (120, 3000),
+            window_size: (120, 50),
+            max_window_size: (120, 60),
+            max_physical_window_size: (240, 60),
+            title: "console".into(),
+        }),
+    };
+    let value = host.to_value();
+    assert_eq!(HostInfo::from_value(Some(&value)), host);
+    // One that is described in part is none.
+    let part = Object::new().with_note("data", Object::hashtable(Vec::new()));
+    let value = Object::new().with_note("_hostDefaultData", part).into();
+    assert_eq!(HostInfo::from_value(Some(&value)).screen, None);
 }

@@ -1,7 +1,7 @@
 """What the foreign server does wrong on purpose.
 
-A job's "misbehaviour" is {"kind": a method of `Misbehaviour`, "at": the action whose answers are spoiled}.
-Everything until then is as it should be.
+A job's "misbehaviour" is {"kind": a method of `Misbehaviour`, "at": the action whose answers are
+spoiled, or "logon", "after": how many of them are not}. Everything until then is as it should be.
 """
 
 import base64
@@ -29,6 +29,16 @@ LAUGHS = (
 )
 
 
+# What comes in place of the acceptor's tokens.
+TOKENS = {
+    "truncated": lambda octets: octets[: len(octets) // 2],
+    "garbage": lambda octets: bytes(reversed(octets)),
+    "echoed": lambda octets: b"x" * len(octets),
+    "huge": lambda octets: octets * (40_000 // len(octets)),
+    "deep": lambda octets: b"".join(b"\x30\x84" + n.to_bytes(4) for n in range(60_000, 6, -6)),
+}
+
+
 class Elsewhere(http.server.BaseHTTPRequestHandler):
     """The host that requests are redirected to: notes that there was one."""
 
@@ -47,6 +57,8 @@ class Misbehaviour:
 
     def __init__(self, job):
         self.job = job or {}
+        # How many answers of that action are as they should be before.
+        self.after = self.job.get("after", 0)
         self.previous = None
         self.last = None
         # Of fragments that never end.
@@ -59,7 +71,10 @@ class Misbehaviour:
 
     def is_due(self, record):
         """Whether the answer to that request is to be spoiled."""
-        return self.job.get("at", "") == record.get("action")
+        if self.job.get("at") != record.get("action"):
+            return False
+        self.after -= 1
+        return self.after < 0
 
     def saw(self, body):
         """Remembers a sealed body, to send it again."""
@@ -68,6 +83,12 @@ class Misbehaviour:
     def answer(self, handler, status, envelope):
         """Answers, in its way."""
         getattr(self, self.job["kind"])(handler, status, envelope)
+
+    def token(self, octets):
+        """The token to send back in a logon in place of `octets`."""
+        if self.job.get("at") != "logon" or not octets:
+            return octets
+        return TOKENS[self.job["kind"]](octets)
 
     # What is wrong with the envelope; the rest is right.
 

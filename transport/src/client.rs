@@ -10,13 +10,15 @@ use async_trait::async_trait;
 
 use crate::observer::Observer;
 use crate::pool::PoolSession;
-use crate::{Connect, Endpoint, Session, Timeouts, TransportError};
+use crate::{Connect, Endpoint, Session, Tickets, Timeouts, TransportError};
 
 /// Opens sessions over HTTP, each with connections of its own.
 #[derive(Clone, Default)]
 pub struct Client {
     options: ClientOptions,
     observer: Option<Arc<dyn Observer>>,
+    /// Kerberos tickets, so that all sessions with a server need one between them.
+    tickets: Tickets,
 }
 
 /// How a client goes about it.
@@ -57,6 +59,7 @@ impl Client {
         Self {
             options,
             observer: None,
+            tickets: Tickets::default(),
         }
     }
 
@@ -73,7 +76,13 @@ impl Client {
 #[async_trait]
 impl Connect for Client {
     async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, TransportError> {
-        let session = PoolSession::open(endpoint, self.options, self.observer.clone()).await?;
+        let session = PoolSession::open(
+            endpoint,
+            self.options,
+            self.observer.clone(),
+            self.tickets.clone(),
+        )
+        .await?;
         Ok(Box::new(session))
     }
 }

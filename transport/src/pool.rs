@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::client::ClientOptions;
 use crate::error::action;
 use crate::observer::{Exchange, Observer};
-use crate::{Connection, Endpoint, Session, TransportError};
+use crate::{Connection, Endpoint, Session, Tickets, TransportError};
 
 /// How long the deletion of a shell may take: nobody waits for its result, but somebody may wait
 /// for its end.
@@ -43,6 +43,7 @@ struct Shell {
     endpoint: Endpoint,
     options: ClientOptions,
     observer: Option<Arc<dyn Observer>>,
+    tickets: Tickets,
     connection: Connection,
     /// Whether `connection` has carried anything: its first exchange authenticates.
     fresh: bool,
@@ -89,13 +90,15 @@ impl PoolSession {
         endpoint: &Endpoint,
         options: ClientOptions,
         observer: Option<Arc<dyn Observer>>,
+        tickets: Tickets,
     ) -> Result<Self, TransportError> {
         let id = Uuid::new_v4();
         let shell = Shell {
             endpoint: endpoint.clone(),
             options,
             observer,
-            connection: Connection::open(endpoint, options.timeouts)?,
+            connection: Connection::open(endpoint, options.timeouts)?.sharing(&tickets),
+            tickets,
             fresh: true,
             session_id: Uuid::new_v4(),
             resource_uri: wsman::configuration_uri(&endpoint.configuration),
@@ -598,7 +601,8 @@ impl Shell {
         };
         let _ = tokio::time::timeout(CLOSING, async {
             if !self.connection.is_usable() {
-                self.connection = Connection::open(&self.endpoint, self.options.timeouts)?;
+                self.connection =
+                    Connection::open(&self.endpoint, self.options.timeouts)?.sharing(&self.tickets);
                 self.fresh = true;
             }
             if let Some(id) = running {

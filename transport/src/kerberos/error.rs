@@ -6,6 +6,7 @@ use picky_krb::messages::KrbError;
 
 /// Error codes of RFC 4120, section 7.5.9, that are told apart here.
 pub(super) mod code {
+    pub(crate) const CLIENT_EXPIRED: u32 = 1;
     pub(crate) const CLIENT_UNKNOWN: u32 = 6;
     pub(crate) const SERVICE_UNKNOWN: u32 = 7;
     pub(crate) const NO_ENCRYPTION_TYPE: u32 = 14;
@@ -90,9 +91,7 @@ pub enum KerberosError {
         realm: String,
     },
     /// The account is locked, disabled or expired.
-    #[error(
-        "the realm {realm} says that the account {account:?} is locked, disabled or expired (KDC_ERR_CLIENT_REVOKED)"
-    )]
+    #[error("the realm {realm} says that the account {account:?} is locked, disabled or expired")]
     Revoked {
         /// The account.
         account: String,

@@ -190,7 +190,9 @@ impl<'a> Conversation<'a> {
                 code::PREAUTH_FAILED | code::WRONG_KEY => {
                     return Err(KerberosError::WrongPassword { account, realm });
                 }
-                code::CLIENT_REVOKED => return Err(KerberosError::Revoked { account, realm }),
+                code::CLIENT_REVOKED | code::CLIENT_EXPIRED => {
+                    return Err(KerberosError::Revoked { account, realm });
+                }
                 code::KEY_EXPIRED => {
                     return Err(KerberosError::PasswordExpired { account, realm });
                 }

@@ -126,3 +126,52 @@ fn number(octets: &[u8]) -> &[u8] {
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
     &octets[zeros..]
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Answer, Request, answer, complaint};
+
+    /// What MIT krb5 1.20 says to a ticket two hours after its time.
+    const SKEW: &str = "606b06092a864886f71201020203007e5c305aa003020105a10302011ea411180f32303236313132373232353430335aa505020306a6f2a603020125a90c1b0a4f5741494d2e54455354aa21301fa003020101a11830161b04485454501b0e7372762e6f7761696d2e74657374";
+
+    #[test]
+    fn a_complaint_is_understood() {
+        let token = hex::decode(SKEW).unwrap();
+        let said = complaint(&token).unwrap();
+        assert_eq!(said.code, 37);
+        assert!(said.ahead_by.is_some());
+        for end in 0..token.len() {
+            assert!(complaint(&token[..end]).is_none(), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_spnego_says_is_told_apart() {
+        let rejected = hex::decode("a1073005a0030a0102").unwrap();
+        assert!(matches!(answer(rejected, true), Ok(Answer::Rejected(_))));
+        // accept-incomplete, and NTLM as the mechanism.
+        let ntlm = "a1153013a0030a0101a10c060a2b06010401823702020a";
+        let Ok(Answer::Rejected(detail)) = answer(hex::decode(ntlm).unwrap(), true) else {
+            panic!("expected it to be rejected");
+        };
+        assert!(detail.contains("1.3.6.1.4.1.311.2.2.10"), "{detail}");
+        let nothing = hex::decode("a1073005a0030a0100").unwrap();
+        assert!(answer(nothing, true).is_err());
+        assert!(answer(b"no DER".to_vec(), true).is_err());
+        assert!(matches!(
+            answer(b"as it is".to_vec(), false),
+            Ok(Answer::Token(_))
+        ));
+        assert!(Request::of_token(b"no DER", true).is_err());
+    }
+
+    #[test]
+    fn what_is_no_proof_is_none() {
+        let request = Request::of_token(&hex::decode(SKEW).unwrap(), false).unwrap();
+        assert!(request.is_answered_by(b"", &[0; 32]).is_err());
+        let skew = hex::decode(SKEW).unwrap();
+        assert!(request.is_answered_by(&skew, &[0; 32]).is_err());
+    }
+}

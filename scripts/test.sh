@@ -28,6 +28,14 @@ if [ ${#packages[@]} != 0 ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 
+# TLS on Unix is the system's OpenSSL.
+if ! pkg-config --exists openssl 2>/dev/null; then
+  step "installing OpenSSL's headers (Debian packages libssl-dev, pkg-config)"
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  $as_root apt-get update -q
+  $as_root apt-get install -y -q libssl-dev pkg-config
+fi
+
 step "format"
 cargo fmt --all --check
 

@@ -5,6 +5,7 @@
 //! no socket and knows no other crate of the workspace.
 
 pub mod catalogue;
+mod connection;
 mod names;
 mod parse;
 mod schema;
@@ -12,6 +13,7 @@ mod site;
 mod steps;
 mod versions;
 
+pub use connection::{Auth, ConnectionRule, ConnectionRules, Fingerprint, KerberosRule, MinTls};
 pub use names::{ApplicationId, HostName, NameError, Thumbprint, WindowsPath};
 pub use parse::{Diagnostics, Look, Mistake, parse, parse_with};
 pub use schema::schema;

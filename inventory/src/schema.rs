@@ -5,7 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{EndpointKind, ExchangeVersion, LyncVersion, PHASES, Role, STEP_IDS, StartupMode};
+use crate::{
+    Auth, EndpointKind, ExchangeVersion, LyncVersion, MinTls, PHASES, Role, STEP_IDS, StartupMode,
+};
 
 /// JSON Schema (draft 2020-12) of the site file.
 pub fn schema() -> Value {
@@ -67,6 +69,15 @@ pub fn schema() -> Value {
             "lab": section("The simulated site of this file", &["with"], json!({
                 "with": text("File that describes what it begins with, relative to this one", r"\S"),
             })),
+            "endpoints": endpoints(),
+            "kerberos": section("Where tickets come from", &[], json!({
+                "realm": text("Realm of the accounts; default: that of the user name, of krb5.conf, or the domain of the servers", "^[A-Za-z0-9.-]+$"),
+                "kdc": {
+                    "description": "Its key distribution centres in the order in which they are asked; default: those of krb5.conf, then those that DNS names",
+                    "type": "array", "minItems": 1,
+                    "items": text("Server, server:port, either with tcp:// or udp:// before it", r"^((tcp|udp)://)?[^@/?#]+/?$"),
+                },
+            })),
             "hosts": { "description": "Every server", "type": "array", "minItems": 1, "items": host() },
             "credentials": credentials(),
             "retry": retry(),
@@ -115,19 +126,25 @@ fn lync() -> Value {
 
 fn host() -> Value {
     let endpoint = |kind: EndpointKind| {
+        let mut properties = connection(&MinTls::ALL);
+        properties["url"] = text(
+            "Whole URL, without user name and password",
+            "^https?://[^@]+$",
+        );
+        properties["configuration"] = text(
+            &format!(
+                "Session configuration; default: {}",
+                kind.default_configuration()
+            ),
+            "^[A-Za-z0-9._-]+$",
+        );
         section(
             &format!(
-                "Where the {} endpoint is, if not at its default place",
+                "Where and how the {} endpoint is reached, if not by default",
                 kind.name()
             ),
             &[],
-            json!({
-                "url": text("Whole URL, http only, without user name and password", "^http://[^@]+$"),
-                "configuration": text(
-                    &format!("Session configuration; default: {}", kind.default_configuration()),
-                    "^[A-Za-z0-9._-]+$",
-                ),
-            }),
+            properties,
         )
     };
     section(
@@ -148,6 +165,41 @@ fn host() -> Value {
     )
 }
 
+/// How endpoints are reached: for all of them, and by kind.
+fn endpoints() -> Value {
+    const SAFE: [MinTls; 2] = [MinTls::V1_2, MinTls::V1_3];
+    let mut properties = connection(&SAFE);
+    for kind in EndpointKind::ALL {
+        let description = format!("How endpoints of the kind {} are reached", kind.name());
+        properties[kind.name()] = section(&description, &[], connection(&SAFE));
+    }
+    section(
+        "How endpoints are reached; the most specific key wins: host, then kind, then these",
+        &[],
+        properties,
+    )
+}
+
+fn connection(versions: &[MinTls]) -> Value {
+    let flag = |description: &str| json!({ "description": description, "type": "boolean", "default": false });
+    let versions: Vec<&str> = versions.iter().map(|version| version.name()).collect();
+    json!({
+        "auth": {
+            "description": "How the server is shown who asks; default: kerberos for exchange, else negotiate",
+            "enum": Auth::ALL.map(Auth::name),
+        },
+        "allow_ntlm_fallback": flag("Whether negotiate may use NTLM where Kerberos cannot"),
+        "allow_plaintext": flag("Whether basic may send its password over plain HTTP"),
+        "service": text("The service's principal; default: HTTP/ with the host's name", "^[^/]+/[^/]+$"),
+        "delegate": flag("Whether the server gets a ticket to go on with from there"),
+        "ca": text("PEM file of authorities that are trusted besides the system's, relative to the site file", r"\S"),
+        "pin": text("SHA-256 of the one certificate that the server must have", r"^\s*([sS][hH][aA]256:)?[0-9A-Fa-f: ]+$"),
+        "min_tls": { "description": "Oldest version of TLS that will do", "enum": versions, "default": "1.2" },
+        "insecure_skip_verify": flag("Whether any certificate will do; warns on every run"),
+        "proxy": text("URL of the HTTP proxy on the way", "^http://[^@/]+/?$"),
+    })
+}
+
 fn password() -> Value {
     json!({
         "description": "Where the password is taken from; never the password",
@@ -162,20 +214,29 @@ fn password() -> Value {
 fn credentials() -> Value {
     let credential = || {
         let mut credential = section(
-            "A user name and where its password is, or the current logon",
+            "A user name and where its password or key is, a certificate, a ticket cache, or the current logon",
             &[],
             json!({
                 "logon": {
                     "description": "Whoever has logged on to the Windows that owaim runs on",
                     "const": true,
                 },
+                "ticket_cache": {
+                    "description": "The ticket that kinit has fetched",
+                    "const": true,
+                },
                 "username": text(r"DOMAIN\user, user@domain or user", "^.+$"),
                 "password": password(),
+                "keytab": text("File with the user's Kerberos key, relative to the site file", r"\S"),
+                "certificate": text("PKCS #12 file with certificate and key, relative to the site file", r"\S"),
             }),
         );
         credential["oneOf"] = json!([
             { "required": ["username", "password"] },
+            { "required": ["username", "keytab"] },
+            { "required": ["certificate", "password"] },
             { "required": ["logon"] },
+            { "required": ["ticket_cache"] },
         ]);
         credential
     };

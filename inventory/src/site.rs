@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationId, ExchangeVersion, HostName, LyncVersion, Thumbprint, WindowsPath};
+use crate::{
+    ApplicationId, Auth, ConnectionRule, ConnectionRules, ExchangeVersion, HostName, KerberosRule,
+    LyncVersion, Thumbprint, WindowsPath,
+};
 
 /// A whole site, valid in itself.
 #[derive(Debug, Clone)]
@@ -29,6 +33,10 @@ pub struct Site {
     pub unified_messaging: UnifiedMessagingRule,
     /// What the simulated site of this file begins with; real servers never see it.
     pub lab_overlay: Option<std::path::PathBuf>,
+    /// How endpoints are reached.
+    pub connections: ConnectionRules,
+    /// Where tickets come from.
+    pub kerberos: KerberosRule,
     /// Where passwords come from.
     pub credentials: CredentialRules,
     /// How often and how patiently steps are tried again.
@@ -63,6 +71,36 @@ impl fmt::Display for Warning {
 }
 
 impl Site {
+    /// Makes the paths of files that the site file names relative to `folder`, where the site file is.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        let rules = self
+            .connections
+            .by_kind
+            .values_mut()
+            .chain([&mut self.connections.all]);
+        let endpoints = self
+            .hosts
+            .iter_mut()
+            .flat_map(|host| host.endpoints.values_mut());
+        let authorities = rules
+            .chain(endpoints.map(|rule| &mut rule.connection))
+            .filter_map(|rule| rule.ca.as_mut());
+        let credentials = self
+            .credentials
+            .by_kind
+            .values_mut()
+            .chain(self.credentials.by_host.values_mut())
+            .chain([&mut self.credentials.default])
+            .filter_map(|credential| match credential {
+                Credential::Keytab { keytab, .. } => Some(keytab),
+                Credential::Certificate { pfx, .. } => Some(pfx),
+                Credential::Account { .. } | Credential::Logon | Credential::TicketCache => None,
+            });
+        for path in authorities.chain(credentials).chain(&mut self.lab_overlay) {
+            *path = folder.join(&*path);
+        }
+    }
+
     /// The host of that name.
     pub fn host(&self, name: &HostName) -> Option<&Host> {
         self.hosts.iter().find(|host| &host.name == name)
@@ -277,6 +315,15 @@ impl EndpointKind {
         }
     }
 
+    /// How this kind is shown who asks unless the site file says otherwise. Exchange's virtual directory takes
+    /// Kerberos alone by default.
+    pub fn default_auth(self) -> Auth {
+        match self {
+            Self::Windows | Self::Lync | Self::LyncLocal => Auth::Negotiate,
+            Self::Exchange => Auth::Kerberos,
+        }
+    }
+
     /// The session configuration of this kind unless the site file says otherwise.
     pub fn default_configuration(self) -> &'static str {
         match self {
@@ -294,6 +341,8 @@ pub struct EndpointRule {
     pub url: Option<String>,
     /// Name of the session configuration.
     pub configuration: Option<String>,
+    /// How it is reached, where that differs.
+    pub connection: ConnectionRule,
 }
 
 /// Which OWA mailbox policies are in scope.
@@ -340,6 +389,22 @@ pub enum Credential {
     },
     /// Whoever has logged on to the machine that this runs on.
     Logon,
+    /// A user name and a file with its Kerberos key.
+    Keytab {
+        /// `user@REALM` or `user`.
+        username: String,
+        /// The file; relative to the site file.
+        keytab: std::path::PathBuf,
+    },
+    /// The ticket that `kinit` has fetched.
+    TicketCache,
+    /// A certificate that the servers know the account by.
+    Certificate {
+        /// PKCS #12 file with certificate and key; relative to the site file.
+        pfx: std::path::PathBuf,
+        /// Where the file's password is taken from.
+        password: SecretSource,
+    },
 }
 
 /// A reference to a secret; never the secret.

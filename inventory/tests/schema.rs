@@ -9,7 +9,7 @@ const EXAMPLE: &str = include_str!("../../examples/litware.toml");
 const REFERENCE: &str = include_str!("../../docs/site-file.md");
 
 /// (where a key is set, where the schema describes its siblings)
-const SECTIONS: [(&str, &str); 18] = [
+const SECTIONS: [(&str, &str); 21] = [
     ("", ""),
     ("site", "/properties/site"),
     ("lync", "/properties/lync"),
@@ -27,6 +27,12 @@ const SECTIONS: [(&str, &str); 18] = [
     ("users", "/properties/users"),
     ("unified_messaging", "/properties/unified_messaging"),
     ("lab", "/properties/lab"),
+    ("endpoints", "/properties/endpoints"),
+    (
+        "endpoints.exchange",
+        "/properties/endpoints/properties/exchange",
+    ),
+    ("kerberos", "/properties/kerberos"),
     (
         "hosts.\"atl-cas-001.litwareinc.com\"",
         "/properties/hosts/items",

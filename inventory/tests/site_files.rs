@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use owaim_inventory::{
-    Credential, Diagnostics, EndpointKind, ExchangeVersion, HostName, Look, PHASES, PolicyScope,
-    Role, STEP_IDS, SecretSource, Site, parse, parse_with,
+    Auth, Credential, Diagnostics, EndpointKind, ExchangeVersion, HostName, Look, PHASES,
+    PolicyScope, Role, STEP_IDS, SecretSource, Site, parse, parse_with,
 };
 use proptest::prelude::*;
 
@@ -402,6 +402,7 @@ fn endpoints_and_credentials_of_a_host_win() {
     let user = |name: &str, kind| match rules.for_endpoint(&host(name), kind) {
         Credential::Account { username, .. } => username.clone(),
         Credential::Logon => "the current logon".into(),
+        other => panic!("{other:?}"),
     };
     assert_eq!(
         user("atl-mbx-001.litwareinc.com", EndpointKind::Exchange),
@@ -495,4 +496,89 @@ proptest! {
     fn arbitrary_overrides_never_panic(key in any::<String>(), value in any::<String>()) {
         let _ = parse_with("site.toml", EXAMPLE, &[(key, value)]);
     }
+}
+
+#[test]
+fn how_an_endpoint_is_reached_is_decided_key_by_key() {
+    let site = set(&[
+        ("endpoints", "{ ca = \"ca.pem\", auth = \"ntlm\" }"),
+        ("endpoints.exchange.auth", "kerberos"),
+        (
+            "hosts.\"atl-cas-001.litwareinc.com\".endpoints.exchange",
+            "{ service = \"HTTP/mail.litwareinc.com\", min_tls = \"1.0\" }",
+        ),
+        (
+            "kerberos",
+            "{ realm = \"LITWAREINC.COM\", kdc = [\"tcp://dc1.litwareinc.com:88\"] }",
+        ),
+    ])
+    .unwrap();
+    let rule = |host: &str, kind| {
+        let host = site.host(&HostName::new(host).unwrap()).unwrap();
+        site.connections.for_endpoint(Some(host), kind)
+    };
+    let own = rule("atl-cas-001.litwareinc.com", EndpointKind::Exchange);
+    assert_eq!(own.auth, Some(Auth::Kerberos));
+    assert_eq!(own.service.as_deref(), Some("HTTP/mail.litwareinc.com"));
+    assert_eq!(own.ca.as_deref(), Some(Path::new("ca.pem")));
+    let other = rule("atl-cas-002.litwareinc.com", EndpointKind::Windows);
+    assert_eq!(other.auth, Some(Auth::Ntlm));
+    assert_eq!(other.service, None);
+    assert_eq!(site.kerberos.kdc, ["tcp://dc1.litwareinc.com:88"]);
+    let [warning] = site.warnings.as_slice() else {
+        panic!("{:?}", site.warnings)
+    };
+    assert!(warning.message.contains("TLS 1.0 is broken"), "{warning}");
+}
+
+#[test]
+fn what_gives_a_password_or_a_server_away_is_said_once() {
+    let site = set(&[("endpoints", "{ auth = \"basic\", allow_plaintext = true }")]).unwrap();
+    let [warning] = site.warnings.as_slice() else {
+        panic!("{:?}", site.warnings)
+    };
+    assert!(warning.message.contains("for all to read"), "{warning}");
+    let site = set(&[
+        ("endpoints.lync.insecure_skip_verify", "true"),
+        ("endpoints.windows.insecure_skip_verify", "true"),
+    ])
+    .unwrap();
+    // The Lync endpoint alone has TLS by default.
+    let [warning] = site.warnings.as_slice() else {
+        panic!("{:?}", site.warnings)
+    };
+    assert!(warning.message.contains("not verified"), "{warning}");
+}
+
+#[test]
+fn paths_are_relative_to_the_site_file() {
+    let mut site = set(&[
+        ("endpoints.ca", "ca.pem"),
+        (
+            "credentials.endpoints.windows",
+            "{ username = \"owaim\", keytab = \"owaim.keytab\" }",
+        ),
+        (
+            "credentials.endpoints.lync",
+            "{ certificate = \"/pki/owaim.pfx\", password = { env = \"P\" } }",
+        ),
+    ])
+    .unwrap();
+    site.resolve_paths(Path::new("/sites"));
+    assert_eq!(site.connections.all.ca, Some("/sites/ca.pem".into()));
+    let by_kind = &site.credentials.by_kind;
+    assert_eq!(
+        by_kind[&EndpointKind::Windows],
+        Credential::Keytab {
+            username: "owaim".into(),
+            keytab: "/sites/owaim.keytab".into()
+        }
+    );
+    assert_eq!(
+        by_kind[&EndpointKind::Lync],
+        Credential::Certificate {
+            pfx: "/pki/owaim.pfx".into(),
+            password: SecretSource::Env("P".into())
+        }
+    );
 }

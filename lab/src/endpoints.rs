@@ -69,8 +69,8 @@ pub struct CertificateEntry {
     pub key: Password,
 }
 
-/// A scheme of authentication, by its name in HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A scheme of authentication, by its name in HTTP; the best one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthScheme {
     /// `Kerberos`.

@@ -17,15 +17,19 @@ use tokio::task::{self, JoinSet};
 use uuid::Uuid;
 
 use crate::endpoints::{AuthScheme, EndpointEntry, EndpointsFile, Password};
-use crate::overlay::Overlay;
-use crate::server::{Accounts, FaultError, Faults, Listener, Recorder, Shells, Wire, reserve};
+use crate::overlay::{Overlay, WireOverlay};
+use crate::replay::{Replay, ReplayError};
+use crate::server::{
+    Accounts, Authority, FaultError, Faults, Kdc, Listener, Realm, Recorder, Services, Shells,
+    TlsError, Wire, principal_name, reserve,
+};
 use crate::world::{World, WorldError};
 
 /// Connections that wait to be accepted at one endpoint.
 const BACKLOG: u32 = 128;
 
-/// As whom an endpoint knows the one that would show it the current logon. The lab is no domain: it
-/// takes this name with a password.
+/// As whom an endpoint knows the one whose name the site file does not say: the current logon's, a ticket's, a
+/// certificate's. The lab makes up a password for it too.
 const LOGON: &str = "LAB\\owaim";
 
 /// How a lab starts.
@@ -38,6 +42,8 @@ pub struct LabOptions {
     pub state_dir: Option<PathBuf>,
     /// What differs from a freshly installed site.
     pub overlay: Overlay,
+    /// Folder with a recording: its endpoints answer from it.
+    pub replay: Option<PathBuf>,
     /// Time that every request is held back; `None`: as the overlay has it.
     pub latency: Option<Duration>,
 }
@@ -48,6 +54,7 @@ impl Default for LabOptions {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             state_dir: None,
             overlay: Overlay::default(),
+            replay: None,
             latency: None,
         }
     }
@@ -66,6 +73,14 @@ pub enum LabError {
         host: HostName,
         /// For which of its endpoints.
         kind: EndpointKind,
+        /// Why.
+        source: io::Error,
+    },
+    /// The port of the key distribution centre cannot be had.
+    #[error("the lab's key distribution centre cannot listen at {address}: {source}")]
+    Kdc {
+        /// Where.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
@@ -94,6 +109,12 @@ pub enum LabError {
     /// The overlay asks for what the wire cannot do.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// There are no certificates for the endpoints.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A recording cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The program is ending.
     #[error("the lab was interrupted while it started")]
     Interrupted,
@@ -121,9 +142,11 @@ impl Lab {
             listen,
             state_dir,
             overlay,
+            replay,
             latency,
         } = options;
         let lock = state_dir.as_deref().map(take).transpose()?;
+        let replay = replay.as_deref().map(Replay::read).transpose()?;
         let mut records = Vec::new();
         let calls = recorder(state_dir.as_deref(), "calls.ndjson", &mut records)?;
         let requests = recorder(state_dir.as_deref(), "requests.ndjson", &mut records)?;
@@ -131,7 +154,21 @@ impl Lab {
         for account in &overlay.accounts {
             add(&mut accounts, &account.username, &account.password)?;
         }
-        let (entries, bound) = bind(site, listen, &mut accounts)?;
+        let authority = Authority::open(state_dir.as_deref())?;
+        let (entries, bound) = bind(site, listen, &overlay.wire, &authority, &mut accounts)?;
+        let place = nth_port(listen, bound.len());
+        let kdc = Kdc::bind(place).await;
+        let kdc = kdc.map_err(|source| LabError::Kdc {
+            address: place,
+            source,
+        })?;
+        let accounts = Arc::new(accounts);
+        let hosts = site.hosts.iter().map(|host| host.name.clone()).collect();
+        let realm = Arc::new(Realm::new(domain(site), Arc::clone(&accounts), hosts));
+        let kerberos = crate::Realm {
+            realm: realm.name().into(),
+            kdc: kdc.address().to_string(),
+        };
         let faults = Faults::new(overlay.wire_faults())?;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
@@ -154,13 +191,16 @@ impl Lab {
         let service = Shells::new(world, site);
         let wire = Arc::new(Wire {
             service,
+            replay: replay.unwrap_or_default(),
             accounts,
+            services: Services::new(Arc::clone(&realm)),
             faults,
             latency,
             requests,
             connections,
         });
         let mut listeners = JoinSet::new();
+        listeners.spawn(kdc.run(realm));
         let mut reserved = Vec::new();
         for (bound, down) in bound.into_iter().zip(down) {
             if down {
@@ -182,8 +222,8 @@ impl Lab {
         }
         let endpoints = EndpointsFile {
             endpoints: entries,
-            ca: None,
-            kerberos: None,
+            ca: Some(authority.pem()?),
+            kerberos: Some(kerberos),
         };
         Ok(Self {
             endpoints,
@@ -228,15 +268,22 @@ struct Bound {
 fn bind(
     site: &Site,
     listen: SocketAddr,
+    wire: &WireOverlay,
+    authority: &Authority,
     accounts: &mut Accounts,
 ) -> Result<(Vec<EndpointEntry>, Vec<Bound>), LabError> {
     let made_up = Uuid::new_v4().simple().to_string();
+    let domain = domain(site);
     let mut entries = Vec::new();
     let mut bound = Vec::new();
     for (number, (host, kind)) in places(site).enumerate() {
         let username = match site.credentials.for_endpoint(&host.name, kind) {
-            Credential::Account { username, .. } => username.clone(),
-            Credential::Logon => LOGON.into(),
+            Credential::Account { username, .. } | Credential::Keytab { username, .. } => {
+                username.clone()
+            }
+            Credential::Logon | Credential::TicketCache | Credential::Certificate { .. } => {
+                LOGON.into()
+            }
         };
         let password = Password::new(add(accounts, &username, &made_up)?);
         let address = nth_port(listen, number);
@@ -248,23 +295,41 @@ fn bind(
         };
         let (socket, address) = reserve(address).map_err(failed)?;
         let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
+        let url = url(&rule, &host.name, kind);
+        let offers = wire.auth(kind);
+        let certificate = offers.contains(&AuthScheme::Certificate);
+        let secure = wire
+            .tls(kind)
+            .unwrap_or(url.scheme_str() == Some("https") && rule.url.is_some());
+        let tls = secure
+            .then(|| authority.door(&host.name, address.ip(), certificate))
+            .transpose()?;
+        let certificate = (secure && certificate)
+            .then(|| authority.client(&principal_name(&username, domain)))
+            .transpose()?;
+        let scheme = if secure { "https" } else { "http" };
         let listener = Listener {
             host: host.name.clone(),
             kind,
-            path: path(&rule, &host.name, kind),
+            path: url.path().to_owned(),
+            tls,
+            offers,
+            ntlm: wire.ntlm,
+            hardening: wire.channel_binding,
+            allow_unencrypted: wire.allow_unencrypted,
         };
         entries.push(EndpointEntry {
             host: host.name.clone(),
             kind,
-            url: format!("http://{address}{}", listener.path),
-            auth: vec![AuthScheme::Negotiate],
+            url: format!("{scheme}://{address}{}", listener.path),
+            auth: listener.usable(),
             username,
             password,
             configuration: rule
                 .configuration
                 .unwrap_or_else(|| kind.default_configuration().into()),
-            service: None,
-            certificate: None,
+            service: Some(format!("HTTP/{}", host.name)),
+            certificate,
         });
         bound.push(Bound {
             listener,
@@ -273,6 +338,12 @@ fn bind(
         });
     }
     Ok((entries, bound))
+}
+
+/// The DNS domain of the site's accounts: that of the server which changes Exchange.
+fn domain(site: &Site) -> &str {
+    let host = site.exchange.admin_host.as_str();
+    host.split_once('.').map_or(host, |(_, domain)| domain)
 }
 
 /// The endpoints that a site has, in the order of its file.
@@ -302,12 +373,11 @@ fn serves_exchange(site: &Site, host: &Host) -> bool {
         || (host.is(Role::Backend) && site.exchange_version(host) >= ExchangeVersion::E2016)
 }
 
-/// The path of an endpoint's URL as the site file has it.
-fn path(rule: &EndpointRule, host: &HostName, kind: EndpointKind) -> String {
+/// The URL of an endpoint as the site file has it, or as it is by default.
+fn url(rule: &EndpointRule, host: &HostName, kind: EndpointKind) -> Uri {
     let url = rule.url.clone().unwrap_or_else(|| kind.default_url(host));
     // The site file's URLs were checked when it was parsed.
-    url.parse::<Uri>()
-        .map_or_else(|_| "/".into(), |url| url.path().to_owned())
+    url.parse().unwrap_or_default()
 }
 
 /// The address of the endpoint of that number.

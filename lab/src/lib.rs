@@ -7,6 +7,8 @@
 mod endpoints;
 mod lab;
 mod overlay;
+pub mod recording;
+mod replay;
 mod server;
 mod state;
 mod world;
@@ -16,5 +18,6 @@ pub use endpoints::{
 };
 pub use lab::{Lab, LabError, LabOptions};
 pub use overlay::{Overlay, OverlayError};
-pub use server::FaultError;
+pub use replay::ReplayError;
+pub use server::{FaultError, TlsError};
 pub use world::WorldError;

@@ -1,10 +1,11 @@
 //! [`Overlay`]: what makes the simulated site differ from a freshly installed one.
 //!
 //! A TOML file (`--lab-with FILE`). It shapes the first state only, except `latency_ms`,
-//! `nested`, `faults`, `accounts` and `actions`, which hold for every start. The format is described in
+//! `nested`, `faults`, `wire`, `accounts` and `actions`, which hold for every start. The format is described in
 //! `docs/lab.md`.
 
 mod lync;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ pub(crate) use lync::{
     Action, DialPlanOverlay, LyncOverlay, LyncUserOverlay, PoolRole, ReplicaOverlay,
     TrustedPoolOverlay, UmOverlay, UmRole,
 };
+pub(crate) use wire::{Hardening, WireOverlay};
 
 use crate::world::Nested;
 
@@ -38,6 +40,8 @@ pub struct Overlay {
     pub(crate) domain_controllers: Vec<String>,
     /// Name of the Exchange organization.
     pub(crate) organization: Option<String>,
+    /// The doors: TLS, authentication, limits.
+    pub(crate) wire: WireOverlay,
     /// By host name.
     pub(crate) hosts: BTreeMap<HostName, HostOverlay>,
     /// By identity, `SRV\owa (Default Web Site)`.
@@ -443,6 +447,9 @@ impl Overlay {
         {
             WindowsPath::new(root)
                 .map_err(|error| fail(format!("install_root of {host}: {error}")))?;
+        }
+        if let Some(mistake) = overlay.wire.mistake() {
+            return Err(fail(mistake));
         }
         for (index, fault) in overlay.faults.iter().enumerate() {
             let number = index + 1;

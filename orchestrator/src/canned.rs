@@ -200,6 +200,7 @@ fn started(mode: Mode) -> EventKind {
         mode,
         version: "0.1.0".into(),
         nodes: nodes(),
+        warnings: vec![],
     }
 }
 

@@ -8,7 +8,7 @@ use owaim_inventory::Site;
 use owaim_steps::Pfx;
 use p12_keystore::Pkcs12Archive;
 
-use crate::endpoints::{SecretError, read_secret};
+use crate::secret_source::{SecretError, read_secret};
 
 /// A certificate file that cannot be imported.
 #[derive(Debug, thiserror::Error)]

@@ -105,6 +105,28 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
+    /// Try the way to every endpoint, and say where it ends and what to do
+    Doctor {
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        reach: ReachArgs,
+        /// How to report
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Copy a file to a server or from one; hashes are compared, and what was interrupted is gone on with
+    #[command(after_help = "Example: owaim copy site.toml setup.exe srv-1:C:\\Temp\\setup.exe")]
+    Copy {
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        reach: ReachArgs,
+        /// File, or HOST:PATH of one on a server
+        from: String,
+        /// HOST:PATH, or a file
+        to: String,
+    },
     /// Run the simulated site for this inventory until Ctrl-C
     Lab {
         #[command(flatten)]
@@ -185,6 +207,9 @@ pub(crate) struct ReachArgs {
     /// Take URLs, CA and credentials from this file in place of the site file
     #[arg(long, value_name = "FILE")]
     pub(crate) endpoints: Option<PathBuf>,
+    /// Write what is exchanged with the servers, names and secrets replaced, into this new folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// How the simulated site begins.
@@ -196,6 +221,9 @@ pub(crate) struct LabArgs {
     /// Lay this file over the simulated site's first state, in place of the one that the site file names
     #[arg(long, value_name = "FILE")]
     pub(crate) lab_with: Option<PathBuf>,
+    /// Answer for the endpoints that were recorded from this folder, written by --record
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lab_replay: Option<PathBuf>,
 }
 
 /// A run over the site.

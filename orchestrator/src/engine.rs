@@ -36,6 +36,7 @@ pub async fn execute(run: &Arc<Run>, options: &RunOptions) -> (Vec<Outcome>, Exi
         mode: run.mode,
         version: env!("CARGO_PKG_VERSION").into(),
         nodes: run.plan.infos(),
+        warnings: run.site.warnings.iter().map(ToString::to_string).collect(),
     });
     // Where not even the beginning can be written, no change will be: see `Executor::act`.
     drop(begun);

@@ -163,6 +163,9 @@ pub enum EventKind {
         version: String,
         /// The plan.
         nodes: Vec<NodeInfo>,
+        /// What the site file allows and a person should look at.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// A session was opened.
     SessionOpened {

@@ -493,6 +493,7 @@ mod tests {
             mode: Mode::Apply,
             version: String::new(),
             nodes: nodes.collect(),
+            warnings: vec![],
         };
         canned::dated([&[start], kinds].concat())
     }

@@ -106,7 +106,10 @@ impl Redactor {
 
     fn kind(&self, kind: &mut EventKind) {
         match kind {
-            EventKind::RunStarted { nodes, .. } => {
+            EventKind::RunStarted {
+                nodes, warnings, ..
+            } => {
+                self.clean_all(warnings);
                 for node in nodes {
                     self.clean(&mut node.title);
                     self.clean_all(&mut node.object);

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{Place, Problem};
-use owaim_transport::{
-    Authentication, Connect, Credential, Endpoint, Secret, Session, TransportError,
-};
+use owaim_transport::{Authentication, Connect, Endpoint, Secret, Session, TransportError};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
 
@@ -31,25 +29,28 @@ pub struct Sessions {
 /// An account as servers know it: a name without a domain is another account on every host, and
 /// another password is another guess.
 #[derive(PartialEq, Eq, Hash)]
-enum AccountKey {
-    Named {
-        username: String,
-        password: Secret,
-        host: Option<String>,
-    },
-    CurrentLogon,
+struct AccountKey {
+    name: String,
+    secret: Option<Secret>,
+    host: Option<String>,
 }
 
 impl AccountKey {
     fn of(endpoint: &Endpoint) -> Self {
-        let Authentication::Ntlm(Credential { username, password }) = &endpoint.authentication
-        else {
-            return Self::CurrentLogon;
+        let authentication = &endpoint.authentication;
+        let name = authentication.account();
+        let local = match authentication {
+            Authentication::Basic { .. } | Authentication::Ntlm(_) | Authentication::CredSsp(_) => {
+                !name.contains(['\\', '@'])
+            }
+            Authentication::Certificate(_) => true,
+            Authentication::Kerberos(_)
+            | Authentication::Negotiate { .. }
+            | Authentication::CurrentLogon => false,
         };
-        let local = !username.contains(['\\', '@']);
-        Self::Named {
-            username: username.to_lowercase(),
-            password: password.clone(),
+        Self {
+            name: name.to_lowercase(),
+            secret: authentication.secret().cloned(),
             host: local.then(|| endpoint.host.to_lowercase()),
         }
     }

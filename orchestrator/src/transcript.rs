@@ -179,6 +179,7 @@ impl Entry<'_> {
                 mode,
                 version,
                 nodes,
+                warnings,
             } => {
                 self.head(&format!(
                     "{} of site {}, run {run}, owaim {version}",
@@ -191,6 +192,9 @@ impl Entry<'_> {
                         report::label(node),
                         one_line(&node.title)
                     ));
+                }
+                for warning in warnings {
+                    self.body(&format!("warning: {}", one_line(warning)));
                 }
             }
             EventKind::SessionOpened {

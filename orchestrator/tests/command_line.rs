@@ -391,6 +391,17 @@ fn a_fault_is_tried_again_and_the_transcript_says_so() {
 }
 
 #[test]
+fn what_the_site_file_gives_away_stands_in_the_transcript_of_every_run() {
+    let bench = Bench::new();
+    let set = "endpoints.lync.insecure_skip_verify=true";
+    let call = bench.run("verify", &["--only", "preflight", "--set", set]);
+    let warning = "certificates are not verified";
+    assert!(call.err.contains(warning), "{}", call.err);
+    let transcript = bench.file("transcript.log");
+    assert!(transcript.contains(warning), "{transcript}");
+}
+
+#[test]
 fn a_server_that_is_down_holds_up_nobody_else() {
     let bench = Bench::with(|text| text.replace("base_delay = \"1s\"", "base_delay = \"10ms\""));
     let overlay = bench.overlay("[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n");
@@ -835,6 +846,104 @@ fn people_may_invoke_what_steps_may_not_and_are_warned() {
         hidden.err
     );
     invoke(&["atl-cas-001/lync", "--", "Get-CsSite"]).ends(3);
+}
+
+#[test]
+fn the_doctor_says_where_each_way_ends_and_what_to_do() {
+    let bench = Bench::new();
+    let examine = |arguments: &[&str]| {
+        let call = bench.owaim(
+            "doctor",
+            &[&["--lab", "--format", "json"], arguments].concat(),
+        );
+        let found: Vec<Value> = serde_json::from_str(&call.out).unwrap();
+        (call.code, found)
+    };
+    let check = |found: &[Value], host: &str, kind: &str, name: &str| {
+        let one = found
+            .iter()
+            .find(|one| one["host"].as_str().unwrap().starts_with(host) && one["endpoint"] == kind);
+        let checks = one.unwrap()["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["name"] == name);
+        check.unwrap()
+    };
+    let (code, found) = examine(&[]);
+    assert_eq!(code, 0, "{found:#?}");
+    for name in [
+        "tcp",
+        "offered",
+        "logon",
+        "session",
+        "powershell",
+        "language",
+        "clock",
+    ] {
+        let check = check(&found, "atl-mbx-001", "windows", name);
+        assert_eq!(check["verdict"], "good", "{check}");
+    }
+    let language = check(&found, "atl-cas-001", "exchange", "language");
+    assert!(
+        language["found"]
+            .as_str()
+            .unwrap()
+            .starts_with("restricted")
+    );
+
+    let overlay = bench.overlay(
+        "[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n\
+         [[faults]]\nhost = \"atl-mbx-003.litwareinc.com\"\nendpoint = \"windows\"\naction = \"Create\"\nkind = \"fault:5\"\n",
+    );
+    let (code, found) = examine(&["--lab-with", overlay.to_str().unwrap()]);
+    assert_eq!(code, 4);
+    let down = check(&found, "atl-mbx-002", "windows", "tcp");
+    assert_eq!(down["verdict"], "bad");
+    assert!(
+        down["advice"]
+            .as_str()
+            .unwrap()
+            .contains("check that the host is up")
+    );
+    let behind = check(&found, "atl-mbx-002", "windows", "session");
+    assert_eq!(behind["found"], "not tried after tcp");
+    let refused = check(&found, "atl-mbx-003", "windows", "session");
+    assert_eq!(refused["verdict"], "bad", "{refused}");
+    assert!(
+        refused["advice"]
+            .as_str()
+            .unwrap()
+            .contains("Get-PSSessionConfiguration")
+    );
+    assert_eq!(
+        check(&found, "atl-mbx-003", "windows", "logon")["verdict"],
+        "good"
+    );
+}
+
+#[test]
+fn a_file_is_copied_to_a_server_and_back() {
+    let bench = Bench::new();
+    let (there, back) = (bench.path("there.exe"), bench.path("back.exe"));
+    std::fs::write(&there, b"MZ\0\x01\xff").unwrap();
+    let copy = |from: &str, to: &str| {
+        let state = bench.path("state");
+        let kept = ["--lab", "--lab-state", state.to_str().unwrap()];
+        bench.owaim("copy", &[&kept[..], &[from, to]].concat())
+    };
+    let remote = r"atl-cas-001:C:\Windows\Temp\there.exe";
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 0 of them"), "{}", call.out);
+    let call = copy(there.to_str().unwrap(), remote).ends(0);
+    assert!(call.out.starts_with("5 bytes, 5 of them"), "{}", call.out);
+    copy(remote, back.to_str().unwrap()).ends(0);
+    assert_eq!(std::fs::read(&back).unwrap(), b"MZ\0\x01\xff");
+    let call = copy(there.to_str().unwrap(), r"atl-cas-001:C:\none\there.exe").ends(1);
+    assert!(
+        call.err.contains("atl-cas-001.litwareinc.com"),
+        "{}",
+        call.err
+    );
+    copy("a", "b").ends(3);
+    copy("a", "nobody:C:\\a").ends(3);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 """Runs pipelines through pypsrp: a job as JSON on standard input, the results on standard output.
 
-Job:     {"url", "auth", "username", "password", "configuration", "encryption",
+Job:     {"url", "auth", "username", "password", "configuration", "encryption", "options",
           "pipelines": [[{"cmdlet", "parameters"} or {"script"}, ...], ...]}
 Results: {"pipelines": [{"state", "output", "errors", "warnings"}, ...]}
          or {"failure": {"type", "text"}} where no session came about.
+
+`options` are those of pypsrp's WSMan, as they are.
 
 A generic runner on purpose: what is run and what must come of it stands in pypsrp_client.rs.
 """
@@ -16,6 +18,7 @@ from pypsrp.complex_objects import ObjectMeta, PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
+from requests.exceptions import RequestException
 
 STATES = {
     value: name.lower() for name, value in vars(PSInvocationState).items() if name.isupper()
@@ -82,16 +85,24 @@ def main():
         url.hostname,
         port=url.port,
         path=url.path.strip("/"),
-        ssl=False,
+        ssl=url.scheme == "https",
         auth=job["auth"],
         username=job["username"],
         password=job["password"],
         encryption=job["encryption"],
+        **job.get("options", {}),
     )
     try:
         with RunspacePool(connection, configuration_name=job["configuration"]) as pool:
             results = {"pipelines": [run(pool, commands) for commands in job["pipelines"]]}
-    except (AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError) as failure:
+    except (
+        AuthenticationError,
+        RequestException,
+        ValueError,  # nothing is offered that it was told to use
+        WinRMError,
+        WinRMTransportError,
+        WSManFaultError,
+    ) as failure:
         results = {"failure": {"type": type(failure).__name__, "text": str(failure)}}
     json.dump(results, sys.stdout)
 

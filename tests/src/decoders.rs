@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use owaim_proto::clixml::{self, Value};
 use owaim_proto::multipart::{self, SPNEGO, SealedMessage};
 use owaim_proto::psrp::{
-    ClientPool, Command, Defragmenter, FragmentLimits, Fragmenter, Message, ObjectIds, Payload,
-    Pipeline, ProtocolVersion, ServerPool,
+    ClientPool, Command, CommandMetadata, CreatePipeline, Defragmenter, FragmentLimits, Fragmenter,
+    InitRunspacePool, Message, ObjectIds, Payload, Pipeline, ProtocolVersion, ServerPool,
 };
 use owaim_proto::wsman::{
-    CommandLine, CreateShell, Receive, Request, RequestBody, RequestHeader, Response, Send, Signal,
-    SignalCode, configuration_uri,
+    CommandLine, Connect, CreateShell, Disconnect, Enumerate, Identity, Receive, Request,
+    RequestBody, RequestHeader, Response, Send, Signal, SignalCode, configuration_uri, is_identify,
 };
 use owaim_proto::xml;
 use owaim_steps::{Verdict, web_config};
@@ -138,15 +138,22 @@ pub fn fragment(bytes: &[u8]) {
     {
         let again = Message::decode(&message.encode());
         assert_eq!(again.ok().as_ref(), Some(&message));
-        let _ = Payload::decode(message.kind, &message.data, None);
+        if let Ok(Payload::PipelineOutput(value)) =
+            Payload::decode(message.kind, &message.data, None)
+        {
+            let _ = CommandMetadata::from_value(&value);
+        }
     }
 }
 
 /// Bytes of a peer that speaks PSRP, in both roles.
 pub fn pool(bytes: &[u8]) {
     let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
-    let _ = client.open();
+    let _ = client.open(&InitRunspacePool::default());
     let _ = client.receive(None, bytes);
+    let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
+    let _ = client.connect();
+    let _ = client.connected(bytes);
 
     let mut server = ServerPool::new(ProtocolVersion::V2_3, Value::Null, LIMITS);
     let _ = server.receive(None, "stdin", bytes);
@@ -160,18 +167,19 @@ pub fn pool(bytes: &[u8]) {
     let _ = server.start_command(pipeline);
     let _ = server.receive(Some(pipeline), "stdin", bytes);
     let _ = server.receive(None, "stdin", bytes);
+    let _ = server.connect(bytes);
 }
 
 /// What a client sends to open a pool.
 fn fragments_of_a_client() -> Vec<u8> {
     let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
-    let _ = client.open();
+    let _ = client.open(&InitRunspacePool::default());
     client.take(None, 1 << 16).unwrap_or_default()
 }
 
 fn fragment_seeds() -> Vec<Vec<u8>> {
     let mut client = ClientPool::new(Uuid::from_u128(1), LIMITS);
-    let _ = client.open();
+    let _ = client.open(&InitRunspacePool::default());
     let mut server = ServerPool::new(ProtocolVersion::V2_3, Value::Null, LIMITS);
     let opening = client.take(None, 1 << 16).unwrap_or_default();
     let _ = server.receive(None, "stdin", &opening);
@@ -183,7 +191,10 @@ fn fragment_seeds() -> Vec<Vec<u8>> {
     let command = Command::new("Get-Content")
         .with("LiteralPath", "C:\\x")
         .switch("Raw");
-    let _ = client.create_pipeline(Uuid::from_u128(2), &Pipeline::new(command));
+    let _ = client.create_pipeline(
+        Uuid::from_u128(2),
+        &CreatePipeline::new(Pipeline::new(command)),
+    );
     let pipeline = client
         .take(Some(Uuid::from_u128(2)), 1 << 16)
         .unwrap_or_default();
@@ -204,6 +215,13 @@ fn fragment_seeds() -> Vec<Vec<u8>> {
 pub fn envelope(bytes: &[u8]) {
     let limits = xml::Limits::default();
     let _ = Request::peek_message_id(bytes, &limits);
+    let _ = is_identify(bytes, &limits);
+    if let Ok(identity) = Identity::decode(bytes, &limits) {
+        assert_eq!(
+            Identity::decode(&identity.encode(), &limits).ok(),
+            Some(identity)
+        );
+    }
     if let Ok(request) = Request::decode(bytes, &limits) {
         assert!(Request::decode(&request.encode(), &limits).is_ok());
     }
@@ -235,11 +253,19 @@ fn requests() -> Vec<Request> {
     let bodies = [
         RequestBody::Create(CreateShell {
             id: Some(id),
-            name: None,
             input_streams: "stdin pr".into(),
             output_streams: "stdout".into(),
-            idle_timeout: None,
             creation: Some(vec![0; 30]),
+            ..CreateShell::default()
+        }),
+        RequestBody::Create(CreateShell {
+            name: Some("shell".into()),
+            input_streams: "stdin".into(),
+            output_streams: "stdout stderr".into(),
+            environment: vec![("name".into(), "value".into())],
+            lifetime: Some(std::time::Duration::from_mins(1)),
+            working_directory: Some("C:\\".into()),
+            ..CreateShell::default()
         }),
         RequestBody::Delete,
         RequestBody::Command(CommandLine::pipeline(id, b"fragments")),
@@ -254,6 +280,16 @@ fn requests() -> Vec<Request> {
             command_id: Some(id),
             code: SignalCode::Terminate,
         }),
+        RequestBody::Disconnect(Disconnect {
+            idle_timeout: Some(std::time::Duration::from_mins(1)),
+        }),
+        RequestBody::Reconnect,
+        RequestBody::Connect(Connect {
+            command_id: Some(id),
+            content: Some(vec![0; 30]),
+        }),
+        RequestBody::Get,
+        RequestBody::Enumerate(Enumerate { shell: Some(id) }),
     ];
     let header =
         RequestHeader::new("http://host.example.org/wsman", &configuration_uri("x")).with_shell(id);

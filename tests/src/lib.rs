@@ -5,4 +5,5 @@ pub mod foreign;
 pub mod interop;
 pub mod kdc;
 pub mod peer;
+pub mod pypsrp;
 pub mod stores;

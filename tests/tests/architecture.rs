@@ -96,7 +96,7 @@ fn the_pure_crates_know_no_runtime_and_no_socket() {
     for package in ["owaim-inventory", "owaim-proto", "owaim-steps"] {
         for forbidden in [
             "tokio",
-            "reqwest",
+            "openssl",
             "hyper",
             "hyper-util",
             "sspi",
@@ -172,6 +172,8 @@ fn code_for_one_system_is_where_the_architecture_names_it() {
             "std::os::",
             "tokio::signal::",
             "cross_krb5",
+            "native_tls::",
+            "openssl::",
             "windows_permissions",
         ]
         .iter()

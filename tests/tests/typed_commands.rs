@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use owaim::bus::Bus;
-use owaim::endpoints::EndpointBook;
+use owaim::endpoints::{EndpointBook, Origin};
 use owaim::engine::{self, RunOptions};
 use owaim::event::Mode;
 use owaim::graph::Plan;
@@ -94,7 +94,7 @@ async fn sent(overlay: &str) -> Vec<Pipeline> {
             door: Client::default(),
             sent: Arc::clone(&sent),
         };
-        let book = EndpointBook::from_file(lab.endpoints(), "lab");
+        let book = EndpointBook::from_file(lab.endpoints(), &site, Origin::Lab).unwrap();
         let bus = Bus::new(Vec::new());
         let sessions = Sessions::new(Arc::new(door), book, bus.clone());
         let run = Run::new(

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::observer::Observer;
 use crate::pool::PoolSession;
+use crate::retry::Retry;
 use crate::{Connect, Endpoint, Session, Tickets, Timeouts, TransportError};
 
 /// Opens sessions over HTTP, each with connections of its own.
@@ -38,6 +39,8 @@ pub struct ClientOptions {
     pub send_limit: u32,
     /// Largest envelope that answers may be, in bytes: 500 KiB is the default of newer servers.
     pub receive_limit: u32,
+    /// How often and how soon a request is sent again that certainly was not carried out.
+    pub retry: Retry,
 }
 
 impl Default for ClientOptions {
@@ -49,6 +52,7 @@ impl Default for ClientOptions {
             idle_timeout: None,
             send_limit: 150 << 10,
             receive_limit: 500 << 10,
+            retry: Retry::NEVER,
         }
     }
 }

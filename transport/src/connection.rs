@@ -1,35 +1,46 @@
-//! [`Connection`]: one authenticated, sealed HTTP/1.1 connection to an endpoint.
+//! [`Connection`]: one authenticated HTTP/1.1 connection to an endpoint.
 //!
-//! The first exchange takes two round trips: the first token goes unprompted with an empty body,
-//! the last one together with the sealed message. Nothing but that first token ever travels
-//! unsealed, a lost connection is never replaced, and after any failure the connection is dead
-//! and says so. WS-Management is not this module's business: envelopes are octets here.
+//! It is made once: TCP, a tunnel through a proxy, TLS. A lost connection is never replaced, and
+//! after any failure it is dead and says so. Over plain HTTP messages are sealed by the security
+//! context, and nothing but its tokens ever travels unsealed; over TLS the messages go as they are, and the logon is
+//! tied to the TLS connection. A security context's first exchange takes two round trips: the first
+//! token goes unprompted with an empty body, the last one together with the message. WS-Management is not
+//! this module's business: envelopes are octets here.
 
 use std::time::Duration;
 
+use ::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, USER_AGENT,
+};
+use ::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
-use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
-};
-use owaim_proto::multipart;
+use http_body_util::Full;
+use owaim_proto::multipart::{self, SOAP};
+use tokio::time::timeout;
+use url::Position;
 
-use crate::one_connect::{ConnectionGone, OneConnect};
-use crate::security::{Leg, SecurityContext, SecurityError};
-use crate::{Authentication, Endpoint, Tickets, TransportError};
+use crate::attempt::{Attempt, Purpose, challenges, offered, start};
+use crate::dial::dial;
+use crate::greeting::{Authenticated, Greeting};
+use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
+use crate::security::{Leg, SecurityContext};
+use crate::target::Target;
+use crate::tls::{self, ChannelBinding, TlsInfo};
+use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
 
-/// Longest body that is read. Servers keep to `MaxEnvelopeSize`, 500 KiB unless an administrator
-/// raised it.
-const MAX_BODY: usize = 16 * 1024 * 1024;
+/// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
+/// handshake of TLS besides.
+const MAX_LEGS: usize = 10;
 
-/// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two.
-const MAX_LEGS: usize = 4;
+/// What stands in for credentials when the certificate of the client is in the TLS handshake
+/// ([MS-WSMV] 2.2.2).
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a TCP connection to be made.
+    /// For a TCP connection to be made; as long again for a tunnel through a proxy, and for TLS.
     pub connect: Duration,
     /// For a whole answer to have come, counted from when its request began to be sent. Longer
     /// than the longest operation time-out in use, or no Receive can hang as long as it may.
@@ -47,42 +58,48 @@ impl Default for Timeouts {
 
 /// One connection. Exchanges follow each other: HTTP/1.1 carries one at a time.
 pub struct Connection {
-    http: reqwest::Client,
     endpoint: Endpoint,
+    target: Target,
     timeouts: Timeouts,
     tickets: Tickets,
+    /// Known as soon as TLS has been agreed on.
+    tls: Option<TlsInfo>,
     state: State,
 }
 
 enum State {
-    /// Nothing has been sent.
+    /// There is no connection yet.
     Fresh,
+    /// There is one, on which nothing has been said.
+    Connected(Http),
     /// Both sides know each other.
-    Established(SecurityContext),
+    Established(Http, Proof),
     /// Failed, or left in the middle of an exchange.
     Dead,
 }
 
-/// What a request is for, and so what its loss means.
-#[derive(Clone, Copy)]
-enum Purpose {
-    /// It carries a token only.
-    Handshake,
-    /// It carries a message.
-    Message,
+/// How each message shows whose it is.
+enum Proof {
+    /// By the connection, which a security context has authenticated.
+    Context(SecurityContext),
+    /// By a header that goes with each of them.
+    Header(HeaderValue),
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
+/// What of a request differs from others.
+struct Body {
+    purpose: Purpose,
+    authorization: Option<HeaderValue>,
+    kind: Option<String>,
+    octets: Vec<u8>,
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match self.state {
             State::Fresh => "fresh",
-            State::Established(_) => "established",
+            State::Connected(..) => "connected",
+            State::Established(..) => "established",
             State::Dead => "dead",
         };
         f.debug_struct("Connection")
@@ -93,47 +110,15 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// A connection to `endpoint`. Nothing is sent before the first [`exchange`](Self::exchange).
+    /// A connection to `endpoint`. Nothing is done before [`connect`](Self::connect) or the first
+    /// [`exchange`](Self::exchange).
     pub fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, TransportError> {
-        let unusable = |url: String, detail: String| TransportError::UnusableUrl { url, detail };
-        let mut url = reqwest::Url::parse(&endpoint.url).map_err(|error| {
-            // What is no URL may hold a password at any place: it is not repeated.
-            unusable(
-                format!("the endpoint of {}", endpoint.host),
-                format!("its URL is none: {error}"),
-            )
-        })?;
-        if !url.username().is_empty() || url.password().is_some() {
-            // Both fail only for URLs that cannot have them.
-            let _ = (url.set_password(None), url.set_username(""));
-            let detail = "expected a URL without user name and password".into();
-            return Err(unusable(url.into(), detail));
-        }
-        if url.scheme() != "http" {
-            let detail = format!("expected the scheme http, found {}", url.scheme());
-            return Err(unusable(url.into(), detail));
-        }
-        let http = reqwest::Client::builder()
-            .connector_layer(OneConnect::default())
-            .connect_timeout(timeouts.connect)
-            .http1_only()
-            .no_proxy()
-            .pool_idle_timeout(None)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("owaim/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| TransportError::Unsendable {
-                action: "Connect",
-                url: endpoint.url.clone(),
-                detail: chain(&error),
-            })?;
         Ok(Self {
-            http,
+            target: Target::of(endpoint)?,
             endpoint: endpoint.clone(),
             timeouts,
             tickets: Tickets::default(),
+            tls: None,
             state: State::Fresh,
         })
     }
@@ -150,8 +135,110 @@ impl Connection {
         !matches!(self.state, State::Dead)
     }
 
-    /// Sends `envelope` sealed and gives the unsealed answer, whether its status is 200 or 500 (a
-    /// fault). `action` names the request in errors.
+    /// What TLS is like here; `None` before it was agreed on and where there is none.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
+    }
+
+    /// How it was authenticated; `None` before that and after a failure.
+    pub fn authenticated(&self) -> Option<Authenticated> {
+        let State::Established(_, proof) = &self.state else {
+            return None;
+        };
+        let (package, sealed) = match (proof, &self.endpoint.authentication) {
+            (Proof::Context(context), _) => (context.package(), !self.target.is_tls()),
+            (Proof::Header(_), Authentication::Certificate(_)) => ("a certificate", false),
+            (Proof::Header(_), _) => ("Basic", false),
+        };
+        Some(Authenticated {
+            package,
+            sealed,
+            tls: self.target.is_tls(),
+        })
+    }
+
+    /// Makes the connection, with tunnel and TLS as the endpoint has it, and says nothing on it.
+    /// `action` names what it is for in errors.
+    pub async fn connect(&mut self, action: &'static str) -> Result<(), TransportError> {
+        if let State::Fresh = self.state {
+            self.state = State::Dead;
+            self.state = State::Connected(self.dial(action).await?);
+        }
+        Ok(())
+    }
+
+    /// Asks for nothing, without saying who asks, and gives what the server says to that. The connection is
+    /// used up by it: what is known of a server comes before what is shown to it.
+    pub async fn greet(mut self, action: &'static str) -> Result<Greeting, TransportError> {
+        self.connect(action).await?;
+        let State::Connected(mut http) = std::mem::replace(&mut self.state, State::Dead) else {
+            return Err(TransportError::Closed {
+                action,
+                url: self.endpoint.url.clone(),
+                sent: false,
+                detail: "the connection has been used before".into(),
+            });
+        };
+        let nothing = Body {
+            purpose: Purpose::Handshake,
+            authorization: None,
+            kind: None,
+            octets: Vec::new(),
+        };
+        let answer = self.post(action, &mut http, nothing).await?;
+        let header = |name| {
+            let value = answer.headers.get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        Ok(Greeting {
+            status: answer.status.as_u16(),
+            offered: offered(&answer),
+            server: header(SERVER),
+            date: header(DATE),
+        })
+    }
+
+    async fn dial(&mut self, action: &'static str) -> Result<Http, TransportError> {
+        let patience = self.timeouts.connect;
+        let stream = dial(&self.target, patience)
+            .await
+            .map_err(|error| self.attempt(action).undialled(&error))?;
+        let stream = if self.target.is_tls() {
+            let tls = tls::connect(
+                stream,
+                self.target.host(),
+                &self.endpoint.tls,
+                self.identity(),
+            );
+            let (stream, info) = match timeout(patience, tls).await {
+                Ok(done) => done.map_err(|error| self.attempt(action).no_tls(error))?,
+                Err(_) => {
+                    return Err(TransportError::Connect {
+                        action,
+                        url: self.endpoint.url.clone(),
+                        detail: format!("no end of the TLS handshake within {patience:?}"),
+                    });
+                }
+            };
+            self.tls = Some(info);
+            stream
+        } else {
+            stream
+        };
+        let http = Http::start(stream).await;
+        http.map_err(|error| {
+            self.attempt(action)
+                .failed(Purpose::Handshake, &HttpError::Lost(error))
+        })
+    }
+
+    /// Sends `envelope` and gives the answer, whether its status is 200 or 500 (a fault).
+    /// `action` names the request in errors.
+    ///
+    /// A server may ask again who we are, by a 401 on a connection that it knows. Over TLS that
+    /// comes from the server itself and says that it has not looked at the request, so that it is
+    /// sent again, once, behind another logon. Over plain HTTP a 401 has no seal: whoever sits in
+    /// between can have passed the request on and written that, so that it may have run.
     ///
     /// The connection is dead after any error, and after a future that was dropped.
     pub async fn exchange(
@@ -159,14 +246,22 @@ impl Connection {
         action: &'static str,
         envelope: Vec<u8>,
     ) -> Result<Vec<u8>, TransportError> {
-        let mut logging_on = false;
-        let (mut context, token) = match std::mem::replace(&mut self.state, State::Dead) {
-            State::Fresh => {
-                logging_on = true;
-                self.log_on(action).await?
+        self.connect(action).await?;
+        let (http, mut proof, answer) = match std::mem::replace(&mut self.state, State::Dead) {
+            State::Connected(http) => self.introduce(action, http, envelope).await?,
+            State::Established(mut http, mut proof) => {
+                let again = matches!(proof, Proof::Context(_)) && self.target.is_tls();
+                let kept = again.then(|| envelope.clone());
+                let sent = self.send(action, &mut http, &mut proof, None, envelope);
+                let answer = sent.await?;
+                match kept {
+                    Some(envelope) if answer.status == StatusCode::UNAUTHORIZED => {
+                        self.introduce(action, http, envelope).await?
+                    }
+                    _ => (http, proof, answer),
+                }
             }
-            State::Established(context) => (context, None),
-            State::Dead => {
+            State::Fresh | State::Dead => {
                 return Err(TransportError::Closed {
                     action,
                     url: self.endpoint.url.clone(),
@@ -175,23 +270,36 @@ impl Connection {
                 });
             }
         };
-        let body = context
-            .seal(envelope)
-            .map_err(|error| self.unsendable(action, &error))?;
-        let answer = self
-            .post(action, Purpose::Message, &context, token.as_deref(), body)
-            .await?;
-        if answer.status == StatusCode::UNAUTHORIZED && logging_on {
-            return Err(TransportError::RefusedLogon {
-                action,
-                url: self.endpoint.url.clone(),
-                username: self.endpoint.authentication.account().into(),
-                detail: "HTTP status 401 in answer to the credentials".into(),
-            });
-        }
-        let envelope = self.unseal(action, &mut context, &answer)?;
-        self.state = State::Established(context);
+        let envelope = self.open_answer(action, &mut proof, answer)?;
+        self.state = State::Established(http, proof);
         Ok(envelope)
+    }
+
+    /// Sends the first message of somebody the server does not know yet.
+    async fn introduce(
+        &self,
+        action: &'static str,
+        mut http: Http,
+        envelope: Vec<u8>,
+    ) -> Result<(Http, Proof, Answer), TransportError> {
+        let (mut proof, token) = match &self.endpoint.authentication {
+            Authentication::Basic { credential, .. } => {
+                (Proof::Header(self.basic(action, credential)?), None)
+            }
+            Authentication::Certificate(_) => {
+                (Proof::Header(HeaderValue::from_static(MUTUAL)), None)
+            }
+            _ => {
+                let (context, token) = self.log_on(action, &mut http).await?;
+                (Proof::Context(context), token)
+            }
+        };
+        let sent = self.send(action, &mut http, &mut proof, token, envelope);
+        let answer = sent.await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(self.attempt(action).refused(&answer));
+        }
+        Ok((http, proof, answer))
     }
 
     /// The round trips before the first message: a security context, and the token, if another is
@@ -199,39 +307,39 @@ impl Connection {
     async fn log_on(
         &self,
         action: &'static str,
+        http: &mut Http,
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
-        let (mut context, mut token) = SecurityContext::begin(&self.endpoint, None, &self.tickets)
-            .await
-            .map_err(|error| self.no_context(action, &error, Self::unsendable))?;
+        let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
+        let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
+        let (mut context, mut token) =
+            SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
+                .await
+                .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
         for _ in 0..MAX_LEGS {
-            let answer = self
-                .post(
-                    action,
-                    Purpose::Handshake,
-                    &context,
-                    Some(&token),
-                    Vec::new(),
-                )
-                .await?;
+            let request = Body {
+                purpose: Purpose::Handshake,
+                authorization: Some(self.authorization(action, context.scheme(), &token)?),
+                kind: None,
+                octets: Vec::new(),
+            };
+            let answer = self.post(action, http, request).await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
-                return Err(self.http_status(action, &answer));
+                return Err(self.attempt(action).http_status(&answer));
             }
             let challenge = self.challenge(action, context.scheme(), &answer)?;
             let leg = context
                 .step(challenge)
                 .await
-                .map_err(|error| self.no_context(action, &error, Self::sealing))?;
+                .map_err(|error| self.attempt(action).no_context(&error, Attempt::sealing))?;
             match leg {
                 Leg::More(next) => token = next,
                 Leg::Last(last) => return Ok((context, last)),
             }
         }
-        Err(TransportError::Protocol {
-            action,
-            url: self.endpoint.url.clone(),
-            detail: format!("expected to know each other after {MAX_LEGS} tokens"),
-        })
+        Err(self.attempt(action).protocol(format!(
+            "expected to know each other after {MAX_LEGS} tokens"
+        )))
     }
 
     /// The token in `answer`.
@@ -241,14 +349,7 @@ impl Connection {
         scheme: &'static str,
         answer: &Answer,
     ) -> Result<Vec<u8>, TransportError> {
-        let challenges: Vec<&str> = answer
-            .headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .collect();
+        let challenges = challenges(answer);
         let token = challenges.iter().find_map(|challenge| {
             let (theirs, token) = challenge.split_once(' ')?;
             let ours = theirs.eq_ignore_ascii_case(scheme);
@@ -257,12 +358,11 @@ impl Connection {
         if let Some(token) = token {
             return Ok(token);
         }
-        let name = |text: &&str| text.split(' ').next().unwrap_or_default().to_owned();
-        let offered: Vec<String> = challenges.iter().map(name).collect();
-        let ours = |name: &String| name.eq_ignore_ascii_case(scheme);
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
         if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offered.iter().any(ours)
+            && offered(answer)
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(scheme))
         {
             return Err(TransportError::RefusedLogon {
                 action,
@@ -273,198 +373,175 @@ impl Connection {
         }
         Err(TransportError::NoCommonAuthentication {
             url: self.endpoint.url.clone(),
-            offered,
+            offered: offered(answer),
         })
+    }
+
+    /// Sends a message: sealed over plain HTTP, if there is a context to seal it.
+    async fn send(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        proof: &mut Proof,
+        token: Option<Vec<u8>>,
+        envelope: Vec<u8>,
+    ) -> Result<Answer, TransportError> {
+        let body = match proof {
+            Proof::Header(value) => Body {
+                purpose: Purpose::Message,
+                authorization: Some(value.clone()),
+                kind: Some(SOAP.into()),
+                octets: envelope,
+            },
+            Proof::Context(context) => {
+                let token = token.map(|token| self.authorization(action, context.scheme(), &token));
+                let (kind, octets) = if self.target.is_tls() {
+                    (SOAP.into(), envelope)
+                } else {
+                    let sealed = context.seal(envelope);
+                    let sealed = sealed.map_err(|error| self.attempt(action).unsendable(&error))?;
+                    (context.content_type(), sealed)
+                };
+                Body {
+                    purpose: Purpose::Message,
+                    authorization: token.transpose()?,
+                    kind: Some(kind),
+                    octets,
+                }
+            }
+        };
+        self.post(action, http, body).await
     }
 
     /// One HTTP exchange.
     async fn post(
         &self,
         action: &'static str,
-        purpose: Purpose,
-        context: &SecurityContext,
-        token: Option<&[u8]>,
-        body: Vec<u8>,
+        http: &mut Http,
+        body: Body,
     ) -> Result<Answer, TransportError> {
-        let mut request = self
-            .http
-            .post(&self.endpoint.url)
-            .timeout(self.timeouts.response);
-        if let Some(token) = token {
-            let value = format!("{} {}", context.scheme(), STANDARD.encode(token));
-            let mut value =
-                HeaderValue::try_from(value).map_err(|error| self.unsendable(action, &error))?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        request = match purpose {
+        let url = &self.target.url;
+        let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+            .header(USER_AGENT, USER_AGENT_NAME)
             // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
-            Purpose::Handshake => request.header(CONTENT_LENGTH, 0).body(Vec::new()),
-            Purpose::Message => request
-                .header(CONTENT_TYPE, context.content_type())
-                .body(body),
-        };
-        let failed = |error: reqwest::Error| self.failed(action, purpose, error);
-        let mut response = request.send().await.map_err(failed)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(TransportError::Protocol {
-                    action,
-                    url: self.endpoint.url.clone(),
-                    detail: format!("expected an answer of at most {MAX_BODY} octets, found more"),
-                });
-            }
-            body.extend_from_slice(&chunk);
+            .header(CONTENT_LENGTH, body.octets.len());
+        if let Some(authorization) = body.authorization {
+            request = request.header(AUTHORIZATION, authorization);
         }
-        Ok(Answer {
-            status: response.status(),
-            headers: std::mem::take(response.headers_mut()),
-            body,
-        })
+        if let Some(kind) = body.kind {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        let request = request
+            .body(Full::from(body.octets))
+            .map_err(|error| self.attempt(action).unsendable(&error))?;
+        match timeout(self.timeouts.response, http.exchange(request)).await {
+            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(body.purpose, &error)),
+            Err(_) => Err(TransportError::Timeout {
+                action,
+                url: self.endpoint.url.clone(),
+                after: self.timeouts.response,
+                sent: body.purpose == Purpose::Message,
+            }),
+        }
     }
 
-    /// The envelope in `answer`. An answer in clear is refused: anyone could have written it.
-    fn unseal(
+    /// The envelope in `answer`. Where messages are sealed an answer in clear is refused: anyone could have
+    /// written it.
+    fn open_answer(
         &self,
         action: &'static str,
-        context: &mut SecurityContext,
-        answer: &Answer,
+        proof: &mut Proof,
+        answer: Answer,
     ) -> Result<Vec<u8>, TransportError> {
         let content_type = answer.headers.get(CONTENT_TYPE);
         let content_type = content_type
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        match answer.status {
-            StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {}
-            _ => return Err(self.http_status(action, answer)),
+        let expected = |what: &str| {
+            format!(
+                "expected {what}, found HTTP status {} with {} octets of {:?} in clear",
+                answer.status.as_u16(),
+                answer.body.len(),
+                start(content_type.as_bytes()),
+            )
+        };
+        match (answer.status, &mut *proof) {
+            (StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, _) => {}
+            (StatusCode::UNAUTHORIZED, Proof::Header(_)) => {
+                return Err(self.attempt(action).refused(&answer));
+            }
+            (StatusCode::UNAUTHORIZED, Proof::Context(_)) => {
+                return Err(TransportError::Unauthenticated {
+                    action,
+                    url: self.endpoint.url.clone(),
+                });
+            }
+            _ => return Err(self.attempt(action).http_status(&answer)),
         }
-        if !multipart::is_sealed(content_type) {
-            return Err(TransportError::Sealing {
-                action,
-                url: self.endpoint.url.clone(),
-                detail: format!(
-                    "expected a sealed answer, found HTTP status {} with {} octets of {:?} in clear",
-                    answer.status.as_u16(),
-                    answer.body.len(),
-                    start(content_type.as_bytes()),
-                ),
-            });
+        match proof {
+            Proof::Context(context) if !self.target.is_tls() => {
+                if !multipart::is_sealed(content_type) {
+                    return Err(self.attempt(action).sealing(&expected("a sealed answer")));
+                }
+                context
+                    .unseal(content_type, &answer.body)
+                    .map_err(|error| self.attempt(action).sealing(&error))
+            }
+            _ if is_soap(content_type) => Ok(answer.body),
+            _ if answer.status == StatusCode::OK => {
+                Err(self.attempt(action).protocol(expected(SOAP)))
+            }
+            _ => Err(self.attempt(action).http_status(&answer)),
         }
-        context
-            .unseal(content_type, &answer.body)
-            .map_err(|error| self.sealing(action, &error))
     }
 
-    fn failed(
+    /// What errors are made of.
+    fn attempt(&self, action: &'static str) -> Attempt<'_> {
+        Attempt {
+            action,
+            endpoint: &self.endpoint,
+            target: &self.target,
+        }
+    }
+
+    /// What is shown in the TLS handshake.
+    fn identity(&self) -> Option<&ClientCertificate> {
+        match &self.endpoint.authentication {
+            Authentication::Certificate(certificate) => Some(certificate),
+            _ => None,
+        }
+    }
+
+    /// User name and password as they are (RFC 7617).
+    fn basic(
         &self,
         action: &'static str,
-        purpose: Purpose,
-        error: reqwest::Error,
-    ) -> TransportError {
-        let url = self.endpoint.url.clone();
-        let left = matches!(purpose, Purpose::Message);
-        let error = error.without_url();
-        if ConnectionGone::is_behind(&error) {
-            let detail = ConnectionGone.to_string();
-            return TransportError::Closed {
-                action,
-                url,
-                sent: false,
-                detail,
-            };
+        credential: &Credential,
+    ) -> Result<HeaderValue, TransportError> {
+        if credential.username.contains(':') {
+            let detail = "Basic knows no user name with a colon";
+            return Err(self.attempt(action).unsendable(&detail));
         }
-        if error.is_connect() {
-            let detail = if error.is_timeout() {
-                format!("no connection within {:?}", self.timeouts.connect)
-            } else {
-                chain(&error)
-            };
-            return TransportError::Connect {
-                action,
-                url,
-                detail,
-            };
-        }
-        if error.is_timeout() {
-            return TransportError::Timeout {
-                action,
-                url,
-                after: self.timeouts.response,
-                sent: left,
-            };
-        }
-        TransportError::Closed {
-            action,
-            url,
-            sent: left,
-            detail: chain(&error),
-        }
+        let account = [&credential.username, ":", credential.password.expose()].concat();
+        self.authorization(action, "Basic", account.as_bytes())
     }
 
-    fn http_status(&self, action: &'static str, answer: &Answer) -> TransportError {
-        TransportError::Http {
-            action,
-            url: self.endpoint.url.clone(),
-            status: answer.status.as_u16(),
-            body_start: start(&answer.body),
-        }
-    }
-
-    /// Why a security context was not made: the system's own reasons are told apart.
-    fn no_context(
+    fn authorization(
         &self,
         action: &'static str,
-        error: &SecurityError,
-        otherwise: fn(&Self, &'static str, &dyn std::error::Error) -> TransportError,
-    ) -> TransportError {
-        match error {
-            SecurityError::System { .. } | SecurityError::NoLogon => TransportError::CurrentLogon {
-                action,
-                url: self.endpoint.url.clone(),
-                detail: error.to_string(),
-            },
-            SecurityError::Kerberos(problem) => TransportError::Kerberos {
-                action,
-                url: self.endpoint.url.clone(),
-                problem: problem.clone(),
-            },
-            _ => otherwise(self, action, error),
-        }
-    }
-
-    fn unsendable(&self, action: &'static str, error: &dyn std::error::Error) -> TransportError {
-        TransportError::Unsendable {
-            action,
-            url: self.endpoint.url.clone(),
-            detail: error.to_string(),
-        }
-    }
-
-    fn sealing(&self, action: &'static str, error: &dyn std::error::Error) -> TransportError {
-        TransportError::Sealing {
-            action,
-            url: self.endpoint.url.clone(),
-            detail: error.to_string(),
-        }
+        scheme: &'static str,
+        token: &[u8],
+    ) -> Result<HeaderValue, TransportError> {
+        let value = format!("{scheme} {}", STANDARD.encode(token));
+        let value = HeaderValue::try_from(value);
+        let mut value = value.map_err(|error| self.attempt(action).unsendable(&error))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 }
 
-/// An error with all that lies behind it, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for error in std::iter::successors(Some(error), |error| error.source()) {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-    }
-    parts.join(": ")
-}
-
-/// The start of what a server wrote, fit for a message.
-fn start(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(200).map(printable).collect()
+fn is_soap(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/soap+xml")
 }

@@ -1,11 +1,12 @@
 //! [`Endpoint`]: where a session goes, as whom, and whom it trusts.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use owaim_proto::Secret;
 
 /// Where a session goes, as whom, and whom it trusts. Two endpoints that are equal may share a session.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The server's name, for messages and service principal names.
     pub host: String,
@@ -18,8 +19,23 @@ pub struct Endpoint {
     pub authentication: Authentication,
     /// Which servers are trusted, where the URL's scheme is `https`.
     pub tls: Tls,
-    /// URL of the HTTP proxy on the way (`http://proxy:8080`), which is asked for a tunnel.
+    /// URL of the HTTP proxy on the way (`http://proxy:8080`), which is asked for a tunnel. It may have user
+    /// name and password for the proxy (`http://user:password@proxy:8080`), which are shown nowhere.
     pub proxy: Option<String>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without_account = |url: &String| url.rsplit('@').next().map(str::to_owned);
+        f.debug_struct("Endpoint")
+            .field("host", &self.host)
+            .field("url", &self.url)
+            .field("configuration", &self.configuration)
+            .field("authentication", &self.authentication)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy.as_ref().and_then(without_account))
+            .finish()
+    }
 }
 
 impl Endpoint {
@@ -38,6 +54,13 @@ impl Endpoint {
             tls: Tls::default(),
             proxy: None,
         }
+    }
+
+    /// Host and port of the URL; `None` where it is no URL of a server.
+    pub fn authority(&self) -> Option<(String, u16)> {
+        let url = url::Url::parse(&self.url).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        Some((host, url.port_or_known_default()?))
     }
 }
 

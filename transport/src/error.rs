@@ -10,6 +10,7 @@ use std::time::Duration;
 use owaim_proto::wsman::{Fault, FaultClass};
 
 use crate::KerberosError;
+use crate::TlsReason;
 
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,22 @@ pub(crate) mod action {
     pub(crate) const COMMAND_REST: &str = "Send of the command";
     /// Waiting for a pipeline's output.
     pub(crate) const RECEIVE: &str = "Receive";
+    /// Input of a pipeline or command.
+    pub(crate) const INPUT: &str = "Send of input";
+    /// Listening to a pool between its pipelines.
+    pub(crate) const LISTEN: &str = "Receive of the pool";
+    /// Asking a pool for something.
+    pub(crate) const CALL: &str = "call of the pool";
+    /// Leaving a shell.
+    pub(crate) const DISCONNECT: &str = "Disconnect";
+    /// Coming back to it.
+    pub(crate) const RECONNECT: &str = "Reconnect";
+    /// Coming to what another client left.
+    pub(crate) const CONNECT: &str = "Connect";
+    /// Looking after a shell, or reading the service's configuration.
+    pub(crate) const GET: &str = "Get";
+    /// Listing shells.
+    pub(crate) const ENUMERATE: &str = "Enumerate";
     /// Answering a host call.
     pub(crate) const ANSWER: &str = "Send of an answer";
     /// Stopping a pipeline.
@@ -60,6 +77,44 @@ pub enum TransportError {
         /// Where.
         url: String,
         /// What came back.
+        detail: String,
+    },
+    /// Nobody knows the name of the host, or of the proxy on the way.
+    #[error("{action} at {url}: the name {host} cannot be resolved: {detail}")]
+    Unresolved {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// The name.
+        host: String,
+        /// What came back.
+        detail: String,
+    },
+    /// The proxy on the way gives no tunnel.
+    #[error("{action} at {url}: no tunnel through the proxy {proxy}: {detail}")]
+    Proxy {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Host and port of the proxy.
+        proxy: String,
+        /// The HTTP status of its answer, if it gave one.
+        status: Option<u16>,
+        /// What came back.
+        detail: String,
+    },
+    /// There is a connection, but no TLS on it.
+    #[error("{action} at {url}: TLS: {reason} ({detail})")]
+    Tls {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// Why.
+        reason: TlsReason,
+        /// What the TLS library says.
         detail: String,
     },
     /// An established connection was lost.
@@ -128,6 +183,32 @@ pub enum TransportError {
         status: u16,
         /// The first characters of the body.
         body_start: String,
+        /// How long the server asks to wait before another attempt (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// The server sends us elsewhere, where nobody was meant to be shown credentials.
+    #[error(
+        "{action} at {url}: HTTP status {status}: it refers to {location}, where nothing is sent"
+    )]
+    Redirected {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Scheme, host and port that it refers to.
+        location: String,
+    },
+    /// A server that knew us asks who we are, in an answer that anyone could have written.
+    #[error(
+        "{action} at {url}: HTTP status 401 on an authenticated connection, unprotected: the request may have run"
+    )]
+    Unauthenticated {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        url: String,
     },
     /// A message could not be sealed, or what came back is not what was sealed.
     #[error("{action} at {url}: message sealing: {detail}")]
@@ -189,6 +270,14 @@ pub enum TransportError {
         /// What was expected and what was found.
         detail: String,
     },
+    /// What is asked for would give a secret away.
+    #[error("nothing is sent to {url}: {detail}")]
+    Insecure {
+        /// Where.
+        url: String,
+        /// What, and the keys of the site file that say so.
+        detail: &'static str,
+    },
     /// The runspace pool closed or broke by itself.
     #[error("{action} at {url}: the runspace pool is {state}: {detail}")]
     PoolClosed {
@@ -225,8 +314,15 @@ impl TransportError {
     /// What was attempted, if the failure belongs to a request.
     pub fn action(&self) -> Option<&'static str> {
         match self {
-            Self::NoCommonAuthentication { .. } | Self::UnusableUrl { .. } => None,
+            Self::NoCommonAuthentication { .. }
+            | Self::UnusableUrl { .. }
+            | Self::Insecure { .. } => None,
             Self::Connect { action, .. }
+            | Self::Unresolved { action, .. }
+            | Self::Proxy { action, .. }
+            | Self::Tls { action, .. }
+            | Self::Redirected { action, .. }
+            | Self::Unauthenticated { action, .. }
             | Self::Closed { action, .. }
             | Self::RefusedLogon { action, .. }
             | Self::CurrentLogon { action, .. }
@@ -245,19 +341,38 @@ impl TransportError {
     /// Whether trying again can help.
     pub fn retry(&self) -> RetryClass {
         match self {
-            Self::Connect { .. } | Self::Closed { .. } | Self::Timeout { .. } => RetryClass::Later,
-            Self::Http { status, .. } => match status {
-                408 | 425 | 429 | 500..=599 => RetryClass::Later,
-                _ => RetryClass::Never,
-            },
+            Self::Connect { .. }
+            | Self::Unresolved { .. }
+            | Self::Closed { .. }
+            | Self::Timeout { .. }
+            | Self::Tls {
+                reason: TlsReason::Dropped,
+                ..
+            }
+            | Self::Proxy { status: None, .. }
+            | Self::Http {
+                status: 408 | 425 | 429 | 500..=599,
+                ..
+            }
+            | Self::Proxy {
+                status: Some(408 | 425 | 429 | 500..=599),
+                ..
+            } => RetryClass::Later,
             Self::Fault { fault, .. } => match fault.class() {
                 FaultClass::PollAgain | FaultClass::Later => RetryClass::Later,
                 FaultClass::NewShell | FaultClass::Aborted => RetryClass::NewSession,
                 FaultClass::Never | FaultClass::Unknown => RetryClass::Never,
             },
-            Self::PoolClosed { .. } | Self::SessionUnusable { .. } => RetryClass::NewSession,
             Self::Kerberos { problem, .. } if problem.is_temporary() => RetryClass::Later,
-            Self::RefusedLogon { .. }
+            Self::PoolClosed { .. }
+            | Self::SessionUnusable { .. }
+            | Self::Unauthenticated { .. } => RetryClass::NewSession,
+            Self::Http { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::Redirected { .. }
+            | Self::Insecure { .. }
+            | Self::RefusedLogon { .. }
             | Self::CurrentLogon { .. }
             | Self::Kerberos { .. }
             | Self::NoCommonAuthentication { .. }
@@ -275,15 +390,36 @@ impl TransportError {
     /// it, unless the fault is that time ran out or that the operation was aborted.
     pub fn may_have_run(&self) -> bool {
         match self.action() {
-            None | Some(action::CREATE | action::OPEN | action::KEY | action::DELETE) => false,
+            None
+            | Some(
+                action::CREATE
+                | action::OPEN
+                | action::KEY
+                | action::DELETE
+                | action::LISTEN
+                | action::CALL
+                | action::DISCONNECT
+                | action::RECONNECT
+                | action::CONNECT
+                | action::GET
+                | action::ENUMERATE,
+            ) => false,
             Some(action::COMMAND | action::COMMAND_REST) => match self {
                 Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
                 Self::Http { status, .. } => matches!(status, 200..=399 | 408 | 500..=502 | 504..),
                 Self::Fault { fault, .. } => {
                     matches!(fault.class(), FaultClass::PollAgain | FaultClass::Aborted)
                 }
-                Self::Sealing { .. } | Self::Protocol { .. } | Self::PoolClosed { .. } => true,
+                Self::Sealing { .. }
+                | Self::Protocol { .. }
+                | Self::PoolClosed { .. }
+                | Self::Unauthenticated { .. } => true,
                 Self::Connect { .. }
+                | Self::Unresolved { .. }
+                | Self::Proxy { .. }
+                | Self::Tls { .. }
+                | Self::Redirected { .. }
+                | Self::Insecure { .. }
                 | Self::RefusedLogon { .. }
                 | Self::CurrentLogon { .. }
                 | Self::Kerberos { .. }
@@ -293,6 +429,14 @@ impl TransportError {
                 | Self::SessionUnusable { .. } => false,
             },
             Some(_) => !matches!(self, Self::SessionUnusable { .. }),
+        }
+    }
+
+    /// How long the server asks to wait before another attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Http { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 
@@ -311,6 +455,25 @@ impl TransportError {
             Self::Connect { .. } => {
                 "check that the host is up, that its name resolves here, and that WinRM (winrm quickconfig) or IIS listens on that port and the firewall lets it through"
             }
+            Self::Unresolved { .. } => {
+                "check the spelling of the host's name and the name servers of this machine"
+            }
+            Self::Proxy {
+                status: Some(407), ..
+            } => {
+                "give the proxy's URL a user name and a password (http://user:password@proxy:port); only Basic is known for proxies"
+            }
+            Self::Proxy { .. } => {
+                "check the proxy's URL, and that it lets CONNECT through to that host and port"
+            }
+            Self::Tls { reason, .. } => reason.advice(),
+            Self::Redirected { .. } => {
+                "if that is the server meant, give the endpoint its URL; a redirect to https means that http is closed there"
+            }
+            Self::Unauthenticated { .. } => {
+                "check whether the account was locked or its password changed in the meantime; run again"
+            }
+            Self::Insecure { .. } => "change the keys that are named, or choose another auth",
             Self::Closed { .. } => {
                 "check the server's WinRM service and what lies between here and there, then run again"
             }
@@ -338,7 +501,7 @@ impl TransportError {
                 "check that the URL is that of a WinRM endpoint; if it is, report it with a recording"
             }
             Self::UnusableUrl { .. } => {
-                "give the endpoint a URL with http, without user name and password; TLS is not supported yet"
+                "give the endpoint a URL with http or https, without user name and password, and its proxy one with http"
             }
             Self::Unsendable { .. } => "make the command smaller or correct its values",
             Self::PoolClosed { .. } => {

@@ -4,10 +4,16 @@
 //! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
 //! knows nothing of steps or sites.
 
+mod attempt;
 mod client;
 mod connection;
+mod connections;
+mod dial;
 mod endpoint;
 mod error;
+mod file_transfer;
+mod greeting;
+mod http;
 mod kerberos;
 #[cfg(windows)]
 mod logon;
@@ -16,10 +22,17 @@ mod logon;
 mod logon;
 mod ntlm;
 mod observer;
-mod one_connect;
 mod pool;
+mod process;
+mod proxy;
+mod remote_shell;
+mod retry;
+mod runspace_pool;
 mod security;
+mod service;
 mod session;
+mod shell;
+mod target;
 mod tls;
 
 pub use client::{Client, ClientOptions};
@@ -28,8 +41,18 @@ pub use endpoint::{
     Authentication, ClientCertificate, Credential, Endpoint, Identity, Kerberos, Tls, TlsVersion,
 };
 pub use error::{RetryClass, TransportError};
+pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
+pub use greeting::{Authenticated, Greeting};
 pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};
 pub use owaim_proto::Secret;
+pub use process::{Output, Process, ProcessOutput, ProcessSignal};
+pub use retry::Retry;
+pub use runspace_pool::{
+    DefaultChoice, FoundPool, Host, NoHost, PipelineHandle, PipelineOptions, PoolHandle,
+    PoolOptions, Running, RunspacePool,
+};
 pub use session::{Connect, Session};
+pub use shell::{CommandOptions, Shell, ShellOptions};
+pub use tls::{TlsInfo, TlsReason};

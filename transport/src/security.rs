@@ -131,6 +131,14 @@ impl SecurityContext {
         matches!(self, Self::Kerberos(_) | Self::Logon(_))
     }
 
+    /// What proves who we are, for people.
+    pub(crate) fn package(&self) -> &'static str {
+        match self {
+            Self::Ntlm(_) => "NTLM",
+            Self::Kerberos(_) | Self::Logon(_) => "Kerberos",
+        }
+    }
+
     /// The word for the scheme in `Authorization` and `WWW-Authenticate`.
     pub(crate) fn scheme(&self) -> &'static str {
         match self {

@@ -220,6 +220,7 @@ fn answer(seen: &mut Seen, habit: Habit, request: &Request) -> ResponseBody {
             ResponseBody::Received(output(seen, habit, receive.command_id))
         }
         RequestBody::Signal(_) => ResponseBody::Signaled,
+        other => panic!("{other:?}"),
     }
 }
 

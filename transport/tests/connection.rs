@@ -5,16 +5,17 @@
 mod peer;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use owaim_proto::multipart::Delimiter;
 use owaim_transport::{
-    Authentication, Connection, Credential, Endpoint, RetryClass, Secret, Timeouts, TransportError,
+    Authentication, Connection, Credential, Endpoint, RetryClass, Secret, Timeouts, Tls,
+    TransportError,
 };
 use peer::{PASSWORD, Peer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// A server that runs `script` for each connection, and how many there have been.
 async fn serve<F>(script: impl Fn(Peer) -> F + Send + 'static) -> (String, Arc<AtomicUsize>)
@@ -219,7 +220,8 @@ async fn a_request_without_answer_may_have_arrived() {
     );
 
     let error = first_error(|mut peer| async move {
-        peer.write("200 OK\r\nContent-Length: 5", &[], b"").await;
+        peer.write_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1234")
+            .await;
     })
     .await;
     assert!(
@@ -419,20 +421,19 @@ async fn what_cannot_be_reached_is_said() {
         .unwrap_err();
     assert!(matches!(error, TransportError::Connect { .. }), "{error:?}");
 
-    for bad in [
-        "",
-        "wsman",
-        "https://srv/wsman",
-        "http://user:word@srv/wsman",
-    ] {
+    for bad in ["", "wsman", "ftp://srv/wsman", "http://user:word@srv/wsman"] {
         let error = Connection::open(&endpoint(bad, "admin", PASSWORD), TIMEOUTS).unwrap_err();
         assert!(
             matches!(error, TransportError::UnusableUrl { .. }),
             "{bad}: {error:?}"
         );
         assert!(!format!("{error} {error:?}").contains("word@"), "{error:?}");
-        assert!(error.advice().contains("TLS"), "{error:?}");
+        assert!(error.advice().contains("https"), "{error:?}");
     }
+    let (url, _) = serve(|mut peer| async move {
+        assert!(peer.read().await.is_none(), "an odd name has left");
+    })
+    .await;
     let odd = endpoint(&url, "A\\B\\c", PASSWORD);
     let error = Connection::open(&odd, TIMEOUTS)
         .unwrap()
@@ -470,4 +471,344 @@ async fn a_logon_that_cannot_be_shown_reaches_nobody() {
     assert!(!error.may_have_run() && !error.is_refused_logon());
     assert!(!connection.is_usable());
     assert_eq!(count.load(Ordering::SeqCst), 0);
+}
+
+fn basic(url: &str, allow_plaintext: bool) -> Endpoint {
+    Endpoint {
+        authentication: Authentication::Basic {
+            credential: Credential {
+                username: "admin".into(),
+                password: Secret::new(PASSWORD.into()),
+            },
+            allow_plaintext,
+        },
+        ..endpoint(url, "", "")
+    }
+}
+
+const SOAP: (&str, &str) = ("Content-Type", "application/soap+xml;charset=UTF-8");
+
+/// The error of the first exchange of Basic over plain HTTP with a server that answers `status`
+/// with `headers`.
+async fn answered(
+    status: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+) -> TransportError {
+    let (url, count) = serve(move |mut peer| async move {
+        peer.read().await.unwrap();
+        peer.write(status, headers, b"<answer/>").await;
+        assert!(peer.read().await.is_none(), "the client went on");
+    })
+    .await;
+    let mut connection = Connection::open(&basic(&url, true), TIMEOUTS).unwrap();
+    let error = connection
+        .exchange("Command", b"<hello/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(!connection.is_usable());
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    error
+}
+
+#[tokio::test]
+async fn a_password_travels_in_clear_only_where_that_is_allowed() {
+    let (url, _) = serve(|mut peer| async move {
+        for _ in 0..2 {
+            let request = peer.read().await.unwrap();
+            assert_eq!(
+                request.header("authorization"),
+                Some("Basic YWRtaW46UzNjcmV0LWNhbmFyeS00MiE=")
+            );
+            peer.write("200 OK", &[SOAP], b"<answer/>").await;
+        }
+    })
+    .await;
+    let mut connection = Connection::open(&basic(&url, true), TIMEOUTS).unwrap();
+    for _ in 0..2 {
+        let answer = connection.exchange("Create", b"<hello/>".to_vec()).await;
+        assert_eq!(answer.unwrap(), b"<answer/>");
+    }
+    let error = Connection::open(&basic(&url, false), TIMEOUTS).unwrap_err();
+    assert!(
+        matches!(error, TransportError::Insecure { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("allow_plaintext"), "{error}");
+    let unverified = Endpoint {
+        tls: Tls {
+            insecure_skip_verify: true,
+            ..Tls::default()
+        },
+        ..basic("https://srv.litwareinc.com:5986/wsman", true)
+    };
+    let error = Connection::open(&unverified, TIMEOUTS).unwrap_err();
+    for key in ["\"basic\"", "insecure_skip_verify"] {
+        assert!(error.to_string().contains(key), "{error}");
+    }
+    assert_eq!(error.retry(), RetryClass::Never);
+}
+
+#[tokio::test]
+async fn what_servers_say_besides_answers() {
+    let error = answered(
+        "401 Unauthorized",
+        &[("WWW-Authenticate", "Basic realm=\"WSMAN\"")],
+    )
+    .await;
+    assert!(error.is_refused_logon(), "{error:?}");
+    let error = answered(
+        "401 Unauthorized",
+        &[("WWW-Authenticate", "Negotiate, Kerberos")],
+    )
+    .await;
+    assert!(
+        matches!(&error, TransportError::NoCommonAuthentication { offered, .. } if offered == &["Negotiate", "Kerberos"]),
+        "{error:?}"
+    );
+
+    let elsewhere = "https://user:word@other.litwareinc.com/wsman?secret";
+    let error = answered("302 Found", Box::leak(Box::new([("Location", elsewhere)]))).await;
+    assert!(
+        matches!(&error, TransportError::Redirected { status: 302, location, .. } if location == "https://other.litwareinc.com"),
+        "{error:?}"
+    );
+    assert_eq!(
+        (error.retry(), error.may_have_run()),
+        (RetryClass::Never, false)
+    );
+    let error = answered("307 Temporary Redirect", &[("Location", "/elsewhere")]).await;
+    assert!(
+        matches!(&error, TransportError::Redirected { location, .. } if location.starts_with("http://127.0.0.1:")),
+        "{error:?}"
+    );
+
+    for (status, later) in [
+        ("425 Too Early", true),
+        ("429 Too Many Requests", true),
+        ("503 Service Unavailable", true),
+        ("404 Not Found", false),
+        ("403 Forbidden", false),
+    ] {
+        let error = answered(status, &[("Retry-After", "7")]).await;
+        assert_eq!(error.retry() == RetryClass::Later, later, "{error}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{error}");
+        assert!(!error.may_have_run(), "{error}");
+    }
+    let date = [("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")];
+    let error = answered("503 Service Unavailable", Box::leak(Box::new(date))).await;
+    assert!(
+        error.retry_after().unwrap() > Duration::from_hours(24),
+        "{error:?}"
+    );
+    let error = answered("503 Service Unavailable", &[("Retry-After", "soon")]).await;
+    assert_eq!(error.retry_after(), None);
+
+    // Never asked for: what they unpack to, nobody knows.
+    for encoding in ["gzip", "deflate", "br"] {
+        let error = answered(
+            "200 OK",
+            Box::leak(Box::new([("Content-Encoding", encoding), SOAP])),
+        )
+        .await;
+        assert!(
+            matches!(&error, TransportError::Protocol { detail, .. } if detail.contains(encoding)),
+            "{error:?}"
+        );
+    }
+    for (status, headers) in [
+        ("200 OK", [("Content-Type", "text/html")]),
+        ("200 OK\r\nno colon here", [SOAP]),
+        ("200 OK", [("X-Long", &*"x".repeat(200_000).leak())]),
+    ] {
+        let error = answered(status, Box::leak(Box::new(headers))).await;
+        assert!(
+            matches!(error, TransportError::Protocol { .. }),
+            "{error:?}"
+        );
+        assert!(error.may_have_run(), "{error:?}");
+    }
+    let error = answered(
+        "500 Internal Server Error",
+        &[("Content-Type", "text/html")],
+    )
+    .await;
+    assert!(
+        matches!(error, TransportError::Http { status: 500, .. }),
+        "{error:?}"
+    );
+}
+
+/// Whoever sits in between can write a 401 and have passed the request on.
+#[tokio::test]
+async fn a_401_in_mid_session_without_a_seal_is_no_proof() {
+    let (url, count) = serve(|mut peer| async move {
+        peer.log_on().await.1.unwrap();
+        peer.reply(b"<answer/>").await;
+        peer.read().await.unwrap();
+        peer.write(
+            "401 Unauthorized",
+            &[("WWW-Authenticate", "Negotiate")],
+            b"",
+        )
+        .await;
+        assert!(peer.read().await.is_none(), "the client repeated it");
+    })
+    .await;
+    let mut connection = connect(&url);
+    connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap();
+    let error = connection
+        .exchange("Command", b"<second/>".to_vec())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, TransportError::Unauthenticated { .. }),
+        "{error:?}"
+    );
+    assert!(error.may_have_run() && !error.is_refused_logon());
+    assert!(error.to_string().contains("may have run"));
+    assert!(!connection.is_usable());
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+/// A proxy that gives a tunnel to whoever has this `Proxy-Authorization`, and tells what it was asked.
+async fn proxy(authorization: Option<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut peer = Peer::new(stream);
+            let request = peer.read().await.unwrap();
+            let line = request.head.lines().next().unwrap().to_owned();
+            log.lock().unwrap().push(line.clone());
+            if request.header("proxy-authorization") != authorization {
+                let scheme = ("Proxy-Authenticate", "Basic realm=\"proxy\"");
+                peer.write("407 Proxy Authentication Required", &[scheme], b"")
+                    .await;
+                continue;
+            }
+            let target = line.split(' ').nth(1).unwrap();
+            match TcpStream::connect(target).await {
+                Ok(mut server) => {
+                    peer.write_raw(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                        .await;
+                    let mut client = peer.into_stream();
+                    tokio::spawn(async move {
+                        tokio::io::copy_bidirectional(&mut client, &mut server).await
+                    });
+                }
+                Err(_) => peer.write("502 Bad Gateway", &[], b"").await,
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel() {
+    let (url, _) = serve(|mut peer| async move {
+        let (request, envelope) = peer.log_on().await;
+        assert_eq!(envelope.unwrap(), b"<first/>");
+        assert_eq!(request.header("proxy-authorization"), None);
+        peer.reply(b"<answer/>").await;
+    })
+    .await;
+    let (open, asked) = proxy(None).await;
+    let through = |url: &str, proxy: String| Endpoint {
+        proxy: Some(proxy),
+        ..endpoint(url, "admin", PASSWORD)
+    };
+    let way = through(&url, format!("http://{open}"));
+    let mut connection = Connection::open(&way, TIMEOUTS).unwrap();
+    connection.connect("Create").await.unwrap();
+    let answer = connection.exchange("Create", b"<first/>".to_vec()).await;
+    assert_eq!(answer.unwrap(), b"<answer/>");
+    let server = url.trim_start_matches("http://").trim_end_matches("/wsman");
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [format!("CONNECT {server} HTTP/1.1")]
+    );
+
+    // With an account, that of the proxy's URL.
+    let (closed, _) = proxy(Some("Basic dXNlcjpwQHNz")).await;
+    let way = through(&url, format!("http://user:p%40ss@{closed}/"));
+    assert!(!format!("{way:?}").contains("p%40ss"), "{way:?}");
+    let mut connection = Connection::open(&way, TIMEOUTS).unwrap();
+    connection
+        .exchange("Create", b"<first/>".to_vec())
+        .await
+        .unwrap();
+
+    let refused = |way: Endpoint| async move {
+        let mut connection = Connection::open(&way, TIMEOUTS).unwrap();
+        let error = connection.connect("Create").await.unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("p%40ss"),
+            "{error:?}"
+        );
+        error
+    };
+    let error = refused(through(&url, format!("http://{closed}"))).await;
+    assert!(
+        matches!(&error, TransportError::Proxy { status: Some(407), proxy, .. } if *proxy == closed),
+        "{error:?}"
+    );
+    assert_eq!(error.retry(), RetryClass::Never);
+    assert!(
+        error.to_string().contains("it asks for Basic") && error.advice().contains("user:password")
+    );
+
+    let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = closed_port.local_addr().unwrap();
+    drop(closed_port);
+    let error = refused(through(
+        &format!("http://{nobody}/wsman"),
+        format!("http://{open}"),
+    ))
+    .await;
+    assert!(
+        matches!(
+            error,
+            TransportError::Proxy {
+                status: Some(502),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.retry(), RetryClass::Later);
+    let error = refused(through(&url, format!("http://user:p%40ss@{nobody}"))).await;
+    assert!(
+        matches!(&error, TransportError::Connect { detail, .. } if detail.starts_with("the proxy 127.0.0.1:")),
+        "{error:?}"
+    );
+    let error = Connection::open(
+        &through(&url, format!("socks5://user:p%40ss@{open}")),
+        TIMEOUTS,
+    );
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, TransportError::UnusableUrl { .. }),
+        "{error:?}"
+    );
+    assert!(
+        !format!("{error} {error:?}").contains("p%40ss"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn names_that_nobody_knows_are_told_from_hosts_that_are_down() {
+    let mut connection = connect("http://no-such-host.invalid:5985/wsman");
+    let error = connection.connect("Create").await.unwrap_err();
+    assert!(
+        matches!(&error, TransportError::Unresolved { host, .. } if host == "no-such-host.invalid:5985"),
+        "{error:?}"
+    );
+    assert_eq!(error.retry(), RetryClass::Later);
+    assert!(!error.may_have_run());
 }

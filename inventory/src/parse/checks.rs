@@ -1,12 +1,15 @@
 //! What can only be judged by comparing parts of the file with each other.
 
 use super::checker::Checker;
+use super::connections::{ConnectionDrafts, is_tls};
 use super::credentials::CredentialsDraft;
 use super::hosts::{HostDraft, HostDrafts};
 use super::products::{CertificateDraft, ExchangeDraft, LyncDraft};
 use super::source::Place;
 use super::values::nearest;
-use crate::{EndpointKind, ExchangeVersion, HostName, Role, Support};
+use crate::{
+    Auth, ConnectionRule, Credential, EndpointKind, ExchangeVersion, HostName, Role, Support,
+};
 
 /// Names are unique, the roles that the job is about are there, and no host is given what its
 /// roles have no use for. `end` is where mistakes about the whole file are shown.
@@ -73,7 +76,8 @@ fn suits_roles(cx: &mut Checker, host: &HostDraft) {
             );
         }
     }
-    for (kind, (_, place)) in &host.endpoints {
+    for (kind, endpoint) in &host.endpoints {
+        let place = &endpoint.place;
         let (offered, by) = match kind {
             EndpointKind::Windows => continue,
             EndpointKind::Exchange => (is_exchange, "cas or backend"),
@@ -238,4 +242,146 @@ fn unknown(cx: &mut Checker, hosts: &HostDrafts, name: &HostName, place: &Place)
     if let Some(nearest) = nearest(name.as_str(), hosts.names().map(HostName::as_str)) {
         cx.help(format!("did you mean {nearest:?}?"));
     }
+}
+
+/// Each endpoint is reached in a way that can work and gives nothing away, or says so.
+pub(super) fn connections(
+    cx: &mut Checker,
+    hosts: &HostDrafts,
+    connections: &ConnectionDrafts,
+    credentials: &CredentialsDraft,
+) {
+    let mut noticed: Vec<(Place, String)> = Vec::new();
+    for host in hosts.iter() {
+        let (Some((name, _)), Some(roles)) = (&host.name, &host.roles) else {
+            continue;
+        };
+        let is_exchange = roles.iter().any(|role| role.is_exchange());
+        for kind in EndpointKind::ALL {
+            let own = host.endpoints.get(&kind);
+            let there = match kind {
+                EndpointKind::Windows => true,
+                EndpointKind::Exchange => is_exchange,
+                EndpointKind::Lync => roles.contains(&Role::LyncFrontEnd),
+                EndpointKind::LyncLocal => false,
+            };
+            if !there && own.is_none() {
+                continue;
+            }
+            let (rule, place) = connections.merged(own.map(|own| &own.connection), kind);
+            let tls = is_tls(own.and_then(|own| own.url.as_deref()), name, kind);
+            let credential = credentials.for_endpoint(name, kind);
+            let what = format!("the {} endpoint of {name}", kind.name());
+            let fallback = own.map_or(&host.roles_place, |own| &own.place);
+            let at = |keys: &[&str]| {
+                let place = keys.iter().find_map(|key| place(key));
+                place.unwrap_or(fallback).clone()
+            };
+            for (keys, found, expected) in contradictions(&rule, kind, tls, credential) {
+                cx.whole(&at(keys), format!("{what} {found}"), expected);
+            }
+            for (keys, message) in dangers(&rule, tls) {
+                let place = at(keys);
+                if !noticed.contains(&(place.clone(), message.to_owned())) {
+                    cx.warn(&place, message);
+                    noticed.push((place, message.to_owned()));
+                }
+            }
+        }
+    }
+}
+
+/// What cannot be: the keys to look at, what is so, and what is expected.
+fn contradictions(
+    rule: &ConnectionRule,
+    kind: EndpointKind,
+    tls: bool,
+    credential: Option<&Credential>,
+) -> Vec<(&'static [&'static str], String, &'static str)> {
+    let mut found: Vec<(&'static [&'static str], String, &'static str)> = Vec::new();
+    let insecure = rule.insecure_skip_verify == Some(true);
+    let auth = match (rule.auth, credential) {
+        (Some(auth), _) => auth,
+        (None, Some(Credential::Certificate { .. })) => Auth::Certificate,
+        (None, _) => kind.default_auth(),
+    };
+    let name = auth.name();
+    let fits = match credential {
+        None => true,
+        Some(Credential::Account { .. }) => auth != Auth::Certificate,
+        Some(Credential::Logon | Credential::Keytab { .. } | Credential::TicketCache) => {
+            auth.takes_tickets()
+        }
+        Some(Credential::Certificate { .. }) => auth == Auth::Certificate,
+    };
+    if !fits {
+        found.push((
+            &["auth"],
+            format!("has auth = {name:?}, and credentials of another kind"),
+            "user name and password for basic, ntlm and credssp; those, a keytab, a ticket cache or the current logon for negotiate and kerberos; a certificate for certificate",
+        ));
+    }
+    if auth == Auth::Basic && !tls && rule.allow_plaintext != Some(true) {
+        found.push((
+            &["auth"],
+            "would send its password over plain HTTP for all to read".into(),
+            "a URL with https, another auth, or allow_plaintext = true",
+        ));
+    }
+    if auth == Auth::Certificate && !tls {
+        found.push((
+            &["auth"],
+            "has auth = \"certificate\" and no TLS".into(),
+            "a URL with https",
+        ));
+    }
+    if auth == Auth::Basic && insecure {
+        found.push((
+            &["insecure_skip_verify"],
+            "would send its password to whoever answers".into(),
+            "insecure_skip_verify = false, or another auth than basic",
+        ));
+    }
+    if insecure && rule.pin.is_some() {
+        found.push((
+            &["pin"],
+            "has a pin, and insecure_skip_verify = true".into(),
+            "one of the two: what is pinned is verified",
+        ));
+    }
+    if rule.delegate == Some(true) && !auth.takes_tickets() {
+        found.push((
+            &["delegate"],
+            format!("has delegate = true, and auth = {name:?}"),
+            "auth = \"kerberos\" or \"negotiate\": only a ticket can be delegated",
+        ));
+    }
+    if rule.allow_ntlm_fallback == Some(true)
+        && !matches!(credential, Some(Credential::Account { .. }) | None)
+    {
+        found.push((
+            &["allow_ntlm_fallback"],
+            "may fall back to NTLM, and has no password for that".into(),
+            "allow_ntlm_fallback = false, or a user name with a password",
+        ));
+    }
+    found
+}
+
+/// What is allowed and gives something away: the keys to look at, and what follows.
+fn dangers(rule: &ConnectionRule, tls: bool) -> Vec<(&'static [&'static str], &'static str)> {
+    let mut found: Vec<(&'static [&'static str], &'static str)> = Vec::new();
+    if rule.insecure_skip_verify == Some(true) && tls {
+        found.push((
+            &["insecure_skip_verify"],
+            "certificates are not verified: whoever answers is taken for the server",
+        ));
+    }
+    if rule.auth == Some(Auth::Basic) && rule.allow_plaintext == Some(true) && !tls {
+        found.push((
+            &["allow_plaintext"],
+            "the password and everything else travel over plain HTTP for all to read",
+        ));
+    }
+    found
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::checker::Checker;
+use super::connections::read_file;
 use super::section::{Section, open};
 use super::source::Place;
 use super::tree::{Node, Value};
 use crate::{Credential, CredentialRules, EndpointKind, HostName, SecretSource};
 
 const USER: &str = "a user name: DOMAIN\\user, user@domain or user";
-const LOGON: &str = "true, alone: whoever has logged on here needs no user name and no password";
+const ALONE: &str = "who has logged on needs no user name and no password here";
+const CREDENTIAL: &str = "username with password or keytab, or certificate with password";
 pub(super) const PASSWORD: &str =
     "exactly one of { env = \"…\" }, { file = \"…\" } and { prompt = true }";
 
@@ -37,6 +39,17 @@ impl CredentialsDraft {
             by_kind: by_kind.collect::<Option<_>>()?,
             by_host: by_host.collect::<Option<_>>()?,
         })
+    }
+}
+
+impl CredentialsDraft {
+    /// The reference that holds for `kind` at `host`; `None` if it could not be read.
+    pub(super) fn for_endpoint(&self, host: &HostName, kind: EndpointKind) -> Option<&Credential> {
+        let of_host = self.by_host.iter().find(|(name, ..)| name == host);
+        match (of_host, self.by_kind.get(&kind)) {
+            (Some((_, _, credential)), _) | (None, Some(credential)) => credential.as_ref(),
+            (None, None) => self.default.as_ref(),
+        }
     }
 }
 
@@ -85,32 +98,68 @@ pub(super) fn read(cx: &mut Checker, root: &mut Section<'_>) -> CredentialsDraft
 }
 
 fn read_credential(cx: &mut Checker, mut section: Section<'_>) -> Option<Credential> {
-    if let Some(logon) = section.optional("logon") {
-        if !matches!(logon.value, Value::Flag(true)) {
-            cx.unfit(logon, LOGON);
+    // Ways to have no user name and password; each stands alone.
+    for (key, credential) in [
+        ("logon", Credential::Logon),
+        ("ticket_cache", Credential::TicketCache),
+    ] {
+        let Some(node) = section.optional(key) else {
+            continue;
+        };
+        if !matches!(node.value, Value::Flag(true)) {
+            cx.unfit(node, format!("true, alone: {ALONE}"));
         }
-        let others = ["username", "password"].map(|key| section.optional(key).is_some());
+        let others = ["username", "password", "keytab", "certificate"]
+            .map(|key| section.optional(key).is_some());
         if others.contains(&true) {
+            let whose = if key == "logon" {
+                "the current logon"
+            } else {
+                "the ticket cache"
+            };
             cx.mistake(
-                &logon.place,
-                "the current logon has no user name and no password of its own",
-                "either logon = true, or username and password",
+                &node.place,
+                format!("{whose} has no user name and no password of its own"),
+                format!("either {key} = true, or {CREDENTIAL}"),
             );
         }
         section.finish(cx);
-        return Some(Credential::Logon);
+        return Some(credential);
+    }
+    let credential = read_named(cx, &mut section);
+    section.finish(cx);
+    credential
+}
+
+/// Reads a credential that somebody's name or certificate belongs to.
+fn read_named(cx: &mut Checker, section: &mut Section<'_>) -> Option<Credential> {
+    if let Some(node) = section.optional("certificate") {
+        let pfx = read_file(cx, node);
+        let password = read_password(cx, section);
+        return Some(Credential::Certificate {
+            pfx: pfx?,
+            password: password?,
+        });
     }
     let username = section
         .required(cx, "username", USER)
         .and_then(|node| read_username(cx, node));
-    let password = section
-        .required(cx, "password", PASSWORD)
-        .and_then(|node| read_source(cx, node));
-    section.finish(cx);
+    if let Some(node) = section.optional("keytab") {
+        return Some(Credential::Keytab {
+            keytab: read_file(cx, node)?,
+            username: username?,
+        });
+    }
+    let password = read_password(cx, section);
     Some(Credential::Account {
         username: username?,
         password: password?,
     })
+}
+
+fn read_password(cx: &mut Checker, section: &mut Section<'_>) -> Option<SecretSource> {
+    let node = section.required(cx, "password", PASSWORD)?;
+    read_source(cx, node)
 }
 
 fn read_username(cx: &mut Checker, node: &Node) -> Option<String> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 use super::checker::Checker;
+use super::connections::{ConnectionDraft, Scope, read_rule};
 use super::products::exchange_version;
 use super::section::Section;
 use super::source::Place;
@@ -31,9 +32,18 @@ pub(super) struct HostDraft {
     pub(super) roles_place: Place,
     pub(super) version: Option<(ExchangeVersion, Place)>,
     pub(super) install_root: Option<Place>,
-    pub(super) endpoints: BTreeMap<EndpointKind, (EndpointRule, Place)>,
+    pub(super) endpoints: BTreeMap<EndpointKind, EndpointDraft>,
     root: Option<WindowsPath>,
     group: Option<String>,
+}
+
+/// `[hosts.endpoints.<kind>]` as far as it could be read.
+#[derive(Debug)]
+pub(super) struct EndpointDraft {
+    pub(super) url: Option<String>,
+    configuration: Option<String>,
+    pub(super) connection: ConnectionDraft,
+    pub(super) place: Place,
 }
 
 impl HostDrafts {
@@ -70,7 +80,14 @@ impl HostDraft {
             endpoints: self
                 .endpoints
                 .into_iter()
-                .map(|(kind, (rule, _))| (kind, rule))
+                .map(|(kind, draft)| {
+                    let rule = EndpointRule {
+                        url: draft.url,
+                        configuration: draft.configuration,
+                        connection: draft.connection.rule,
+                    };
+                    (kind, rule)
+                })
                 .collect(),
         })
     }
@@ -199,7 +216,7 @@ fn read_roles(cx: &mut Checker, section: &mut Section<'_>) -> Option<BTreeSet<Ro
 fn read_endpoints(
     cx: &mut Checker,
     section: &mut Section<'_>,
-) -> BTreeMap<EndpointKind, (EndpointRule, Place)> {
+) -> BTreeMap<EndpointKind, EndpointDraft> {
     let mut endpoints = BTreeMap::new();
     let Some(mut table) = section.section(cx, "endpoints", "[hosts.endpoints]") else {
         return endpoints;
@@ -219,8 +236,15 @@ fn read_endpoints(
         let configuration = inner
             .optional("configuration")
             .and_then(|node| read_word(cx, node, expected));
+        let connection = read_rule(cx, &mut inner, Scope::Host);
         inner.finish(cx);
-        endpoints.insert(kind, (EndpointRule { url, configuration }, place));
+        let draft = EndpointDraft {
+            url,
+            configuration,
+            connection,
+            place,
+        };
+        endpoints.insert(kind, draft);
     }
     table.finish(cx);
     endpoints
@@ -228,7 +252,7 @@ fn read_endpoints(
 
 fn read_url(cx: &mut Checker, node: &Node) -> Option<String> {
     const EXPECTED: &str = "a URL such as http://srv.example.com:5985/wsman";
-    let (text, url) = cx.parsed(node, EXPECTED, |text| {
+    cx.parsed(node, EXPECTED, |text| {
         let url = Url::parse(text).ok()?;
         let whole = matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -237,11 +261,6 @@ fn read_url(cx: &mut Checker, node: &Node) -> Option<String> {
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none();
-        whole.then(|| (text.to_owned(), url))
-    })?;
-    if url.scheme() != "http" {
-        cx.unfit(node, "a URL with http: TLS is not supported yet");
-        return None;
-    }
-    Some(text)
+        whole.then(|| text.to_owned())
+    })
 }

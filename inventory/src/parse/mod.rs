@@ -7,6 +7,7 @@
 
 mod checker;
 mod checks;
+mod connections;
 mod credentials;
 mod hosts;
 mod mistake;
@@ -72,6 +73,8 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
     let unified_messaging = products::read_unified_messaging(cx, &mut root);
     let lab_overlay = products::read_lab(cx, &mut root);
     let hosts = hosts::read(cx, &mut root);
+    let connections = connections::read(cx, &mut root);
+    let kerberos = connections::read_kerberos(cx, &mut root);
     let credentials = credentials::read(cx, &mut root);
     let retry = retry::read(cx, &mut root);
     let limits = read_limits(cx, &mut root);
@@ -83,6 +86,7 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
     checks::names(cx, &lync, &certificate);
     checks::known_hosts(cx, &exchange, &credentials, &hosts);
     checks::computers(cx, &lync, &hosts);
+    checks::connections(cx, &hosts, &connections, &credentials);
 
     let hosts = hosts.complete()?;
     Some(Site {
@@ -95,6 +99,8 @@ fn read(cx: &mut Checker, root: &Table, place: Place) -> Option<Site> {
         sample_users: sample_users?,
         unified_messaging,
         lab_overlay,
+        connections: connections.complete(),
+        kerberos,
         credentials: credentials.complete()?,
         retry: retry?,
         limits: limits?,

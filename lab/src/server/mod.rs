@@ -1,31 +1,51 @@
 //! The wire of the simulated site: HTTP, authentication, sealing, WS-Management, PSRP.
 //!
-//! `listener` takes connections and proves who is there, `shell` answers envelopes. Key type:
+//! `listener` takes connections, `peer` finds out who is there, `shell` answers envelopes. Key type:
 //! [`Wire`], what all listeners of a lab share.
 
+mod acceptor;
+mod accounts;
+mod authenticate;
+mod binding;
 mod faults;
+mod kdc;
+mod kerberos;
 mod listener;
+mod note;
 mod ntlm;
+mod peer;
 mod record;
+mod reply;
 mod shell;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::replay::Replay;
+
+pub(crate) use accounts::{Accounts, principal_name};
 pub use faults::FaultError;
 pub(crate) use faults::Faults;
+pub(crate) use kdc::{Kdc, Realm};
+pub(crate) use kerberos::Services;
 pub(crate) use listener::{Listener, reserve};
-pub(crate) use ntlm::Accounts;
 pub(crate) use record::Recorder;
 pub(crate) use shell::Shells;
+pub(crate) use tls::Authority;
+pub use tls::TlsError;
 
 /// What all listeners of a lab share.
 pub(crate) struct Wire {
     /// Answers envelopes.
     pub(crate) service: Shells,
+    /// Answers envelopes in place of it, where an endpoint was recorded.
+    pub(crate) replay: Replay,
     /// Who may log on.
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
+    /// What tickets are accepted with.
+    pub(crate) services: Services,
     /// Trouble on demand.
     pub(crate) faults: Faults,
     /// Time that every request waits before it is looked at.

@@ -17,7 +17,8 @@ use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Pipeline;
 use owaim_proto::wsman::{
-    self, CreateShell, Fault, Request, RequestBody, Response, ResponseBody, SignalCode,
+    self, CreateShell, EnvelopeError, Fault, Request, RequestBody, Response, ResponseBody,
+    SignalCode,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
@@ -173,11 +174,20 @@ impl<R: Runner> Shells<R> {
                     (SignalCode::CtrlC | SignalCode::PowerShellCtrlC, Some(id)) => {
                         shell.stop(id);
                     }
-                    (SignalCode::Other(_), _) | (_, None) => {
+                    (SignalCode::CtrlBreak | SignalCode::Other(_), _) | (_, None) => {
                         return Err(fault::invalid_parameter("the signal"));
                     }
                 }
                 Ok(ResponseBody::Signaled)
+            }
+            RequestBody::Disconnect(_)
+            | RequestBody::Reconnect
+            | RequestBody::Connect(_)
+            | RequestBody::Get
+            | RequestBody::Enumerate(_) => {
+                Err(fault::of_envelope(&EnvelopeError::UnsupportedAction {
+                    action: request.action().uri().into(),
+                }))
             }
         }
     }

@@ -8,13 +8,16 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    Issuer, KeyPair, KeyUsagePurpose, OtherNameValue, SanType, SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
 use super::values::hex;
 use crate::state::base64_bytes;
+
+/// The kind of alternative name that holds a user principal name (`szOID_NT_PRINCIPAL_NAME`).
+pub(crate) const USER_PRINCIPAL_NAME: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
 
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,10 @@ pub(crate) struct SigningKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) common_name: String,
+    /// Host names, and addresses.
     pub(crate) dns_names: Vec<String>,
+    /// User principal name of whoever it is to stand for.
+    pub(crate) user: Option<String>,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) with_key: bool,
@@ -87,6 +93,7 @@ impl Request {
         Self {
             common_name: common_name.into(),
             dns_names,
+            user: None,
             not_before: days(now, -30),
             not_after: days(now, 700),
             with_key: true,
@@ -211,9 +218,16 @@ impl SigningKey {
         let issuer = self.issuer().map_err(fail)?;
         let mut params = base(&request.common_name, request.not_before, request.not_after);
         for name in &request.dns_names {
-            params
-                .subject_alt_names
-                .push(SanType::DnsName(name.as_str().try_into().map_err(fail)?));
+            params.subject_alt_names.push(match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(fail)?),
+            });
+        }
+        if let Some(user) = &request.user {
+            params.subject_alt_names.push(SanType::OtherName((
+                USER_PRINCIPAL_NAME.to_vec(),
+                OtherNameValue::Utf8String(user.clone()),
+            )));
         }
         params.key_usages = vec![
             KeyUsagePurpose::DigitalSignature,

@@ -1,6 +1,8 @@
 //! The parts of the site as data; each lives in its own module.
 
-pub(crate) use super::certificates::{Certificate, SigningKey};
+pub(crate) use super::certificates::{
+    Certificate, IssueError, Purpose, Request, SigningKey, USER_PRINCIPAL_NAME,
+};
 pub(crate) use super::directory::Directory;
 pub(crate) use super::events::Event;
 pub(crate) use super::filesystem::FileSystem;

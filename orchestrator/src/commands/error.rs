@@ -6,11 +6,12 @@ use owaim_inventory::{Diagnostics, Look};
 
 use super::screen;
 use crate::certificate_file::CertificateFileError;
-use crate::endpoints::SecretError;
+use crate::endpoints::EndpointError;
 use crate::graph::Cycle;
 use crate::history::HistoryError;
 use crate::lock::LockError;
 use crate::outcome::ExitCode;
+use crate::recording::RecordError;
 use crate::run_dir::RunDirError;
 use crate::selection::UnknownName;
 use crate::sessions::SessionError;
@@ -36,7 +37,7 @@ pub(super) enum CommandError {
     #[error(transparent)]
     Cycle(#[from] Cycle),
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Endpoint(#[from] EndpointError),
     #[error(transparent)]
     CertificateFile(#[from] CertificateFileError),
     #[error("{}: {source}", path.display())]
@@ -46,7 +47,9 @@ pub(super) enum CommandError {
     },
     #[error(transparent)]
     Overlay(#[from] owaim_lab::OverlayError),
-    #[error("--lab-state and --lab-with say how a simulated site begins: they need --lab")]
+    #[error(
+        "--lab-state, --lab-with and --lab-replay say how a simulated site begins: they need --lab"
+    )]
     LabOptionsWithoutLab,
     #[error(transparent)]
     Lab(#[from] owaim_lab::LabError),
@@ -62,6 +65,12 @@ pub(super) enum CommandError {
     CannotAsk,
     #[error("{place:?} is no endpoint of this site; expected HOST or HOST/ENDPOINT, with {known}")]
     NoPlace { place: String, known: String },
+    #[error(
+        "copy {from:?} to {to:?}: expected exactly one of the two as HOST:PATH, a file on a server; nothing was contacted"
+    )]
+    NoWay { from: String, to: String },
+    #[error("{0}{advice}", advice = copy_advice(.0))]
+    Copy(#[from] owaim_transport::FileTransferError),
     #[error(transparent)]
     Arguments(#[from] ArgumentError),
     #[error("{error}\n  what to do: {advice}")]
@@ -69,18 +78,50 @@ pub(super) enum CommandError {
         error: Box<SessionError>,
         advice: String,
     },
+    #[error(transparent)]
+    Recording(#[from] RecordError),
     #[error("standard output: {0}")]
     Output(std::io::Error),
 }
 
+/// What an administrator can do about a file that did not arrive.
+fn copy_advice(error: &owaim_transport::FileTransferError) -> String {
+    match error {
+        owaim_transport::FileTransferError::Transport(error) => {
+            format!(
+                "\n  what to do: {}; the same call goes on where this one ended",
+                error.advice()
+            )
+        }
+        _ => String::new(),
+    }
+}
+
 impl CommandError {
+    /// The way to a server failed.
+    pub(super) fn session(error: SessionError) -> Self {
+        let advice = match &error {
+            SessionError::Transport(error) => error.advice().to_owned(),
+            SessionError::NoEndpoint(problem) => problem.advice.clone(),
+            SessionError::AccountRefused { .. } => "correct the credentials".to_owned(),
+        };
+        Self::Session {
+            error: Box::new(error),
+            advice,
+        }
+    }
+
     pub(super) fn exit(&self) -> ExitCode {
         match self {
             Self::Lock(LockError::Held { .. }) => ExitCode::Locked,
-            Self::Session { .. } => ExitCode::Unreachable,
-            Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
+            Self::Session { .. } | Self::Copy(owaim_transport::FileTransferError::Transport(_)) => {
+                ExitCode::Unreachable
+            }
+            Self::Recording(RecordError::Write { .. } | RecordError::SiteFile { .. })
+            | Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
             | Self::Record(_)
             | Self::Output(_)
+            | Self::Copy(_)
             | Self::History(HistoryError::Write(_)) => ExitCode::StepFailed,
             _ => ExitCode::Invalid,
         }

@@ -1,7 +1,6 @@
 //! `owaim invoke`: one typed pipeline of one command, for people.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use owaim_inventory::EndpointKind;
 use owaim_inventory::catalogue::{parameter_refusal, refusal};
@@ -19,7 +18,7 @@ use crate::endpoints::EndpointBook;
 use crate::event::ReceivedRecord;
 use crate::outcome::ExitCode;
 use crate::redact::Redactor;
-use crate::sessions::{SessionError, Sessions};
+use crate::sessions::Sessions;
 use crate::{render, typed_arguments};
 
 /// Runs the command; exit code 1 if it gave an error record.
@@ -34,7 +33,7 @@ pub(super) fn run(
     let command = typed_arguments::command(words)?;
     warn(&command);
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, reach).await?;
+        let reach = Reach::open(&site, args, reach).await?;
         let result = invoke(&reach, place, command, format).await;
         reach.close().await?;
         result
@@ -51,11 +50,7 @@ async fn invoke(
     let secrets = reach.book.secrets();
     let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
         .map_err(CommandError::Record)?;
-    let sessions = Sessions::new(
-        Arc::new(owaim_transport::Client::default()),
-        reach.book.clone(),
-        Bus::new(Vec::new()),
-    );
+    let sessions = Sessions::new(reach.client(), reach.book.clone(), Bus::new(Vec::new()));
     let pipeline = Pipeline::new(command);
     let running = async { sessions.lease(&place).await?.run(&pipeline).await };
     // At Ctrl-C the command is stopped and the shell closed, so that neither stays on the server.
@@ -68,17 +63,7 @@ async fn invoke(
     let Some(output) = output else {
         return Ok(ExitCode::Interrupted);
     };
-    let output = output.map_err(|error| {
-        let advice = match &error {
-            SessionError::Transport(error) => error.advice().to_owned(),
-            SessionError::NoEndpoint(problem) => problem.advice.clone(),
-            SessionError::AccountRefused { .. } => "correct the credentials".to_owned(),
-        };
-        CommandError::Session {
-            error: Box::new(error),
-            advice,
-        }
-    })?;
+    let output = output.map_err(CommandError::session)?;
     write(&output, format, &redactor).map_err(CommandError::Output)?;
     Ok(if output.is_clean() {
         ExitCode::Success

@@ -1,5 +1,7 @@
 //! The commands: each reads its arguments, does its work, and ends in an exit code.
 
+mod copy;
+mod doctor;
 mod error;
 mod graph;
 mod invoke;
@@ -85,6 +87,17 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
             format,
             command,
         } => invoke::run(&site, &reach, &place, &command, format),
+        Command::Copy {
+            site,
+            reach,
+            from,
+            to,
+        } => copy::run(&site, &reach, &from, &to),
+        Command::Doctor {
+            site,
+            reach,
+            format,
+        } => doctor::run(&site, &reach, format),
         Command::Lab {
             site,
             lab,

@@ -1,56 +1,118 @@
 //! The way to the servers that the command line asks for: the site file's endpoints, those of an
 //! endpoint file, or a simulated site started for this call.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use owaim_inventory::Site;
 use owaim_lab::{EndpointsFile, Lab, LabOptions, Overlay};
+use owaim_transport::{Client, Connect, Observer, Secret};
 
 use super::error::CommandError;
-use crate::cli::{LabArgs, ReachArgs};
-use crate::endpoints::EndpointBook;
+use crate::cli::{LabArgs, ReachArgs, SiteArgs};
+use crate::endpoints::{EndpointBook, Origin};
+use crate::recording::{self, Recorder};
 
-/// Endpoints, and the simulated site behind them where there is one.
+/// Endpoints, the simulated site behind them where there is one, and who records what they say.
 pub(super) struct Reach {
     pub(super) book: EndpointBook,
     lab: Option<Lab>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Reach {
-    /// Reads credentials and, for a lab, starts it. Nothing is contacted.
-    pub(super) async fn open(site: &Site, args: &ReachArgs) -> Result<Self, CommandError> {
-        if args.lab {
+    /// Reads credentials and, for a lab, starts it. Nothing is contacted. `source` is where `site` comes from.
+    pub(super) async fn open(
+        site: &Site,
+        source: &SiteArgs,
+        args: &ReachArgs,
+    ) -> Result<Self, CommandError> {
+        let (book, lab) = if args.lab {
             let lab = start_lab(site, &args.lab_args, LabOptions::default().listen).await?;
-            let book = EndpointBook::from_file(lab.endpoints(), "the simulated site");
-            return Ok(Self {
-                book,
-                lab: Some(lab),
-            });
-        }
-        if args.lab_args.lab_state.is_some() || args.lab_args.lab_with.is_some() {
-            return Err(CommandError::LabOptionsWithoutLab);
-        }
-        let book = match &args.endpoints {
-            Some(path) => {
-                let file = EndpointsFile::read(path).map_err(|source| CommandError::Endpoints {
-                    path: path.clone(),
-                    source,
-                })?;
-                EndpointBook::from_file(&file, &path.display().to_string())
-            }
-            None => EndpointBook::from_site(site)?,
+            let book = EndpointBook::from_file(lab.endpoints(), site, Origin::Lab)?;
+            (book, Some(lab))
+        } else {
+            (without_lab(site, args)?, None)
         };
-        Ok(Self { book, lab: None })
+        let recorder = match &args.record {
+            Some(folder) => {
+                let text =
+                    std::fs::read_to_string(&source.site).map_err(|error| CommandError::Read {
+                        path: source.site.clone(),
+                        source: error,
+                    })?;
+                let recorder = Recorder::into_folder(folder, site, text, &source.set, &book)?;
+                let (folder, contents) = (folder.display(), recording::CONTENTS);
+                writeln!(std::io::stderr(), "recording into {folder}: {contents}")
+                    .map_err(CommandError::Output)?;
+                Some(Arc::new(recorder))
+            }
+            None => None,
+        };
+        Ok(Self {
+            book,
+            lab,
+            recorder,
+        })
     }
 
-    /// Ends the simulated site, if there is one.
-    pub(super) async fn close(self) -> Result<(), CommandError> {
-        match self.lab {
-            Some(lab) => Ok(lab.stop().await?),
-            None => Ok(()),
+    /// What opens sessions.
+    pub(super) fn client(&self) -> Arc<dyn Connect> {
+        let client = Client::default();
+        Arc::new(match self.observer() {
+            Some(observer) => client.observed_by(observer),
+            None => client,
+        })
+    }
+
+    /// Who is to hear of every exchange.
+    pub(super) fn observer(&self) -> Option<Arc<dyn Observer>> {
+        let recorder = self.recorder.as_ref()?;
+        Some(Arc::clone(recorder) as _)
+    }
+
+    /// Keeps `secrets` out of a recording.
+    pub(super) fn hide(&self, secrets: &[Secret]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.hide(secrets.iter().cloned());
         }
     }
+
+    /// Ends the simulated site, if there is one, and writes the recording, if one was asked for.
+    pub(super) async fn close(self) -> Result<(), CommandError> {
+        let stopped = match self.lab {
+            Some(lab) => lab.stop().await,
+            None => Ok(()),
+        };
+        if let Some(recorder) = self.recorder {
+            recorder.finish()?;
+        }
+        Ok(stopped?)
+    }
+}
+
+/// The endpoints of real servers.
+fn without_lab(site: &Site, args: &ReachArgs) -> Result<EndpointBook, CommandError> {
+    let LabArgs {
+        lab_state,
+        lab_with,
+        lab_replay,
+    } = &args.lab_args;
+    if lab_state.is_some() || lab_with.is_some() || lab_replay.is_some() {
+        return Err(CommandError::LabOptionsWithoutLab);
+    }
+    Ok(match &args.endpoints {
+        Some(path) => {
+            let file = EndpointsFile::read(path).map_err(|source| CommandError::Endpoints {
+                path: path.clone(),
+                source,
+            })?;
+            EndpointBook::from_file(&file, site, Origin::File(&path.display().to_string()))?
+        }
+        None => EndpointBook::from_site(site)?,
+    })
 }
 
 /// Starts the simulated site.
@@ -70,6 +132,7 @@ pub(super) async fn start_lab(
         listen,
         state_dir: args.lab_state.clone(),
         overlay,
+        replay: args.lab_replay.clone(),
         latency: None,
     };
     Ok(Lab::start(site, options).await?)

@@ -48,7 +48,7 @@ pub(super) fn plan(
     let pfx = certificate(&site, &plan, args)?;
     let out = out.map(create).transpose()?;
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, &args.reach).await?;
+        let reach = Reach::open(&site, &args.site, &args.reach).await?;
         let shown = Shown {
             drift: !detailed_exitcode,
             ..Shown::of(format, out)
@@ -70,7 +70,7 @@ pub(super) fn look(
     let plan = site::plan(&site, &args.selection, mode)?;
     let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, &args.reach).await?;
+        let reach = Reach::open(&site, &args.site, &args.reach).await?;
         let shown = Shown::of(format, None);
         let result = execute(&site, plan, mode, args, pfx.as_ref(), &reach, shown).await;
         reach.close().await?;
@@ -96,7 +96,7 @@ pub(super) fn apply(
     }
     let pfx = certificate(&site, &plan, args)?;
     runtime()?.block_on(async {
-        let reach = Reach::open(&site, &args.reach).await?;
+        let reach = Reach::open(&site, &args.site, &args.reach).await?;
         let result = async {
             if asks {
                 let preview = site::plan_for(purpose, &site, &args.selection, Mode::Plan)?;
@@ -229,12 +229,10 @@ async fn execute(
         Mode::Plan | Mode::Apply | Mode::Verify => None,
     };
     let unconfirmed = history::unconfirmed(&root, &site.name, &run_id)?;
-    let bus = bus(args, &dir, &secrets(reach, pfx), &shown, before)?;
-    let sessions = Sessions::new(
-        Arc::new(owaim_transport::Client::default()),
-        reach.book.clone(),
-        bus.clone(),
-    );
+    let secrets = secrets(reach, pfx);
+    reach.hide(&secrets);
+    let bus = bus(args, &dir, &secrets, &shown, before)?;
+    let sessions = Sessions::new(reach.client(), reach.book.clone(), bus.clone());
     let stop = Stop::default();
     let interrupts = Interrupts::listen().map_err(CommandError::Record)?;
     let listening = tokio::spawn(pass_on(interrupts, stop.clone(), bus.clone()));

@@ -27,8 +27,8 @@ pub(super) fn read(args: &SiteArgs) -> Result<Site, CommandError> {
                 mistakes: Box::new(mistakes),
             }
         })?;
-    if let (Some(overlay), Some(folder)) = (&mut site.lab_overlay, path.parent()) {
-        *overlay = folder.join(&*overlay);
+    if let Some(folder) = path.parent() {
+        site.resolve_paths(folder);
     }
     for warning in &site.warnings {
         // A warning that cannot be printed stops nothing.

@@ -154,6 +154,7 @@ impl RunView {
                 mode,
                 version,
                 nodes,
+                ..
             } => {
                 *self = Self {
                     run: run.clone(),

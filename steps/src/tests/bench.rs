@@ -82,6 +82,8 @@ pub(super) fn site() -> Site {
         sample_users: vec!["kenmyer@litwareinc.com".into()],
         unified_messaging: UnifiedMessagingRule::default(),
         lab_overlay: None,
+        connections: owaim_inventory::ConnectionRules::default(),
+        kerberos: owaim_inventory::KerberosRule::default(),
         credentials: CredentialRules {
             default: Credential::Account {
                 username: "LITWARE\\admin".into(),

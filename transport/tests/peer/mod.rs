@@ -8,8 +8,7 @@ use sspi::{
     AuthIdentity, BufferType, DataRepresentation, EncryptionFlags, Ntlm, SecurityBuffer,
     SecurityBufferRef, ServerRequestFlags, Sspi, SspiEx, SspiImpl, Username,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The one password that the peer accepts, whatever the user's name.
 pub(crate) const PASSWORD: &str = "S3cret-canary-42!";
@@ -27,7 +26,7 @@ impl Request {
         })
     }
 
-    fn token(&self) -> Vec<u8> {
+    pub(crate) fn token(&self) -> Vec<u8> {
         let value = self
             .header("authorization")
             .expect("a request with Authorization");
@@ -37,17 +36,25 @@ impl Request {
     }
 }
 
+pub(crate) trait Octets: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Octets for T {}
+
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Octets>,
     ntlm: Ntlm,
 }
 
 impl Peer {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: impl Octets + 'static) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             ntlm: Ntlm::new(),
         }
+    }
+
+    /// What lies below, for who goes on with it otherwise.
+    pub(crate) fn into_stream(self) -> Box<dyn Octets> {
+        self.stream
     }
 
     /// The next request; `None` when the client has closed the connection.
@@ -83,11 +90,12 @@ impl Peer {
             head.push_str(&[name, ": ", value, "\r\n"].concat());
         }
         head += "\r\n";
+        self.write_raw(&[head.as_bytes(), body].concat()).await;
+    }
+
+    pub(crate) async fn write_raw(&mut self, octets: &[u8]) {
         // The client may be gone already; that is for the test to see from the client's side.
-        let _ = self
-            .stream
-            .write_all(&[head.as_bytes(), body].concat())
-            .await;
+        let _ = self.stream.write_all(octets).await;
     }
 
     /// Takes the client's first token and answers it, with `headers` besides.
@@ -98,7 +106,7 @@ impl Peer {
             "nothing but a token travels unsealed"
         );
         assert_eq!(first.header("content-length"), Some("0"));
-        let challenge = self.accept(first.token());
+        let challenge = self.accept(first.token()).unwrap();
         let value = format!("Negotiate {}", STANDARD.encode(challenge));
         let headers = [&[("WWW-Authenticate", value.as_str())], headers].concat();
         self.write("401 Unauthorized", &headers, b"").await;
@@ -107,23 +115,34 @@ impl Peer {
     /// Takes the client's tokens and gives the request that carried the second one, or `None` if
     /// the password is not [`PASSWORD`].
     pub(crate) async fn log_on(&mut self) -> (Request, Option<Vec<u8>>) {
+        let (second, known) = self.log_on_bound(None).await;
+        let envelope = known.then(|| self.unseal(&second));
+        (second, envelope)
+    }
+
+    /// The same, and whether the password is right, without a look at the message. A logon that is
+    /// bound to another channel than `binding` is refused.
+    pub(crate) async fn log_on_bound(&mut self, binding: Option<&[u8]>) -> (Request, bool) {
+        self.ntlm = Ntlm::new();
+        if let Some(binding) = binding {
+            self.ntlm.set_channel_bindings(binding);
+        }
         self.challenge(&[]).await;
         let second = self.read().await.unwrap();
-        self.accept(second.token());
+        if self.accept(second.token()).is_err() {
+            return (second, false);
+        }
         let username = Username::parse("whoever").unwrap();
         let identity = AuthIdentity {
             username,
             password: PASSWORD.to_owned().into(),
         };
         self.ntlm.custom_set_auth_identity(identity).unwrap();
-        if self.ntlm.complete_auth_token(&mut []).is_err() {
-            return (second, None);
-        }
-        let envelope = self.unseal(&second);
-        (second, Some(envelope))
+        let known = self.ntlm.complete_auth_token(&mut []).is_ok();
+        (second, known)
     }
 
-    fn accept(&mut self, token: Vec<u8>) -> Vec<u8> {
+    fn accept(&mut self, token: Vec<u8>) -> sspi::Result<Vec<u8>> {
         let mut input = [SecurityBuffer::new(token, BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
         let mut nobody = None;
@@ -136,11 +155,9 @@ impl Peer {
             .with_input(&mut input)
             .with_output(&mut output);
         self.ntlm
-            .accept_security_context_impl(builder)
-            .unwrap()
-            .resolve_to_result()
-            .unwrap();
-        std::mem::take(&mut output[0].buffer)
+            .accept_security_context_impl(builder)?
+            .resolve_to_result()?;
+        Ok(std::mem::take(&mut output[0].buffer))
     }
 
     pub(crate) fn unseal(&mut self, request: &Request) -> Vec<u8> {

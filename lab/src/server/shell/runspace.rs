@@ -109,6 +109,7 @@ impl Runspace {
             client_ip: Some("127.0.0.1".into()),
             process_id: Some(1868),
             idle_timeout: Some(self.idle),
+            ..Shell::default()
         }
     }
 
@@ -246,7 +247,20 @@ impl Runspace {
                         }
                     }
                 }
+                ServerEvent::CommandsQueried(id, _) => {
+                    let error = ErrorRecord::new(
+                        "NotImplemented",
+                        11,
+                        "System.Management.Automation.PSNotImplementedException",
+                        "this server does not tell the metadata of commands",
+                    );
+                    state
+                        .pool
+                        .finish(id, &PipelineState::Failed(error))
+                        .map_err(|error| fault::of_protocol(&error))?;
+                }
                 ServerEvent::OpenRequested(_)
+                | ServerEvent::StateReset
                 | ServerEvent::HostResponse(None, _)
                 | ServerEvent::Handled(_) => {}
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use owaim_proto::psrp::{
-    ClientEvent, ClientPool, Command, ErrorRecord, FragmentLimits, PipelineOutput, PipelineState,
-    Record,
+    ClientEvent, ClientPool, Command, CreatePipeline, ErrorRecord, FragmentLimits,
+    InitRunspacePool, PipelineOutput, PipelineState, Record,
 };
 use owaim_proto::wsman::{
     CommandLine, FaultClass, Receive, ReceiveResponse, RequestHeader, RunState, Send, Signal,
@@ -168,15 +168,15 @@ impl Client {
     }
 
     async fn create(&mut self) -> Result<(), Box<Fault>> {
-        self.pool.open().unwrap();
+        self.pool.open(&InitRunspacePool::default()).unwrap();
         let creation = self.pool.take(None, 100_000);
         let create = CreateShell {
             id: Some(SHELL),
-            name: None,
             input_streams: "stdin pr".into(),
             output_streams: "stdout".into(),
             idle_timeout: Some(Duration::from_mins(1)),
             creation,
+            ..CreateShell::default()
         };
         let created = self.send(RequestBody::Create(create)).await?;
         assert!(matches!(created, ResponseBody::Created(shell) if shell.id == SHELL));
@@ -185,7 +185,9 @@ impl Client {
 
     async fn start(&mut self, pipeline: &Pipeline) -> Uuid {
         let id = Uuid::new_v4();
-        self.pool.create_pipeline(id, pipeline).unwrap();
+        self.pool
+            .create_pipeline(id, &CreatePipeline::new(pipeline.clone()))
+            .unwrap();
         let first = self.pool.take(Some(id), 700).unwrap();
         self.send(RequestBody::Command(CommandLine::pipeline(id, &first)))
             .await

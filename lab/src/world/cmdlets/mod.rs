@@ -158,6 +158,7 @@ pub(super) fn run(cx: &mut Cx<'_>, calls: &[Bound]) -> Result<(), Failure> {
         "Get-Variable" => each(cx, session::get_variable),
         "Get-Date" => each(cx, session::get_date),
         "Get-Host" => each(cx, session::get_host),
+        "Get-PSSessionConfiguration" => each(cx, session::get_configuration),
         "Get-Culture" => each(cx, session::get_culture),
         "Get-Command" => each(cx, session::get_command),
         "Get-Module" => each(cx, session::get_module),

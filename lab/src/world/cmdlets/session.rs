@@ -1,8 +1,8 @@
 //! Cmdlets about the session: variables, time, host, commands, modules.
 
 use jiff::tz::TimeZone;
-use owaim_inventory::PowerShellVersion;
 use owaim_inventory::catalogue;
+use owaim_inventory::{EndpointKind, PowerShellVersion};
 use owaim_proto::clixml::{Base, Object, Value};
 
 use super::super::binder::Bound;
@@ -60,6 +60,7 @@ pub(super) fn get_variable(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
             "psculture" | "psuiculture" => Some("en-US".into()),
             "true" => Some(true.into()),
             "false" => Some(false.into()),
+            "executioncontext" => Some(execution_context()),
             "pssenderinfo" => Some(cx.caller.user.as_str().into()),
             "env:computername" => Some(computer.as_str().into()),
             _ => None,
@@ -90,6 +91,72 @@ pub(super) fn get_variable(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure>
                 .about(name),
             ),
         }
+    }
+    Ok(())
+}
+
+/// `$ExecutionContext` of a session that has the whole language: whoever has not does not see `Get-Variable`.
+fn execution_context() -> Value {
+    let state = Object::new()
+        .with_types(["System.Management.Automation.SessionState", "System.Object"])
+        .with_string("System.Management.Automation.SessionState")
+        .with("LanguageMode", "FullLanguage")
+        .with("UseFullLanguageModeInDebugger", false);
+    let context = Object::new()
+        .with_types([
+            "System.Management.Automation.EngineIntrinsics",
+            "System.Object",
+        ])
+        .with_string("System.Management.Automation.EngineIntrinsics")
+        .with("SessionState", state);
+    context.into()
+}
+
+/// The session configurations of the host's WinRM service; those of Exchange and Lync live in IIS.
+pub(super) fn get_configuration(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Failure> {
+    let version = cx.host.powershell;
+    let mut names = vec![
+        "microsoft.powershell".to_owned(),
+        "microsoft.powershell32".into(),
+    ];
+    if (3..=5).contains(&version.major) {
+        names.push("microsoft.powershell.workflow".into());
+    }
+    let host = cx.site.host(&cx.caller.host);
+    let own = host.and_then(|host| host.endpoints.get(&EndpointKind::LyncLocal));
+    if let Some(rule) = own {
+        let default = EndpointKind::LyncLocal.default_configuration().to_owned();
+        names.push(rule.configuration.clone().unwrap_or(default));
+    }
+    names.sort();
+    let wanted = call.texts("Name");
+    let mut found = false;
+    for name in names {
+        if !wanted.is_empty() && !wanted.iter().any(|one| values::wildcard(one, &name)) {
+            continue;
+        }
+        found = true;
+        let configuration = Object::new()
+            .with_types([
+                "Microsoft.PowerShell.Commands.PSSessionConfigurationCommands#PSSessionConfiguration",
+                "System.Management.Automation.PSCustomObject",
+                "System.Object",
+            ])
+            .with_string("")
+            .with_note("Name", name)
+            .with_note("PSVersion", format!("{}.{}", version.major, version.minor))
+            .with_note("StartupScript", "")
+            .with_note("RunAsUser", "")
+            .with_note("Permission", "BUILTIN\\Administrators AccessAllowed");
+        cx.output(configuration);
+    }
+    if let (false, Some(name)) = (found, wanted.first()) {
+        cx.error(&Failure::new(
+            "Microsoft.PowerShell.Commands.WriteErrorException",
+            Category::NotSpecified,
+            "Microsoft.PowerShell.Commands.WriteErrorException",
+            format!("No session configuration matches criteria \"{name}\"."),
+        ));
     }
     Ok(())
 }

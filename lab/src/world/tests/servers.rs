@@ -326,3 +326,28 @@ fn records_hold_no_secrets() {
         assert!(!line.contains("canary"), "{line}");
     }
 }
+
+#[test]
+fn a_session_tells_its_language_and_its_configurations() {
+    let lab = Lab::new("");
+    let context = Command::new("Get-Variable")
+        .with("Name", "ExecutionContext")
+        .switch("ValueOnly");
+    let pipeline = Pipeline::new(context)
+        .pipe(Command::new("Select-Object").with("ExpandProperty", "SessionState"))
+        .pipe(Command::new("Select-Object").with("Property", Value::from("LanguageMode")));
+    let output = lab.windows(BOX, pipeline);
+    let state = output.objects().next().expect("a state");
+    assert_eq!(property(state, "LanguageMode"), "FullLanguage");
+    let names = |command: Command| -> Vec<String> {
+        let output = lab.windows(BOX, command);
+        output.objects().map(|one| property(one, "Name")).collect()
+    };
+    let all = names(Command::new("Get-PSSessionConfiguration"));
+    assert!(all.contains(&"microsoft.powershell".to_owned()), "{all:?}");
+    let none = lab.windows(
+        BOX,
+        Command::new("Get-PSSessionConfiguration").with("Name", "nobody"),
+    );
+    assert_eq!(none.errors().count(), 1);
+}

@@ -19,6 +19,7 @@ mod object;
 mod primitive;
 mod references;
 mod session_key;
+mod standard_error;
 mod value;
 
 #[cfg(test)]
@@ -30,4 +31,5 @@ pub use error::{ClixmlError, ClixmlErrorKind, LimitKind};
 pub use limits::Limits;
 pub use object::{Base, Object, Part};
 pub use session_key::{NoSessionKey, SessionKey};
+pub use standard_error::{StreamText, stream_texts};
 pub use value::{ProgressRecord, SecureString, Value};

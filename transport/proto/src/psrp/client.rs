@@ -2,18 +2,19 @@
 //!
 //! Bytes of the shell's and the commands' streams go in, events come out; what is to be sent waits
 //! until it is taken. Pipelines cannot be created before the pool is open, nor pipelines that hold
-//! a secret before a session key is agreed on ([`ClientPool::offer_key`]). Host calls that want
-//! an answer are refused here, so that a prompt can never hang a run.
+//! a secret before a session key is agreed on ([`ClientPool::offer_key`]). Host calls come as
+//! records; whoever carries the bytes owes those that want one an answer
+//! ([`ClientPool::answer`]), or their pipelines wait for ever.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use super::{
-    CreatePipeline, Defragmenter, Destination, ErrorRecord, ExchangeKey, FragmentLimits,
-    Fragmenter, HostCall, HostInfo, HostResponse, InitRunspacePool, Message, MessageType,
-    ObjectIds, Payload, Pipeline, PipelineRunState, PipelineState, ProtocolVersion, PsrpError,
-    Record, RunspacePoolState,
+    CommandQuery, CreatePipeline, Defragmenter, Destination, ErrorRecord, ExchangeKey,
+    FragmentLimits, Fragmenter, HostResponse, InitRunspacePool, Message, MessageType, ObjectIds,
+    Payload, PipelineRunState, PipelineState, ProtocolVersion, PsrpError, Record,
+    RunspacePoolState,
 };
 use crate::clixml::{SessionKey, Value};
 
@@ -27,6 +28,11 @@ pub struct ClientPool {
     state: PoolState,
     version: ProtocolVersion,
     private_data: Value,
+    /// Whether another client opened it, so that the server may say again what it said then.
+    taken_over: bool,
+    /// Least and greatest number of runspaces, as far as known.
+    runspaces: (i32, i32),
+    next_call: i64,
     key: Key,
     ids: ObjectIds,
     limits: FragmentLimits,
@@ -48,8 +54,10 @@ pub enum ClientEvent {
     Record(Uuid, Record),
     /// The pool itself, not one of its pipelines, called the host or said something.
     PoolRecord(Record),
-    /// An answer to a host call waits to be sent: for the pipeline, or for the pool.
-    AnswerWaits(Option<Uuid>),
+    /// The answer to a call of that id: to [`ClientPool::set_max_runspaces`] and its like.
+    Answered(i64, Value),
+    /// An event that the server's side of the session was told to forward.
+    UserEvent(Value),
     /// A pipeline has ended: nothing more comes from it.
     Finished(Uuid, PipelineState),
     /// The server wants to agree on a session key: [`ClientPool::offer_key`].
@@ -124,6 +132,9 @@ impl ClientPool {
             state: PoolState::BeforeOpen,
             version: ProtocolVersion::V2_3,
             private_data: Value::Null,
+            taken_over: false,
+            runspaces: (1, 1),
+            next_call: 0,
             key: Key::None,
             ids: ObjectIds::default(),
             limits,
@@ -153,21 +164,84 @@ impl ClientPool {
         &self.private_data
     }
 
-    /// Starts opening a pool of one runspace: queues capability and initialization, to be taken
-    /// for the shell's `creationXml`.
-    pub fn open(&mut self) -> Result<(), PsrpError> {
+    /// Least and greatest number of runspaces: as asked for, or as the server says when a
+    /// client connects.
+    pub fn runspaces(&self) -> (i32, i32) {
+        self.runspaces
+    }
+
+    /// Starts opening a new pool: queues capability and initialization, to be taken for the
+    /// shell's `creationXml`.
+    pub fn open(&mut self, init: &InitRunspacePool) -> Result<(), PsrpError> {
         self.expect(PoolState::BeforeOpen, MessageType::SessionCapability)?;
         self.state = PoolState::Opening;
+        self.runspaces = (init.min_runspaces, init.max_runspaces);
         self.queue(None, &Payload::SessionCapability(ProtocolVersion::V2_3))?;
-        self.queue(
-            None,
-            &Payload::InitRunspacePool(InitRunspacePool {
-                min_runspaces: 1,
-                max_runspaces: 1,
-                host: HostInfo::NONE,
-                arguments: Value::Null,
-            }),
-        )
+        self.queue(None, &Payload::InitRunspacePool(init.clone()))
+    }
+
+    /// Starts taking over a pool that another client opened: queues capability and the wish to
+    /// connect, to be taken for `connectXml`; [`connected`](Self::connected) takes the answer.
+    pub fn connect(&mut self) -> Result<(), PsrpError> {
+        self.expect(PoolState::BeforeOpen, MessageType::SessionCapability)?;
+        self.state = PoolState::Opening;
+        self.taken_over = true;
+        self.queue(None, &Payload::SessionCapability(ProtocolVersion::V2_3))?;
+        self.queue(None, &Payload::ConnectRunspacePool)
+    }
+
+    /// Takes `connectResponseXml`, which is no part of the shell's stream: the pool is open.
+    pub fn connected(&mut self, content: &[u8]) -> Result<Vec<ClientEvent>, PsrpError> {
+        let mut events = Vec::new();
+        for bytes in Defragmenter::new(self.limits).push(content)? {
+            self.accept(None, &bytes, &mut events)?;
+        }
+        self.expect(PoolState::Opened, MessageType::RunspacePoolInitData)?;
+        Ok(events)
+    }
+
+    /// Knows a pipeline that runs already, of a pool that was taken over.
+    pub fn adopt(&mut self, id: Uuid) -> Result<(), PsrpError> {
+        self.expect(PoolState::Opened, MessageType::PipelineOutput)?;
+        self.insert(id)
+    }
+
+    /// Asks for a greatest number of runspaces. The answer is [`ClientEvent::Answered`] with the
+    /// id that this gives: true, or false if the server does not want to.
+    pub fn set_max_runspaces(&mut self, number: i32) -> Result<i64, PsrpError> {
+        self.call(|call| Payload::SetMaxRunspaces(number, call))
+    }
+
+    /// Asks for a least number of runspaces, as [`set_max_runspaces`](Self::set_max_runspaces).
+    pub fn set_min_runspaces(&mut self, number: i32) -> Result<i64, PsrpError> {
+        self.call(|call| Payload::SetMinRunspaces(number, call))
+    }
+
+    /// Asks how many runspaces are available: the answer is a number.
+    pub fn available_runspaces(&mut self) -> Result<i64, PsrpError> {
+        self.call(Payload::GetAvailableRunspaces)
+    }
+
+    /// Asks for runspaces as they were when the pool was opened; the answer is true or false.
+    /// Needs protocol 2.3.
+    pub fn reset_state(&mut self) -> Result<i64, PsrpError> {
+        if self.version < ProtocolVersion::V2_3 {
+            return Err(PsrpError::NotSupported {
+                feature: "to reset runspaces",
+                needs: ProtocolVersion::V2_3,
+                speaks: self.version,
+            });
+        }
+        self.call(Payload::ResetRunspaceState)
+    }
+
+    fn call(&mut self, payload: impl FnOnce(i64) -> Payload) -> Result<i64, PsrpError> {
+        let call = self.next_call;
+        let payload = payload(call);
+        self.expect(PoolState::Opened, payload.kind())?;
+        self.queue(None, &payload)?;
+        self.next_call += 1;
+        Ok(call)
     }
 
     /// Whether a session key is agreed on.
@@ -199,8 +273,24 @@ impl ClientPool {
     /// Queues a pipeline under an id of the client's choice; [`PsrpError::NoSessionKey`] says that
     /// it holds a secret and there is no key yet. The objects of its input stream are
     /// queued by [`input`](Self::input) and [`end_input`](Self::end_input).
-    pub fn create_pipeline(&mut self, id: Uuid, pipeline: &Pipeline) -> Result<(), PsrpError> {
-        self.expect(PoolState::Opened, MessageType::CreatePipeline)?;
+    pub fn create_pipeline(&mut self, id: Uuid, create: &CreatePipeline) -> Result<(), PsrpError> {
+        self.begin(id, &Payload::CreatePipeline(Box::new(create.clone())))
+    }
+
+    /// Queues a question about commands, which runs as a pipeline does: its output is a count
+    /// and as many objects ([`CommandMetadata`](super::CommandMetadata)).
+    pub fn query_commands(&mut self, id: Uuid, query: &CommandQuery) -> Result<(), PsrpError> {
+        self.begin(id, &Payload::GetCommandMetadata(Box::new(query.clone())))
+    }
+
+    fn begin(&mut self, id: Uuid, payload: &Payload) -> Result<(), PsrpError> {
+        self.expect(PoolState::Opened, payload.kind())?;
+        payload.encode(self.version, self.key.session())?;
+        self.insert(id)?;
+        self.queue(Some(id), payload)
+    }
+
+    fn insert(&mut self, id: Uuid) -> Result<(), PsrpError> {
         if self.pipelines.contains_key(&id) {
             return Err(PsrpError::DuplicatePipeline { id });
         }
@@ -209,9 +299,6 @@ impl ClientPool {
                 limit: MAX_PIPELINES,
             });
         }
-        let create = CreatePipeline::new(pipeline.clone());
-        let payload = Payload::CreatePipeline(Box::new(create));
-        payload.encode(self.version, self.key.session())?;
         self.pipelines.insert(
             id,
             ClientPipeline {
@@ -220,7 +307,25 @@ impl ClientPool {
                 incoming: Defragmenter::new(self.limits),
             },
         );
-        self.queue(Some(id), &payload)
+        Ok(())
+    }
+
+    /// Queues the answer to a host call of a pipeline, or of the pool.
+    pub fn answer(
+        &mut self,
+        pipeline: Option<Uuid>,
+        response: HostResponse,
+    ) -> Result<(), PsrpError> {
+        let Some(id) = pipeline else {
+            return self.queue(None, &Payload::RunspacePoolHostResponse(response));
+        };
+        let payload = Payload::PipelineHostResponse(response);
+        let message = self.message(Some(id), &payload)?;
+        // A pipeline that has ended since wants no answer any more.
+        if let Some(pipeline) = self.pipelines.get_mut(&id) {
+            pipeline.answers.push(&mut self.ids, message);
+        }
+        Ok(())
     }
 
     /// Queues an object of a pipeline's input stream.
@@ -333,6 +438,9 @@ impl ClientPool {
                 self.private_data = data;
             }
             Payload::RunspacePoolState(state, error) => match state {
+                RunspacePoolState::Opened if self.taken_over => {
+                    events.push(ClientEvent::Ignored(kind));
+                }
                 RunspacePoolState::Opened => {
                     self.expect(PoolState::Negotiated, kind)?;
                     self.state = PoolState::Opened;
@@ -348,6 +456,19 @@ impl ClientPool {
                 }
                 _ => events.push(ClientEvent::Ignored(kind)),
             },
+            Payload::RunspacePoolInitData(least, most) => {
+                if !self.taken_over {
+                    return Err(self.out_of_state(kind));
+                }
+                self.expect(PoolState::Negotiated, kind)?;
+                self.runspaces = (least, most);
+                self.state = PoolState::Opened;
+                events.push(ClientEvent::Opened);
+            }
+            Payload::RunspaceAvailability(call, answer) => {
+                events.push(ClientEvent::Answered(call, answer));
+            }
+            Payload::UserEvent(event) => events.push(ClientEvent::UserEvent(event)),
             Payload::PublicKeyRequest => {
                 self.expect(PoolState::Opened, kind)?;
                 events.push(match self.key {
@@ -369,10 +490,6 @@ impl ClientPool {
                 events.push(ClientEvent::KeyAgreed);
             }
             Payload::RunspacePoolHostCall(call) => {
-                if call.wants_answer() {
-                    self.queue(None, &Payload::RunspacePoolHostResponse(refusal(&call)))?;
-                    events.push(ClientEvent::AnswerWaits(None));
-                }
                 events.push(ClientEvent::PoolRecord(Record::HostCall(call)));
             }
             payload => match record(payload) {
@@ -425,14 +542,6 @@ impl ClientPool {
                 events.push(ClientEvent::Finished(id, state));
             }
             Payload::PipelineHostCall(call) => {
-                if call.wants_answer() {
-                    let answer = Payload::PipelineHostResponse(refusal(&call));
-                    let message = self.message(Some(id), &answer)?;
-                    if let Some(pipeline) = self.pipelines.get_mut(&id) {
-                        pipeline.answers.push(&mut self.ids, message);
-                    }
-                    events.push(ClientEvent::AnswerWaits(Some(id)));
-                }
                 events.push(ClientEvent::Record(id, Record::HostCall(call)));
             }
             payload => match record(payload) {
@@ -502,23 +611,6 @@ fn record(payload: Payload) -> Result<Record, Box<Payload>> {
         Payload::Progress(progress) => Record::Progress(progress),
         other => return Err(Box::new(other)),
     })
-}
-
-/// What a server hears that asks this client's host for anything.
-fn refusal(call: &HostCall) -> HostResponse {
-    let message = "the client has no host that could answer";
-    let mut error = ErrorRecord::new(
-        "HostFunctionNotImplemented",
-        11,
-        "System.Management.Automation.Host.HostException",
-        message,
-    );
-    error.target = Some(call.method_name.clone());
-    HostResponse {
-        call_id: call.call_id,
-        method: call.method,
-        result: Err(Box::new(error)),
-    }
 }
 
 /// The error of a pipeline that failed without saying why.

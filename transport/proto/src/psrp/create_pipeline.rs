@@ -1,6 +1,8 @@
 //! [`CreatePipeline`]: the CREATE_PIPELINE message ([MS-PSRP] 2.2.2.10, 2.2.3.11 to 2.2.3.13).
 
-use super::{Command, HostInfo, MessageType, Parameter, Pipeline, ProtocolVersion, PsrpError};
+use super::{
+    Command, HostInfo, Merge, MergeTo, MessageType, Parameter, Pipeline, ProtocolVersion, PsrpError,
+};
 use crate::clixml::{Base, Object, Value};
 
 const KIND: MessageType = MessageType::CreatePipeline;
@@ -14,15 +16,22 @@ pub struct CreatePipeline {
     pub host: HostInfo,
     /// Whether the pipeline goes into the session's history.
     pub add_to_history: bool,
+    /// Whether errors, warnings, verbose and debug records say what was invoked, which costs 2 KB
+    /// each.
+    pub invocation_info: bool,
+    /// Whether it runs within the pipeline that runs already, in the same runspace.
+    pub is_nested: bool,
 }
 
 impl CreatePipeline {
-    /// A pipeline as this client asks for it: no host, no history.
+    /// A pipeline without a host, history or invocation information.
     pub fn new(pipeline: Pipeline) -> Self {
         Self {
             pipeline,
             host: HostInfo::NONE,
             add_to_history: false,
+            invocation_info: false,
+            is_nested: false,
         }
     }
 
@@ -56,7 +65,7 @@ impl CreatePipeline {
             Value::Null
         };
         let power_shell = Object::new()
-            .with_note("IsNested", false)
+            .with_note("IsNested", self.is_nested)
             .with_note("ExtraCmds", extra)
             .with_note("Cmds", commands(first))
             .with_note("History", Value::Null)
@@ -67,11 +76,14 @@ impl CreatePipeline {
                 "ApartmentState",
                 Object::enumeration("System.Threading.ApartmentState", "Unknown", 2),
             )
-            .with_note("RemoteStreamOptions", remote_stream_options())
+            .with_note(
+                "RemoteStreamOptions",
+                remote_stream_options(self.invocation_info),
+            )
             .with_note("AddToHistory", self.add_to_history)
             .with_note("HostInfo", self.host.to_value())
             .with_note("PowerShell", power_shell)
-            .with_note("IsNested", false)
+            .with_note("IsNested", self.is_nested)
             .into())
     }
 
@@ -108,14 +120,62 @@ impl CreatePipeline {
             },
             host: HostInfo::from_value(value.get("HostInfo")),
             add_to_history: flag("AddToHistory").unwrap_or(false),
+            invocation_info: value
+                .get("RemoteStreamOptions")
+                .and_then(Value::as_i64)
+                .is_some_and(|options| options != 0),
+            is_nested: flag("IsNested").unwrap_or(false),
         })
     }
 }
 
-/// No invocation information with any record: it costs 2 KB each and tells nothing that the
-/// client does not know.
-fn remote_stream_options() -> Object {
-    Object::enumeration("System.Management.Automation.RemoteStreamOptions", "0", 0)
+/// Which records tell what was invoked: all, or none.
+fn remote_stream_options(invocation_info: bool) -> Object {
+    let (name, number) = if invocation_info {
+        ("AddInvocationInfo", 15)
+    } else {
+        ("0", 0)
+    };
+    Object::enumeration(
+        "System.Management.Automation.RemoteStreamOptions",
+        name,
+        number,
+    )
+}
+
+/// A place where a stream goes ([MS-PSRP] 2.2.3.31). The numbers are those of Windows' enumeration,
+/// which are not the flags that the specification has.
+fn result_type(name: &str) -> Object {
+    let number = match name {
+        "Output" => 1,
+        "Error" => 2,
+        "Output, Error" => 3,
+        "Null" => 8,
+        _ => 0,
+    };
+    Object::enumeration(
+        "System.Management.Automation.Runspaces.PipelineResultTypes",
+        name,
+        number,
+    )
+}
+
+impl MergeTo {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Own => "None",
+            Self::Output => "Output",
+            Self::Nowhere => "Null",
+        }
+    }
+
+    fn from_value(value: Option<&Value>) -> Self {
+        match value.and_then(Value::as_i64) {
+            Some(1) => Self::Output,
+            Some(8) => Self::Nowhere,
+            _ => Self::Own,
+        }
+    }
 }
 
 fn list(items: Vec<Value>) -> Object {
@@ -127,10 +187,7 @@ fn list(items: Vec<Value>) -> Object {
 }
 
 fn command(command: &Command, version: ProtocolVersion) -> Value {
-    let none = || {
-        let type_name = "System.Management.Automation.Runspaces.PipelineResultTypes";
-        Object::enumeration(type_name, "None", 0)
-    };
+    let merge = &command.merge;
     let arguments = command.parameters.iter().map(|parameter| {
         let name = parameter.name.as_deref().map_or(Value::Null, Value::from);
         Object::new()
@@ -138,23 +195,57 @@ fn command(command: &Command, version: ProtocolVersion) -> Value {
             .with_note("V", parameter.value.clone())
             .into()
     });
+    // What protocol 2.1 has: errors, and nowhere to go but into the output.
+    let (mine, to) = match merge.error {
+        MergeTo::Own => ("None", "None"),
+        MergeTo::Output | MergeTo::Nowhere => ("Error", merge.error.name()),
+    };
+    let previous = if merge.previous {
+        "Output, Error"
+    } else {
+        "None"
+    };
+    let scope = command.use_local_scope.map_or(Value::Null, Value::Bool);
     let mut object = Object::new()
         .with_note("Cmd", command.name.as_str())
         .with_note("IsScript", command.is_script)
-        .with_note("UseLocalScope", Value::Null)
-        .with_note("MergeMyResult", none())
-        .with_note("MergeToResult", none())
-        .with_note("MergePreviousResults", none())
+        .with_note("UseLocalScope", scope)
+        .with_note("MergeMyResult", result_type(mine))
+        .with_note("MergeToResult", result_type(to))
+        .with_note("MergePreviousResults", result_type(previous))
         .with_note("Args", list(arguments.collect()));
     if version >= ProtocolVersion::V2_2 {
-        for name in ["MergeError", "MergeWarning", "MergeVerbose", "MergeDebug"] {
-            object = object.with_note(name, none());
+        for (name, to) in [
+            ("MergeError", merge.error),
+            ("MergeWarning", merge.warning),
+            ("MergeVerbose", merge.verbose),
+            ("MergeDebug", merge.debug),
+        ] {
+            object = object.with_note(name, result_type(to.name()));
         }
     }
     if version >= ProtocolVersion::V2_3 {
-        object = object.with_note("MergeInformation", none());
+        object = object.with_note("MergeInformation", result_type(merge.information.name()));
     }
     object.into()
+}
+
+fn merge_from(value: &Value) -> Merge {
+    let number = |name| value.get(name).and_then(Value::as_i64);
+    let of = |name| MergeTo::from_value(value.get(name));
+    // Of a client that speaks protocol 2.1.
+    let mine = number("MergeMyResult") == Some(2);
+    Merge {
+        error: match of("MergeError") {
+            MergeTo::Own if mine => of("MergeToResult"),
+            error => error,
+        },
+        warning: of("MergeWarning"),
+        verbose: of("MergeVerbose"),
+        debug: of("MergeDebug"),
+        information: of("MergeInformation"),
+        previous: number("MergePreviousResults").is_some_and(|n| n != 0),
+    }
 }
 
 fn command_from(value: &Value) -> Result<Command, PsrpError> {
@@ -189,5 +280,7 @@ fn command_from(value: &Value) -> Result<Command, PsrpError> {
                 value: argument.get("V").cloned().unwrap_or(Value::Null),
             })
             .collect(),
+        use_local_scope: value.get("UseLocalScope").and_then(Value::as_bool),
+        merge: merge_from(value),
     })
 }

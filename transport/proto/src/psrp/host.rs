@@ -201,6 +201,33 @@ impl HostCall {
 }
 
 impl HostResponse {
+    /// The method that was called gives `value`.
+    pub fn value(call: &HostCall, value: Value) -> Self {
+        Self {
+            call_id: call.call_id,
+            method: call.method,
+            result: Ok(value),
+        }
+    }
+
+    /// The method that was called throws: what a server hears that asks anything of a client
+    /// without a host. Its pipeline fails, or goes on, as its commands see fit.
+    pub fn refusal(call: &HostCall) -> Self {
+        let message = "the client has no host that could answer";
+        let mut error = ErrorRecord::new(
+            "HostFunctionNotImplemented",
+            11,
+            "System.Management.Automation.Host.HostException",
+            message,
+        );
+        error.target = Some(call.method_name.clone());
+        Self {
+            call_id: call.call_id,
+            method: call.method,
+            result: Err(Box::new(error)),
+        }
+    }
+
     pub(super) fn to_value(&self) -> Value {
         let response = Object::new()
             .with_note("ci", self.call_id)

@@ -59,6 +59,14 @@ macro_rules! message_types {
                 }
             }
 
+            /// The type of that name in the specification.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($text => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
             /// The name in the specification.
             pub fn name(self) -> &'static str {
                 match self {

@@ -5,6 +5,7 @@
 //! [`ServerPool`] for those who carry the bytes.
 
 mod client;
+mod command_metadata;
 mod create_pipeline;
 mod error;
 mod fragment;
@@ -20,6 +21,7 @@ mod server;
 mod tests;
 
 pub use client::{ClientEvent, ClientPool};
+pub use command_metadata::{CommandMetadata, CommandQuery, ParameterMetadata};
 pub use create_pipeline::CreatePipeline;
 pub use error::{ProtocolVersion, PsrpError};
 pub use fragment::{Defragmenter, FragmentError, FragmentLimits, Fragmenter, ObjectIds};
@@ -28,5 +30,5 @@ pub use key_exchange::ExchangeKey;
 pub use message::{Destination, Message, MessageType};
 pub use output::{ErrorCategory, ErrorRecord, HostCall, PipelineOutput, PipelineState, Record};
 pub use payload::{InitRunspacePool, Payload, PipelineRunState, RunspacePoolState};
-pub use pipeline::{Command, Parameter, Pipeline};
+pub use pipeline::{Command, Merge, MergeTo, Parameter, Pipeline};
 pub use server::{ServerEvent, ServerPool};

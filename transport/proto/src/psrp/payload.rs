@@ -1,8 +1,8 @@
 //! [`Payload`]: the data of a message, typed ([MS-PSRP] 2.2.2).
 
 use super::{
-    CreatePipeline, ErrorRecord, HostCall, HostInfo, HostResponse, MessageType, ProtocolVersion,
-    PsrpError, record,
+    CommandQuery, CreatePipeline, ErrorRecord, HostCall, HostInfo, HostResponse, MessageType,
+    ProtocolVersion, PsrpError, record,
 };
 use crate::clixml::{self, Object, ProgressRecord, SessionKey, Value};
 
@@ -19,14 +19,24 @@ pub enum Payload {
     EncryptedSessionKey(String),
     /// 2.2.2.5 PUBLIC_KEY_REQUEST
     PublicKeyRequest,
+    /// 2.2.2.6 SET_MAX_RUNSPACES: the number, and the call's id
+    SetMaxRunspaces(i32, i64),
+    /// 2.2.2.7 SET_MIN_RUNSPACES: the number, and the call's id
+    SetMinRunspaces(i32, i64),
     /// 2.2.2.9 RUNSPACEPOOL_STATE
     RunspacePoolState(RunspacePoolState, Option<ErrorRecord>),
     /// 2.2.2.10 CREATE_PIPELINE
     CreatePipeline(Box<CreatePipeline>),
     /// 2.2.2.8 RUNSPACE_AVAILABILITY: call id and answer
     RunspaceAvailability(i64, Value),
+    /// 2.2.2.11 GET_AVAILABLE_RUNSPACES: the call's id
+    GetAvailableRunspaces(i64),
+    /// 2.2.2.12 USER_EVENT
+    UserEvent(Value),
     /// 2.2.2.13 APPLICATION_PRIVATE_DATA
     ApplicationPrivateData(Value),
+    /// 2.2.2.14 GET_COMMAND_METADATA
+    GetCommandMetadata(Box<CommandQuery>),
     /// 2.2.2.15 RUNSPACEPOOL_HOST_CALL
     RunspacePoolHostCall(HostCall),
     /// 2.2.2.16 RUNSPACEPOOL_HOST_RESPONSE
@@ -55,6 +65,12 @@ pub enum Payload {
     PipelineHostCall(HostCall),
     /// 2.2.2.28 PIPELINE_HOST_RESPONSE
     PipelineHostResponse(HostResponse),
+    /// 2.2.2.29 CONNECT_RUNSPACEPOOL
+    ConnectRunspacePool,
+    /// 2.2.2.30 RUNSPACEPOOL_INIT_DATA: least and greatest number of runspaces
+    RunspacePoolInitData(i32, i32),
+    /// 2.2.2.31 RESET_RUNSPACE_STATE: the call's id
+    ResetRunspaceState(i64),
     /// Any other message; `None` where it has no data.
     Other(MessageType, Option<Value>),
 }
@@ -70,6 +86,18 @@ pub struct InitRunspacePool {
     pub host: HostInfo,
     /// `$PSSenderInfo.ApplicationArguments`; null for none.
     pub arguments: Value,
+}
+
+impl Default for InitRunspacePool {
+    /// One runspace, no host, no arguments.
+    fn default() -> Self {
+        Self {
+            min_runspaces: 1,
+            max_runspaces: 1,
+            host: HostInfo::NONE,
+            arguments: Value::Null,
+        }
+    }
 }
 
 macro_rules! states {
@@ -115,6 +143,14 @@ impl Payload {
             Self::PublicKey(_) => MessageType::PublicKey,
             Self::EncryptedSessionKey(_) => MessageType::EncryptedSessionKey,
             Self::PublicKeyRequest => MessageType::PublicKeyRequest,
+            Self::SetMaxRunspaces(..) => MessageType::SetMaxRunspaces,
+            Self::SetMinRunspaces(..) => MessageType::SetMinRunspaces,
+            Self::GetAvailableRunspaces(_) => MessageType::GetAvailableRunspaces,
+            Self::UserEvent(_) => MessageType::UserEvent,
+            Self::GetCommandMetadata(_) => MessageType::GetCommandMetadata,
+            Self::ConnectRunspacePool => MessageType::ConnectRunspacePool,
+            Self::RunspacePoolInitData(..) => MessageType::RunspacePoolInitData,
+            Self::ResetRunspaceState(_) => MessageType::ResetRunspaceState,
             Self::RunspacePoolState(..) => MessageType::RunspacePoolState,
             Self::CreatePipeline(_) => MessageType::CreatePipeline,
             Self::RunspaceAvailability(..) => MessageType::RunspaceAvailability,
@@ -159,7 +195,24 @@ impl Payload {
             Self::EncryptedSessionKey(text) => Object::new()
                 .with_note("EncryptedSessionKey", text.as_str())
                 .into(),
-            Self::PublicKeyRequest => Value::String(String::new()),
+            // Empty texts: neither message says anything.
+            Self::PublicKeyRequest | Self::ConnectRunspacePool => Value::String(String::new()),
+            Self::SetMaxRunspaces(number, call) => Object::new()
+                .with_note("MaxRunspaces", *number)
+                .with_note("CI", *call)
+                .into(),
+            Self::SetMinRunspaces(number, call) => Object::new()
+                .with_note("MinRunspaces", *number)
+                .with_note("CI", *call)
+                .into(),
+            Self::GetAvailableRunspaces(call) | Self::ResetRunspaceState(call) => {
+                Object::new().with_note("ci", *call).into()
+            }
+            Self::GetCommandMetadata(query) => query.to_value(),
+            Self::RunspacePoolInitData(least, most) => Object::new()
+                .with_note("MinRunspaces", *least)
+                .with_note("MaxRunspaces", *most)
+                .into(),
             Self::RunspacePoolState(state, error) => with_error(
                 Object::new().with_note("RunspaceState", state.number()),
                 error,
@@ -177,9 +230,11 @@ impl Payload {
             Self::RunspacePoolHostResponse(response) | Self::PipelineHostResponse(response) => {
                 response.to_value()
             }
-            Self::PipelineInput(value) | Self::PipelineOutput(value) | Self::Information(value) => {
-                value.clone()
-            }
+            Self::PipelineInput(value)
+            | Self::PipelineOutput(value)
+            | Self::Information(value)
+            | Self::UserEvent(value)
+            | Self::Other(_, Some(value)) => value.clone(),
             Self::EndOfPipelineInput | Self::Other(_, None) => return Ok(String::new()),
             Self::Error(error) => error.to_value(),
             Self::PipelineState(state, error) => with_error(
@@ -191,7 +246,6 @@ impl Payload {
                 record::informational(self.kind(), text)
             }
             Self::Progress(progress) => record::progress(progress),
-            Self::Other(_, Some(value)) => value.clone(),
         };
         clixml::encode_with(&value, key).map_err(|_| PsrpError::NoSessionKey { kind: self.kind() })
     }
@@ -201,11 +255,54 @@ impl Payload {
         match kind {
             MessageType::EndOfPipelineInput => Self::EndOfPipelineInput,
             MessageType::PublicKeyRequest => Self::PublicKeyRequest,
+            MessageType::ConnectRunspacePool => Self::ConnectRunspacePool,
             // A null value may travel as no data at all.
             MessageType::PipelineInput => Self::PipelineInput(Value::Null),
             MessageType::PipelineOutput => Self::PipelineOutput(Value::Null),
             kind => Self::Other(kind, None),
         }
+    }
+
+    /// Reads what is asked of a pool, and its answers.
+    fn call(kind: MessageType, value: &Value) -> Result<Option<Self>, PsrpError> {
+        let count = |property| {
+            let number = value.get(property).and_then(Value::as_i64);
+            let number = number.and_then(|number| i32::try_from(number).ok());
+            number.ok_or(PsrpError::Property {
+                kind,
+                property,
+                expected: "a number of 32 bits",
+            })
+        };
+        let call = || {
+            let call = value.get("ci").and_then(Value::as_i64);
+            call.ok_or(PsrpError::Property {
+                kind,
+                property: "ci",
+                expected: "the id of a call",
+            })
+        };
+        Ok(Some(match kind {
+            MessageType::SetMaxRunspaces => Self::SetMaxRunspaces(count("MaxRunspaces")?, call()?),
+            MessageType::SetMinRunspaces => Self::SetMinRunspaces(count("MinRunspaces")?, call()?),
+            MessageType::GetAvailableRunspaces => Self::GetAvailableRunspaces(call()?),
+            MessageType::ResetRunspaceState => Self::ResetRunspaceState(call()?),
+            MessageType::GetCommandMetadata => {
+                Self::GetCommandMetadata(Box::new(CommandQuery::from_value(value)?))
+            }
+            MessageType::ConnectRunspacePool => Self::ConnectRunspacePool,
+            MessageType::RunspacePoolInitData => {
+                Self::RunspacePoolInitData(count("MinRunspaces")?, count("MaxRunspaces")?)
+            }
+            MessageType::RunspaceAvailability => {
+                let answer = value
+                    .get("SetMinMaxRunspacesResponse")
+                    .cloned()
+                    .unwrap_or(Value::Null);
+                Self::RunspaceAvailability(call()?, answer)
+            }
+            _ => return Ok(None),
+        }))
     }
 
     /// Reads the data of a message of type `kind`; secrets are decrypted by `key`, and stay
@@ -243,7 +340,11 @@ impl Payload {
                 expected: "a text",
             })
         };
+        if let Some(call) = Self::call(kind, &value)? {
+            return Ok(call);
+        }
         Ok(match kind {
+            MessageType::UserEvent => Self::UserEvent(value),
             MessageType::PublicKey => Self::PublicKey(text("PublicKey")?),
             MessageType::EncryptedSessionKey => {
                 Self::EncryptedSessionKey(text("EncryptedSessionKey")?)
@@ -269,13 +370,6 @@ impl Payload {
             }
             MessageType::CreatePipeline => {
                 Self::CreatePipeline(Box::new(CreatePipeline::from_value(&value)?))
-            }
-            MessageType::RunspaceAvailability => {
-                let answer = value
-                    .get("SetMinMaxRunspacesResponse")
-                    .cloned()
-                    .unwrap_or(Value::Null);
-                Self::RunspaceAvailability(state("ci")?, answer)
             }
             MessageType::ApplicationPrivateData => Self::ApplicationPrivateData(
                 value
@@ -309,6 +403,7 @@ impl Payload {
             MessageType::WarningRecord => Self::Warning(record::informational_message(&value)),
             MessageType::ProgressRecord => Self::Progress(record::progress_from(&value)?),
             MessageType::InformationRecord => Self::Information(value),
+            // All others have been read above.
             kind => Self::Other(kind, Some(value)),
         })
     }

@@ -53,6 +53,52 @@ pub struct Command {
     pub is_script: bool,
     /// Arguments in order.
     pub parameters: Vec<Parameter>,
+    /// Whether it runs in a scope of its own; `None`: as the server sees fit.
+    pub use_local_scope: Option<bool>,
+    /// Where its streams go.
+    pub merge: Merge,
+}
+
+/// Where the streams of a command go besides its output ([MS-PSRP] 2.2.3.12). All but the errors
+/// need protocol 2.2, the information stream 2.3; where a server speaks less, they are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Merge {
+    /// Errors; a server cannot drop them.
+    pub error: MergeTo,
+    /// Warnings.
+    pub warning: MergeTo,
+    /// Verbose messages.
+    pub verbose: MergeTo,
+    /// Debug messages.
+    pub debug: MergeTo,
+    /// Information records.
+    pub information: MergeTo,
+    /// Whether the command takes what the commands before it left unmerged, errors included.
+    pub previous: bool,
+}
+
+/// Where a stream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergeTo {
+    /// It stays what it is.
+    #[default]
+    Own,
+    /// Into the output.
+    Output,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Merge {
+    /// Every stream into the output.
+    pub const ALL_TO_OUTPUT: Self = Self {
+        error: MergeTo::Output,
+        warning: MergeTo::Output,
+        verbose: MergeTo::Output,
+        debug: MergeTo::Output,
+        information: MergeTo::Output,
+        previous: false,
+    };
 }
 
 /// An argument: named or positional.
@@ -71,7 +117,15 @@ impl Command {
             name: name.into(),
             is_script: false,
             parameters: Vec::new(),
+            use_local_scope: None,
+            merge: Merge::default(),
         }
+    }
+
+    /// Sets where its streams go.
+    #[must_use]
+    pub fn merged(self, merge: Merge) -> Self {
+        Self { merge, ..self }
     }
 
     /// A script, for users of the transport; no step makes one.

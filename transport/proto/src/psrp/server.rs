@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
-    CreatePipeline, Defragmenter, Destination, ErrorRecord, FragmentLimits, Fragmenter, HostCall,
+    CommandQuery, CreatePipeline, Defragmenter, Destination, FragmentLimits, Fragmenter, HostCall,
     HostInfo, HostResponse, InitRunspacePool, Message, MessageType, ObjectIds, Payload,
     PipelineRunState, PipelineState, ProtocolVersion, PsrpError, Record, RunspacePoolState,
     key_exchange,
@@ -27,6 +27,8 @@ pub struct ServerPool {
     version: ProtocolVersion,
     private_data: Value,
     host: HostInfo,
+    /// Least and greatest number of runspaces.
+    runspaces: (i32, i32),
     /// Made when a client first asks for one.
     key: Option<SessionKey>,
     ids: ObjectIds,
@@ -43,6 +45,12 @@ pub enum ServerEvent {
     OpenRequested(InitRunspacePool),
     /// A pipeline is to be run. Its host is the pool's where it says so.
     PipelineCreated(Uuid, Box<CreatePipeline>),
+    /// A client asks about commands, under the id of a pipeline: the answers are its output, the
+    /// number of the commands first, and [`ServerPool::finish`] ends it.
+    CommandsQueried(Uuid, Box<CommandQuery>),
+    /// A client wants its runspaces as they were when the pool was opened. It was told that they
+    /// are.
+    StateReset,
     /// An object of a pipeline's input stream.
     Input(Uuid, Value),
     /// The end of a pipeline's input stream.
@@ -110,6 +118,7 @@ impl ServerPool {
             version,
             private_data,
             host: HostInfo::NONE,
+            runspaces: (1, 1),
             key: None,
             ids: ObjectIds::default(),
             limits,
@@ -127,6 +136,57 @@ impl ServerPool {
     /// The client's host, as said when the pool was initialized.
     pub fn host(&self) -> HostInfo {
         self.host
+    }
+
+    /// Least and greatest number of runspaces, as the client wants them.
+    pub fn runspaces(&self) -> (i32, i32) {
+        self.runspaces
+    }
+
+    /// A new client takes the pool over: takes `connectXml` and gives `connectResponseXml`. What
+    /// the server says of itself waits for the pool's Receive, as do the records for those of
+    /// their pipelines.
+    pub fn connect(&mut self, content: &[u8]) -> Result<Vec<u8>, PsrpError> {
+        let kind = MessageType::ConnectRunspacePool;
+        if self.state != PoolState::Opened {
+            return Err(self.out_of_state(kind));
+        }
+        let mut wanted = [MessageType::SessionCapability, kind].into_iter();
+        for bytes in Defragmenter::new(self.limits).push(content)? {
+            let message = Message::decode(&bytes)?;
+            if message.pool != self.id {
+                return Err(PsrpError::OtherPool {
+                    kind: message.kind,
+                    expected: self.id,
+                    found: message.pool,
+                });
+            }
+            if wanted.next() != Some(message.kind) {
+                return Err(self.out_of_state(message.kind));
+            }
+        }
+        if wanted.next().is_some() {
+            return Err(PsrpError::ShortMessage {
+                length: content.len(),
+            });
+        }
+        // The new client counts its objects anew, on every stream.
+        self.incoming.clear();
+        for pipeline in self.pipelines.values_mut() {
+            pipeline.incoming.clear();
+        }
+        let mut answer = Fragmenter::default();
+        let (least, most) = self.runspaces;
+        for payload in [
+            Payload::SessionCapability(self.version),
+            Payload::RunspacePoolInitData(least, most),
+        ] {
+            let message = self.message(None, &payload)?;
+            answer.push(&mut self.ids, message);
+        }
+        let data = self.private_data.clone();
+        self.queue(None, &Payload::ApplicationPrivateData(data))?;
+        Ok(answer.take(usize::MAX).unwrap_or_default())
     }
 
     /// Tells the client that the pool is open; once initialized, and once only.
@@ -272,6 +332,7 @@ impl ServerPool {
                 }
                 self.state = PoolState::Opening;
                 self.host = init.host;
+                self.runspaces = (init.min_runspaces, init.max_runspaces);
                 self.queue(
                     None,
                     &Payload::ApplicationPrivateData(self.private_data.clone()),
@@ -288,25 +349,39 @@ impl ServerPool {
             Payload::RunspacePoolHostResponse(response) => {
                 Ok(ServerEvent::HostResponse(None, response))
             }
-            Payload::Other(kind, value) => {
-                let call = value
-                    .as_ref()
-                    .and_then(|v| v.get("ci"))
-                    .and_then(Value::as_i64);
-                let answer = match kind {
-                    MessageType::SetMaxRunspaces
-                    | MessageType::SetMinRunspaces
-                    | MessageType::ResetRunspaceState => Some(Value::Bool(true)),
-                    MessageType::GetAvailableRunspaces => Some(Value::Int64(1)),
-                    _ => None,
-                };
-                if let (Some(call), Some(answer)) = (call, answer) {
-                    self.queue(None, &Payload::RunspaceAvailability(call, answer))?;
+            Payload::SetMaxRunspaces(number, call) => {
+                let fits = number >= self.runspaces.0;
+                if fits {
+                    self.runspaces.1 = number;
                 }
-                Ok(ServerEvent::Handled(kind))
+                self.answer(call, Value::Bool(fits))
             }
+            Payload::SetMinRunspaces(number, call) => {
+                let fits = (1..=self.runspaces.1).contains(&number);
+                if fits {
+                    self.runspaces.0 = number;
+                }
+                self.answer(call, Value::Bool(fits))
+            }
+            Payload::GetAvailableRunspaces(call) => {
+                let busy = self.pipelines.values();
+                let busy = busy.filter(|p| p.phase == Phase::Running).count();
+                let free = i64::from(self.runspaces.1) - i64::try_from(busy).unwrap_or(i64::MAX);
+                self.answer(call, Value::Int64(free.max(0)))
+            }
+            Payload::ResetRunspaceState(call) => {
+                self.answer(call, Value::Bool(true))?;
+                Ok(ServerEvent::StateReset)
+            }
+            Payload::Other(kind, _) => Ok(ServerEvent::Handled(kind)),
             _ => Err(PsrpError::WrongSide { kind }),
         }
+    }
+
+    fn answer(&mut self, call: i64, answer: Value) -> Result<ServerEvent, PsrpError> {
+        let payload = Payload::RunspaceAvailability(call, answer);
+        self.queue(None, &payload)?;
+        Ok(ServerEvent::Handled(payload.kind()))
     }
 
     fn accept_for_pipeline(
@@ -333,17 +408,9 @@ impl ServerPool {
                 }
                 Ok(ServerEvent::PipelineCreated(id, create))
             }
-            Payload::Other(MessageType::GetCommandMetadata, _) if phase == Phase::Assembling => {
+            Payload::GetCommandMetadata(query) if phase == Phase::Assembling => {
                 pipeline.phase = Phase::Running;
-                let message = "this server does not tell the metadata of commands";
-                let error = ErrorRecord::new(
-                    "NotImplemented",
-                    11,
-                    "System.Management.Automation.PSNotImplementedException",
-                    message,
-                );
-                self.finish(id, &PipelineState::Failed(error))?;
-                Ok(ServerEvent::Handled(kind))
+                Ok(ServerEvent::CommandsQueried(id, query))
             }
             Payload::PipelineInput(value) if phase == Phase::Running => {
                 Ok(ServerEvent::Input(id, value))
@@ -359,6 +426,7 @@ impl ServerPool {
                 Ok(ServerEvent::HostResponse(Some(id), response))
             }
             Payload::CreatePipeline(_)
+            | Payload::GetCommandMetadata(_)
             | Payload::PipelineInput(_)
             | Payload::EndOfPipelineInput
             | Payload::PipelineHostResponse(_) => Err(out_of_state),
@@ -473,6 +541,23 @@ impl ServerPool {
 
     fn queue(&mut self, pipeline: Option<Uuid>, payload: &Payload) -> Result<(), PsrpError> {
         let kind = payload.kind();
+        let message = self.message(pipeline, payload)?;
+        let fragmenter = match pipeline {
+            None => &mut self.outgoing,
+            Some(id) => {
+                &mut self
+                    .pipelines
+                    .get_mut(&id)
+                    .ok_or(PsrpError::OtherPipeline { kind, found: id })?
+                    .outgoing
+            }
+        };
+        fragmenter.push(&mut self.ids, message);
+        Ok(())
+    }
+
+    fn message(&self, pipeline: Option<Uuid>, payload: &Payload) -> Result<Vec<u8>, PsrpError> {
+        let kind = payload.kind();
         // As real servers do, the first message names no pool.
         let pool = if kind == MessageType::SessionCapability {
             Uuid::nil()
@@ -486,18 +571,7 @@ impl ServerPool {
             pipeline: pipeline.unwrap_or_default(),
             data: payload.encode(self.version, self.key.as_ref())?,
         };
-        let fragmenter = match pipeline {
-            None => &mut self.outgoing,
-            Some(id) => {
-                &mut self
-                    .pipelines
-                    .get_mut(&id)
-                    .ok_or(PsrpError::OtherPipeline { kind, found: id })?
-                    .outgoing
-            }
-        };
-        fragmenter.push(&mut self.ids, message.encode());
-        Ok(())
+        Ok(message.encode())
     }
 
     fn out_of_state(&self, kind: MessageType) -> PsrpError {

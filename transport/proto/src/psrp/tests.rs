@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod pools;
 mod secrets;
 
 use uuid::Uuid;
@@ -27,7 +28,7 @@ fn pair(version: ProtocolVersion, room: usize) -> (ClientPool, ServerPool) {
         ClientPool::new(POOL, FragmentLimits::default()),
         server(version),
     );
-    client.open().unwrap();
+    client.open(&InitRunspacePool::default()).unwrap();
     let events = to_server(&mut client, &mut server, None, room);
     assert!(
         matches!(events.last(), Some(ServerEvent::OpenRequested(init)) if init.max_runspaces == 1)
@@ -77,7 +78,9 @@ fn create(
     pipeline: &Pipeline,
     room: usize,
 ) -> CreatePipeline {
-    client.create_pipeline(PIPELINE, pipeline).unwrap();
+    client
+        .create_pipeline(PIPELINE, &CreatePipeline::new(pipeline.clone()))
+        .unwrap();
     server.start_command(PIPELINE).unwrap();
     match to_server(client, server, Some(PIPELINE), room).pop() {
         Some(ServerEvent::PipelineCreated(PIPELINE, create)) => *create,
@@ -182,7 +185,7 @@ fn several_statements_need_protocol_2_2() {
         pipeline
     );
     let (mut client, _) = pair(ProtocolVersion::V2_1, 4096);
-    let refused = client.create_pipeline(PIPELINE, &pipeline);
+    let refused = client.create_pipeline(PIPELINE, &CreatePipeline::new(pipeline));
     assert!(
         matches!(
             refused,
@@ -197,7 +200,7 @@ fn several_statements_need_protocol_2_2() {
 }
 
 #[test]
-fn a_prompt_is_refused_and_cannot_hang() {
+fn a_prompt_can_be_refused() {
     let (mut client, mut server) = pair(ProtocolVersion::V2_3, 4096);
     create(&mut client, &mut server, &sample(), 4096);
     let choices = [("&Yes", "Continue."), ("&No", "Do not.")];
@@ -214,11 +217,15 @@ fn a_prompt_is_refused_and_cannot_hang() {
     };
     assert_eq!(
         events,
-        [
-            ClientEvent::AnswerWaits(Some(PIPELINE)),
-            ClientEvent::Record(PIPELINE, Record::HostCall(recorded)),
-        ]
+        [ClientEvent::Record(
+            PIPELINE,
+            Record::HostCall(recorded.clone())
+        )]
     );
+    assert!(recorded.wants_answer());
+    client
+        .answer(Some(PIPELINE), HostResponse::refusal(&recorded))
+        .unwrap();
     let answer = client.take_answer(PIPELINE, 4096).unwrap();
     match server.receive(Some(PIPELINE), "pr", &answer).unwrap().pop() {
         Some(ServerEvent::HostResponse(
@@ -284,15 +291,18 @@ fn no_data_is_the_null_value_where_any_value_may_stand() {
 fn nothing_goes_out_before_the_pool_is_open() {
     let mut client = ClientPool::new(POOL, FragmentLimits::default());
     assert!(matches!(
-        client.create_pipeline(PIPELINE, &sample()),
+        client.create_pipeline(PIPELINE, &CreatePipeline::new(sample())),
         Err(PsrpError::State { .. })
     ));
-    client.open().unwrap();
+    client.open(&InitRunspacePool::default()).unwrap();
     assert!(matches!(
-        client.create_pipeline(PIPELINE, &sample()),
+        client.create_pipeline(PIPELINE, &CreatePipeline::new(sample())),
         Err(PsrpError::State { .. })
     ));
-    assert!(matches!(client.open(), Err(PsrpError::State { .. })));
+    assert!(matches!(
+        client.open(&InitRunspacePool::default()),
+        Err(PsrpError::State { .. })
+    ));
     assert!(matches!(
         server(ProtocolVersion::V2_3).start_command(PIPELINE),
         Err(PsrpError::State { .. })
@@ -417,7 +427,7 @@ fn messages_in_the_wrong_state_are_errors() {
     }
     // And the other way round: before the pool is open.
     let mut client = ClientPool::new(POOL, FragmentLimits::default());
-    client.open().unwrap();
+    client.open(&InitRunspacePool::default()).unwrap();
     let early = from_server(1, MessageType::RunspacePoolState, POOL, nil, opened);
     assert!(matches!(
         client.receive(None, &early),
@@ -585,7 +595,7 @@ proptest::proptest! {
     #[test]
     fn any_bytes_give_an_error_or_a_message_but_never_a_panic(bytes: Vec<u8>, start in 0_u64..3, flags in 0_u8..4) {
         let (mut client, mut server) = (ClientPool::new(POOL, FragmentLimits::default()), server(ProtocolVersion::V2_3));
-        client.open().unwrap();
+        client.open(&InitRunspacePool::default()).unwrap();
         let _ = client.receive(None, &bytes);
         let _ = server.receive(None, "stdin", &bytes);
         let _ = client.receive(None, &fragment(start, 0, flags, &bytes));

@@ -1,6 +1,6 @@
 //! [`Action`]: what a request asks for (`wsa:Action`).
 
-/// An action of [MS-WSMV] that a shell's life is made of.
+/// An action of [MS-WSMV] that a shell's life is made of, or that tells of shells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Create a shell (WS-Transfer).
@@ -15,16 +15,31 @@ pub enum Action {
     Receive,
     /// Interrupt or end a command.
     Signal,
+    /// Leave a shell, to come back to it later.
+    Disconnect,
+    /// Come back to a shell that the same client left.
+    Reconnect,
+    /// Come back to a shell or command that another client left.
+    Connect,
+    /// Read a resource (WS-Transfer).
+    Get,
+    /// List resources (WS-Enumeration).
+    Enumerate,
 }
 
 impl Action {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 11] = [
         Self::Create,
         Self::Delete,
         Self::Command,
         Self::Send,
         Self::Receive,
         Self::Signal,
+        Self::Disconnect,
+        Self::Reconnect,
+        Self::Connect,
+        Self::Get,
+        Self::Enumerate,
     ];
 
     /// The URI of the request.
@@ -36,6 +51,13 @@ impl Action {
             Self::Send => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Send",
             Self::Receive => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Receive",
             Self::Signal => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Signal",
+            Self::Disconnect => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Disconnect"
+            }
+            Self::Reconnect => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Reconnect",
+            Self::Connect => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Connect",
+            Self::Get => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get",
+            Self::Enumerate => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate",
         }
     }
 
@@ -53,6 +75,19 @@ impl Action {
             }
             Self::Signal => {
                 "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SignalResponse"
+            }
+            Self::Disconnect => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/DisconnectResponse"
+            }
+            Self::Reconnect => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/ReconnectResponse"
+            }
+            Self::Connect => {
+                "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/ConnectResponse"
+            }
+            Self::Get => "http://schemas.xmlsoap.org/ws/2004/09/transfer/GetResponse",
+            Self::Enumerate => {
+                "http://schemas.xmlsoap.org/ws/2004/09/enumeration/EnumerateResponse"
             }
         }
     }

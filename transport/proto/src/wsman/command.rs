@@ -32,6 +32,8 @@ pub enum SignalCode {
     Terminate,
     /// Control-C.
     CtrlC,
+    /// Control-Break.
+    CtrlBreak,
     /// Control-C as PowerShell's client sends it: stop the pipeline, keep its shell.
     PowerShellCtrlC,
     /// Any other URI.
@@ -40,7 +42,12 @@ pub enum SignalCode {
 
 const TERMINATE: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/terminate";
 const CTRL_C: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/ctrl_c";
+const CTRL_BREAK: &str =
+    "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/ctrl_break";
+/// The slip of the pen is Windows' own: its client sends it so, and its servers want it so.
 const POWERSHELL_CTRL_C: &str = "powershell/signal/crtl_c";
+/// As clients spell it that have no such slip.
+const POWERSHELL_CTRL_C_RIGHT: &str = "powershell/signal/ctrl_c";
 
 impl CommandLine {
     /// The command of a PowerShell pipeline, with its first fragments.
@@ -49,6 +56,15 @@ impl CommandLine {
             id: Some(id),
             command: String::new(),
             arguments: vec![text::base64(fragments)],
+        }
+    }
+
+    /// The command of a WinRS shell. The id is the server's to give.
+    pub fn program(name: &str, arguments: &[String]) -> Self {
+        Self {
+            id: None,
+            command: name.into(),
+            arguments: arguments.to_vec(),
         }
     }
 
@@ -101,6 +117,7 @@ impl Signal {
         let code = match &self.code {
             SignalCode::Terminate => TERMINATE,
             SignalCode::CtrlC => CTRL_C,
+            SignalCode::CtrlBreak => CTRL_BREAK,
             SignalCode::PowerShellCtrlC => POWERSHELL_CTRL_C,
             SignalCode::Other(uri) => uri,
         };
@@ -119,11 +136,13 @@ impl Signal {
                 .attribute("CommandId")
                 .map(|id| text::parse_id("CommandId", id))
                 .transpose()?,
-            code: match code.text() {
-                uri if uri == TERMINATE => SignalCode::Terminate,
-                uri if uri == CTRL_C => SignalCode::CtrlC,
-                uri if uri == POWERSHELL_CTRL_C => SignalCode::PowerShellCtrlC,
-                uri => SignalCode::Other(uri),
+            code: match code.text().as_str() {
+                // Clients differ in the case of its last word.
+                uri if uri.eq_ignore_ascii_case(TERMINATE) => SignalCode::Terminate,
+                CTRL_C => SignalCode::CtrlC,
+                CTRL_BREAK => SignalCode::CtrlBreak,
+                POWERSHELL_CTRL_C | POWERSHELL_CTRL_C_RIGHT => SignalCode::PowerShellCtrlC,
+                uri => SignalCode::Other(uri.into()),
             },
         })
     }

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use super::{
-    Action, CommandLine, CreateShell, EnvelopeError, Fault, Receive, ReceiveResponse,
-    RequestHeader, Send, Shell, Signal, header, ns, text,
+    Action, CommandLine, Connect, Connected, CreateShell, Disconnect, Enumerate, EnvelopeError,
+    Fault, Items, Receive, ReceiveResponse, RequestHeader, Resource, Send, Shell, Signal, header,
+    ns, text,
 };
 use crate::xml::{self, Element, Limits};
 
@@ -35,6 +36,16 @@ pub enum RequestBody {
     Receive(Receive),
     /// To signal a command.
     Signal(Signal),
+    /// To keep the shell for later.
+    Disconnect(Disconnect),
+    /// The shell again that this client left.
+    Reconnect,
+    /// A shell or command that another client left.
+    Connect(Connect),
+    /// A shell, or the configuration of the service.
+    Get,
+    /// Shells, or the commands of one.
+    Enumerate(Enumerate),
 }
 
 /// An answer.
@@ -63,6 +74,16 @@ pub enum ResponseBody {
     Received(ReceiveResponse),
     /// The signal was delivered.
     Signaled,
+    /// The shell waits for somebody to come back.
+    Disconnected,
+    /// The shell is connected again.
+    Reconnected,
+    /// The shell or command is connected to its new client.
+    Connected(Connected),
+    /// What was to be read.
+    Got(Box<Resource>),
+    /// What was to be listed.
+    Enumerated(Items),
     /// It was not done.
     Fault(Box<Fault>),
 }
@@ -77,6 +98,11 @@ impl Request {
             RequestBody::Send(_) => Action::Send,
             RequestBody::Receive(_) => Action::Receive,
             RequestBody::Signal(_) => Action::Signal,
+            RequestBody::Disconnect(_) => Action::Disconnect,
+            RequestBody::Reconnect => Action::Reconnect,
+            RequestBody::Connect(_) => Action::Connect,
+            RequestBody::Get => Action::Get,
+            RequestBody::Enumerate(_) => Action::Enumerate,
         }
     }
 
@@ -84,11 +110,14 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let content = match &self.body {
             RequestBody::Create(shell) => Some(shell.encode()),
-            RequestBody::Delete => None,
+            RequestBody::Delete | RequestBody::Reconnect | RequestBody::Get => None,
             RequestBody::Command(line) => Some(line.encode()),
             RequestBody::Send(send) => Some(send.encode()),
             RequestBody::Receive(receive) => Some(receive.encode()),
             RequestBody::Signal(signal) => Some(signal.encode()),
+            RequestBody::Disconnect(disconnect) => Some(disconnect.encode()),
+            RequestBody::Connect(connect) => Some(connect.encode()),
+            RequestBody::Enumerate(enumerate) => Some(enumerate.encode()),
         };
         envelope(self.header.encode(self.action()), content)
     }
@@ -112,6 +141,21 @@ impl Request {
             Action::Send => RequestBody::Send(Send::decode(content("Send")?)?),
             Action::Receive => RequestBody::Receive(Receive::decode(content("Receive")?)?),
             Action::Signal => RequestBody::Signal(Signal::decode(content("Signal")?)?),
+            Action::Disconnect => {
+                RequestBody::Disconnect(Disconnect::decode(content("Disconnect")?)?)
+            }
+            Action::Reconnect => RequestBody::Reconnect,
+            Action::Connect => RequestBody::Connect(Connect::decode(content("Connect")?)?),
+            Action::Get => RequestBody::Get,
+            Action::Enumerate => {
+                let enumerate = body.child(ns::ENUMERATION, "Enumerate");
+                RequestBody::Enumerate(Enumerate::decode(enumerate.ok_or(
+                    EnvelopeError::Missing {
+                        parent: "the body",
+                        element: "Enumerate",
+                    },
+                )?)?)
+            }
         };
         Ok(Self {
             header: RequestHeader::decode(&header)?,
@@ -156,7 +200,9 @@ impl Response {
                     .with(parameters);
                 vec![created, shell.encode()]
             }
-            ResponseBody::Deleted => Vec::new(),
+            ResponseBody::Deleted | ResponseBody::Disconnected | ResponseBody::Reconnected => {
+                Vec::new()
+            }
             ResponseBody::CommandStarted(id) => {
                 vec![Element::new(ns::SHELL, "CommandResponse").with(leaf(
                     ns::SHELL,
@@ -167,6 +213,9 @@ impl Response {
             ResponseBody::Sent => vec![Element::new(ns::SHELL, "SendResponse")],
             ResponseBody::Received(received) => vec![received.encode()],
             ResponseBody::Signaled => vec![Element::new(ns::SHELL, "SignalResponse")],
+            ResponseBody::Connected(connected) => vec![connected.encode()],
+            ResponseBody::Got(resource) => vec![resource.encode()],
+            ResponseBody::Enumerated(items) => vec![items.encode()],
             ResponseBody::Fault(fault) => {
                 if fault.is_addressing() {
                     action = ADDRESSING_FAULT_ACTION;
@@ -188,6 +237,11 @@ impl Response {
             ResponseBody::Sent => Action::Send.response_uri(),
             ResponseBody::Received(_) => Action::Receive.response_uri(),
             ResponseBody::Signaled => Action::Signal.response_uri(),
+            ResponseBody::Disconnected => Action::Disconnect.response_uri(),
+            ResponseBody::Reconnected => Action::Reconnect.response_uri(),
+            ResponseBody::Connected(_) => Action::Connect.response_uri(),
+            ResponseBody::Got(_) => Action::Get.response_uri(),
+            ResponseBody::Enumerated(_) => Action::Enumerate.response_uri(),
             ResponseBody::Fault(_) => FAULT_ACTION,
         }
     }
@@ -250,6 +304,21 @@ impl Response {
                 ResponseBody::Received(ReceiveResponse::decode(content("ReceiveResponse")?)?)
             }
             Action::Signal => ResponseBody::Signaled,
+            Action::Disconnect => ResponseBody::Disconnected,
+            Action::Reconnect => ResponseBody::Reconnected,
+            Action::Connect => {
+                ResponseBody::Connected(Connected::decode(content("ConnectResponse")?)?)
+            }
+            Action::Get => ResponseBody::Got(Box::new(Resource::decode(&body)?)),
+            Action::Enumerate => {
+                let response = body.child(ns::ENUMERATION, "EnumerateResponse");
+                ResponseBody::Enumerated(Items::decode(response.ok_or(
+                    EnvelopeError::Missing {
+                        parent: "the body",
+                        element: "EnumerateResponse",
+                    },
+                )?)?)
+            }
         };
         Ok(Self {
             message_id,

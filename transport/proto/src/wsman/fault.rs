@@ -4,6 +4,7 @@
 //! server's language, and never matched.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::ns;
 use crate::xml::Element;
@@ -65,6 +66,8 @@ pub mod code {
     pub const ACCESS_DENIED: u32 = 5;
     /// Invalid parameter (Win32).
     pub const INVALID_PARAMETER: u32 = 87;
+    /// The requested resource is in use (Win32): a command that cannot take input yet.
+    pub const BUSY: u32 = 170;
     /// The operation was aborted (Win32).
     pub const OPERATION_ABORTED: u32 = 995;
     /// `RESOURCE_NOT_FOUND`
@@ -87,6 +90,8 @@ pub mod code {
     pub const UNEXPECTED_SELECTORS: u32 = 2_150_858_843;
     /// `QUOTA_MAX_SHELLS`
     pub const QUOTA_MAX_SHELLS: u32 = 2_150_859_173;
+    /// The load quota of so many requests in so many seconds
+    pub const QUOTA_REQUEST_RATE: u32 = 2_150_859_175;
 }
 
 /// Code, class and advice. What is not here is [`FaultClass::Unknown`].
@@ -195,6 +200,20 @@ impl Fault {
     pub fn class(&self) -> FaultClass {
         self.row()
             .map_or(FaultClass::Unknown, |(_, class, _)| *class)
+    }
+
+    /// How long the server asks its client to wait: the milliseconds in the message of 2150859175,
+    /// which every language writes in digits.
+    pub fn wait(&self) -> Option<Duration> {
+        if self.code != Some(code::QUOTA_REQUEST_RATE) {
+            return None;
+        }
+        let text = self.message.as_deref().unwrap_or(&self.reason);
+        // The quota stands before it, and the time is what the message ends with.
+        let number = text
+            .split(|c: char| !c.is_ascii_digit())
+            .rfind(|digits| !digits.is_empty())?;
+        number.parse().ok().map(Duration::from_millis)
     }
 
     /// What an administrator can do about it: a sentence without its full stop.

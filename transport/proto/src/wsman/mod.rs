@@ -6,11 +6,14 @@
 
 mod action;
 mod command;
+mod connect;
 mod envelope;
 mod error;
 mod fault;
 mod header;
+mod identify;
 mod ns;
+mod resource;
 mod shell;
 mod stream;
 #[cfg(test)]
@@ -19,12 +22,25 @@ mod text;
 
 pub use action::Action;
 pub use command::{CommandLine, Signal, SignalCode};
+pub use connect::{Connect, Connected, Disconnect};
 pub use envelope::{Request, RequestBody, Response, ResponseBody};
 pub use error::EnvelopeError;
 pub use fault::{Fault, FaultClass, ProviderFault, code};
 pub use header::{RequestHeader, RequestOption, Selector};
-pub use shell::{CreateShell, Shell};
+pub use identify::{IDENTIFY_HEADER, Identity, identify, is_identify};
+pub use ns::PREFIXES;
+pub use resource::{Config, Enumerate, Items, Resource, ShellCommand};
+pub use shell::{CreateShell, Shell, ShellState};
 pub use stream::{CommandState, Receive, ReceiveResponse, RunState, Send, Stream};
+
+/// Resource URI of shells of every kind, for Get and Enumerate.
+pub const SHELLS: &str = ns::SHELL;
+/// Resource URI of a shell for programs (WinRS).
+pub const CMD_SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
+/// Resource URI of the commands of shells, for Enumerate.
+pub const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
+/// Resource URI of the service's own configuration, for Get.
+pub const CONFIG: &str = ns::CONFIG;
 
 /// Resource URI of the session configuration `name`, such as `Microsoft.PowerShell`.
 pub fn configuration_uri(name: &str) -> String {

@@ -10,6 +10,12 @@ pub(crate) const WSMAN: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
 pub(crate) const WSMV: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd";
 /// WS-Transfer.
 pub(crate) const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";
+/// WS-Enumeration.
+pub(crate) const ENUMERATION: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration";
+/// The service's own configuration; its resource URI as well.
+pub(crate) const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
+/// Identify ([DSP0226] 11).
+pub(crate) const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
 /// Remote shells.
 pub(crate) const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 /// Fault details.
@@ -18,7 +24,7 @@ pub(crate) const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanf
 pub(crate) const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
 
 /// Prefixes declared at the root of every envelope.
-pub(crate) const PREFIXES: &[(&str, &str)] = &[
+pub const PREFIXES: &[(&str, &str)] = &[
     ("s", SOAP),
     ("a", ADDRESSING),
     ("w", WSMAN),
@@ -26,4 +32,6 @@ pub(crate) const PREFIXES: &[(&str, &str)] = &[
     ("x", TRANSFER),
     ("rsp", SHELL),
     ("f", FAULT),
+    ("n", ENUMERATION),
+    ("cfg", CONFIG),
 ];

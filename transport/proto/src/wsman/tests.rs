@@ -41,14 +41,7 @@ fn requests_and_answers_go_round() {
         output_streams: "stdout".into(),
         idle_timeout: Some(Duration::from_hours(2)),
         creation: Some(vec![0, 1, 2, 255]),
-    };
-    let shell = Shell {
-        id: SHELL,
-        resource_uri: configuration_uri("Microsoft.PowerShell"),
-        owner: Some("LITWARE\\admin".into()),
-        client_ip: Some("127.0.0.1".into()),
-        process_id: Some(1868),
-        idle_timeout: Some(Duration::from_hours(2)),
+        ..CreateShell::default()
     };
     let state = CommandState {
         command_id: Some(COMMAND),
@@ -66,7 +59,7 @@ fn requests_and_answers_go_round() {
         })
     };
     let cases = [
-        (RequestBody::Create(create), ResponseBody::Created(shell)),
+        (RequestBody::Create(create), ResponseBody::Created(shell())),
         (RequestBody::Delete, ResponseBody::Deleted),
         (
             RequestBody::Command(CommandLine::pipeline(COMMAND, b"fragments")),
@@ -96,12 +89,107 @@ fn requests_and_answers_go_round() {
             ResponseBody::Received(ReceiveResponse::default()),
         ),
         (signal(SignalCode::Terminate), ResponseBody::Signaled),
+        (signal(SignalCode::CtrlC), ResponseBody::Signaled),
+        (signal(SignalCode::CtrlBreak), ResponseBody::Signaled),
         (signal(SignalCode::PowerShellCtrlC), ResponseBody::Signaled),
         (
             signal(SignalCode::Other("urn:x".into())),
             ResponseBody::Signaled,
         ),
     ];
+    go_round(cases);
+}
+
+#[test]
+fn what_is_asked_and_left_goes_round() {
+    let programs = CreateShell {
+        name: Some("shell 1".into()),
+        input_streams: "stdin".into(),
+        output_streams: "stdout stderr".into(),
+        environment: vec![
+            ("Path".into(), "C:\\a;C:\\b <c>".into()),
+            ("x".into(), String::new()),
+        ],
+        lifetime: Some(Duration::from_mins(1)),
+        working_directory: Some("C:\\Windows".into()),
+        ..CreateShell::default()
+    };
+    go_round([
+        (
+            RequestBody::Create(programs),
+            ResponseBody::Created(Shell {
+                resource_uri: CMD_SHELL.into(),
+                ..Shell::default()
+            }),
+        ),
+        (
+            RequestBody::Get,
+            ResponseBody::Got(Box::new(Resource::Shell(shell()))),
+        ),
+        (
+            RequestBody::Get,
+            ResponseBody::Got(Box::new(Resource::Config(Config {
+                max_envelope_kib: 500,
+            }))),
+        ),
+        (
+            RequestBody::Enumerate(Enumerate::default()),
+            ResponseBody::Enumerated(Items {
+                shells: vec![shell(), shell()],
+                commands: Vec::new(),
+            }),
+        ),
+        (
+            RequestBody::Enumerate(Enumerate { shell: Some(SHELL) }),
+            ResponseBody::Enumerated(Items {
+                shells: Vec::new(),
+                commands: vec![ShellCommand {
+                    id: COMMAND,
+                    state: "Running".into(),
+                }],
+            }),
+        ),
+        (
+            RequestBody::Disconnect(Disconnect {
+                idle_timeout: Some(Duration::from_mins(3)),
+            }),
+            ResponseBody::Disconnected,
+        ),
+        (RequestBody::Reconnect, ResponseBody::Reconnected),
+        (
+            RequestBody::Connect(Connect {
+                command_id: None,
+                content: Some(b"fragments".into()),
+            }),
+            ResponseBody::Connected(Connected {
+                content: Some(b"fragments".into()),
+            }),
+        ),
+        (
+            RequestBody::Connect(Connect {
+                command_id: Some(COMMAND),
+                content: None,
+            }),
+            ResponseBody::Connected(Connected::default()),
+        ),
+    ]);
+}
+
+fn shell() -> Shell {
+    Shell {
+        id: SHELL,
+        resource_uri: configuration_uri("Microsoft.PowerShell"),
+        owner: Some("LITWARE\\admin".into()),
+        client_ip: Some("127.0.0.1".into()),
+        process_id: Some(1868),
+        idle_timeout: Some(Duration::from_hours(2)),
+        name: Some("shell 1".into()),
+        state: ShellState::Disconnected,
+    }
+}
+
+/// Requests and their answers, written and read.
+fn go_round(cases: impl IntoIterator<Item = (RequestBody, ResponseBody)>) {
     let limits = Limits::default();
     for (body, answer) in cases {
         let request = request(body);
@@ -116,6 +204,20 @@ fn requests_and_answers_go_round() {
             response
         );
     }
+}
+
+#[test]
+fn identify_goes_round() {
+    let limits = Limits::default();
+    assert!(is_identify(&identify(), &limits));
+    assert!(!is_identify(&request(RequestBody::Get).encode(), &limits));
+    let identity = Identity {
+        protocol_version: "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd".into(),
+        vendor: "Microsoft Corporation".into(),
+        version: "OS: 0.0.0 SP: 0.0 Stack: 3.0".into(),
+    };
+    assert_eq!(Identity::decode(&identity.encode(), &limits), Ok(identity));
+    assert!(Identity::decode(&identify(), &limits).is_err());
 }
 
 #[test]

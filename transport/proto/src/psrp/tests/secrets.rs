@@ -35,12 +35,14 @@ fn agree(client: &mut ClientPool, server: &mut ServerPool) {
 fn a_secret_travels_encrypted_and_arrives_whole() {
     let (mut client, mut server) = pair(ProtocolVersion::V2_2, 1 << 16);
     assert!(matches!(
-        client.create_pipeline(PIPELINE, &with_secret()),
+        client.create_pipeline(PIPELINE, &CreatePipeline::new(with_secret())),
         Err(PsrpError::NoSessionKey { .. })
     ));
     agree(&mut client, &mut server);
 
-    client.create_pipeline(PIPELINE, &with_secret()).unwrap();
+    client
+        .create_pipeline(PIPELINE, &CreatePipeline::new(with_secret()))
+        .unwrap();
     let blob = client.take(Some(PIPELINE), 1 << 16).unwrap();
     let text = String::from_utf8_lossy(&blob);
     assert_eq!(text.matches("<SS N=\"V\">").count(), 1, "{text}");
@@ -179,7 +181,9 @@ fn a_text_that_the_key_does_not_open_is_refused_without_being_shown() {
         let opaque = Value::SecureString(SecureString(text.into()));
         let id = Uuid::new_v4();
         let pipeline = Pipeline::new(Command::new("A").with("B", opaque));
-        client.create_pipeline(id, &pipeline).unwrap();
+        client
+            .create_pipeline(id, &CreatePipeline::new(pipeline))
+            .unwrap();
         server.start_command(id).unwrap();
         let blob = client.take(Some(id), 4096).unwrap();
         let error = server.receive(Some(id), "stdin", &blob).unwrap_err();

@@ -2,9 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use sspi::{ClientRequestFlags, CredentialUse};
+use sspi::ntlm::NtlmConfig;
+use sspi::{AuthIdentity, ClientRequestFlags, CredentialUse, Negotiate, NegotiateConfig, Username};
+
+use std::sync::Arc;
 
 use super::*;
+use crate::overlay::Hardening;
+use crate::server::binding::Binding;
+use crate::server::kdc::Realm;
 
 /// The client's half, by the same crate.
 struct Client<P: Sspi> {
@@ -88,16 +94,42 @@ fn accounts() -> Accounts {
     accounts
 }
 
+/// A host and what it accepts tickets with.
+fn door() -> (HostName, Services) {
+    let host = HostName::new("srv.litwareinc.com").unwrap();
+    let realm = Realm::new("litwareinc.com", Arc::new(accounts()), vec![host.clone()]);
+    (host, Services::new(Arc::new(realm)))
+}
+
+/// One without TLS.
+fn gate<'s>((host, services): &'s (HostName, Services), accounts: &'s Accounts) -> Gate<'s> {
+    Gate {
+        host,
+        services,
+        accounts,
+        ntlm: true,
+        bindings: BindingPolicy {
+            own: None,
+            hardening: Hardening::Relaxed,
+        },
+        sealed: true,
+    }
+}
+
 /// The account that the acceptor takes the client for.
-fn log_on<P: Sspi>(mut client: Client<P>) -> Result<String, AcceptError> {
+fn log_on<P: Sspi>(client: Client<P>) -> Result<String, AcceptError> {
+    log_on_at(gate(&door(), &accounts()), client)
+}
+
+fn log_on_at<P: Sspi>(gate: Gate<'_>, mut client: Client<P>) -> Result<String, AcceptError> {
     let mut acceptor = Acceptor::new();
-    let first = acceptor.accept(client.token(Vec::new()), &accounts())?;
-    let Step::Continue(challenge) = first else {
+    let first = acceptor.accept(Scheme::Negotiate, client.token(Vec::new()), gate)?;
+    let Step::Continue { token, .. } = first else {
         panic!("{first:?}")
     };
-    match acceptor.accept(client.token(challenge), &accounts())? {
+    match acceptor.accept(Scheme::Negotiate, client.token(token), gate)? {
         Step::Established { user, .. } => Ok(user),
-        Step::Continue(token) => panic!("{token:?}"),
+        Step::Continue { token, .. } => panic!("{token:?}"),
     }
 }
 
@@ -144,19 +176,24 @@ fn broken(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 fn try_broken_tokens<P: Sspi>(mut client: Client<P>) {
-    let (accounts, mut acceptor) = (accounts(), Acceptor::new());
+    let (accounts, door, mut acceptor) = (accounts(), door(), Acceptor::new());
     let first = client.token(Vec::new());
     for token in broken(&first) {
-        let _ = Acceptor::new().accept(token, &accounts);
+        let _ = Acceptor::new().accept(Scheme::Negotiate, token, gate(&door, &accounts));
     }
-    let Ok(Step::Continue(challenge)) = acceptor.accept(first.clone(), &accounts) else {
+    let Ok(Step::Continue {
+        token: challenge, ..
+    }) = acceptor.accept(Scheme::Negotiate, first.clone(), gate(&door, &accounts))
+    else {
         panic!()
     };
     for token in broken(&client.token(challenge)) {
         // Another challenge than the one that was answered: nothing can be right.
         let mut acceptor = Acceptor::new();
-        let _ = acceptor.accept(first.clone(), &accounts);
-        if let Ok(Step::Established { .. }) = acceptor.accept(token, &accounts) {
+        let _ = acceptor.accept(Scheme::Negotiate, first.clone(), gate(&door, &accounts));
+        if let Ok(Step::Established { .. }) =
+            acceptor.accept(Scheme::Negotiate, token, gate(&door, &accounts))
+        {
             assert!(acceptor.unseal("multipart/encrypted", b"").is_err());
         }
     }
@@ -172,8 +209,20 @@ fn broken_tokens_never_panic() {
         b"\x60\x00",
         b"NTLMSSP\0",
         b"NTLMSSP\0\x03\0\0\0",
+        b"\x60\x0b\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\0\x6e\0",
     ] {
-        assert!(Acceptor::new().accept(token.to_vec(), &accounts()).is_err());
+        let kerberos =
+            Acceptor::new().accept(Scheme::Kerberos, token.to_vec(), gate(&door(), &accounts()));
+        assert!(kerberos.is_err());
+        assert!(
+            Acceptor::new()
+                .accept(
+                    Scheme::Negotiate,
+                    token.to_vec(),
+                    gate(&door(), &accounts())
+                )
+                .is_err()
+        );
     }
 }
 
@@ -188,4 +237,45 @@ fn nothing_is_unsealed_before_a_logon() {
         acceptor.seal(Vec::new(), Delimiter::Plain),
         Err(AcceptError::NotEstablished)
     ));
+}
+
+#[test]
+fn ntlm_is_refused_where_it_is_off_or_bound_to_another_channel() {
+    let accounts = accounts();
+    let own = door();
+    let door = |hardening| Gate {
+        bindings: BindingPolicy {
+            own: Binding::given(&[7; 16]),
+            hardening,
+        },
+        sealed: false,
+        ..gate(&own, &accounts)
+    };
+    let client = || bare("owaim", "first");
+    let other = || {
+        let mut client = client();
+        client
+            .package
+            .set_channel_bindings(b"tls-server-end-point:other");
+        client
+    };
+    assert!(log_on_at(door(Hardening::Relaxed), client()).is_ok());
+    assert!(log_on_at(door(Hardening::None), other()).is_ok());
+    for refused in [
+        log_on_at(door(Hardening::Relaxed), other()),
+        log_on_at(door(Hardening::Strict), client()),
+    ] {
+        assert!(matches!(refused, Err(AcceptError::Binding)), "{refused:?}");
+    }
+    let off = Gate {
+        ntlm: false,
+        ..gate(&own, &accounts)
+    };
+    for token in [
+        client().token(Vec::new()),
+        wrapped("owaim", "first").token(Vec::new()),
+    ] {
+        let refused = Acceptor::new().accept(Scheme::Negotiate, token, off);
+        assert!(matches!(refused, Err(AcceptError::Off { .. })));
+    }
 }

@@ -1,0 +1,92 @@
+//! [`WireOverlay`]: how the doors of the simulated site differ from those of a fresh one.
+
+use std::collections::BTreeMap;
+
+use owaim_inventory::EndpointKind;
+use serde::Deserialize;
+
+use crate::endpoints::AuthScheme;
+
+/// What differs on the wire. It holds for every start.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WireOverlay {
+    /// Whether NTLM is taken at all.
+    pub(crate) ntlm: bool,
+    /// What becomes of a logon over TLS that is bound to another channel, or to none.
+    pub(crate) channel_binding: Hardening,
+    /// Whether messages in clear and Basic are taken without TLS.
+    pub(crate) allow_unencrypted: bool,
+    /// By kind of endpoint.
+    pub(crate) endpoints: BTreeMap<EndpointKind, DoorOverlay>,
+}
+
+/// What differs at the endpoints of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DoorOverlay {
+    /// Whether it is an `https` endpoint.
+    pub(crate) tls: Option<bool>,
+    /// What it offers.
+    pub(crate) auth: Option<Vec<AuthScheme>>,
+}
+
+/// `CbtHardeningLevel` of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Hardening {
+    /// Bindings are not looked at.
+    None,
+    /// A wrong one is refused, none at all is fine.
+    #[default]
+    Relaxed,
+    /// The right one is required.
+    Strict,
+}
+
+impl Default for WireOverlay {
+    fn default() -> Self {
+        Self {
+            ntlm: true,
+            channel_binding: Hardening::default(),
+            allow_unencrypted: false,
+            endpoints: BTreeMap::new(),
+        }
+    }
+}
+
+impl WireOverlay {
+    /// What the endpoints of a kind offer, best first.
+    pub(crate) fn auth(&self, kind: EndpointKind) -> Vec<AuthScheme> {
+        let own = self.endpoints.get(&kind).and_then(|door| door.auth.clone());
+        let mut offered = own.unwrap_or_else(|| default_auth(kind).to_vec());
+        offered.sort_unstable();
+        offered.dedup();
+        offered
+    }
+
+    /// Whether the endpoints of a kind have TLS, whatever the site file's URL says; `None`: as it
+    /// says.
+    pub(crate) fn tls(&self, kind: EndpointKind) -> Option<bool> {
+        self.endpoints.get(&kind).and_then(|door| door.tls)
+    }
+
+    /// What is wrong with it, for people.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        EndpointKind::ALL.into_iter().find_map(|kind| {
+            let offered = self.auth(kind);
+            let usable = |scheme: &AuthScheme| self.ntlm || *scheme != AuthScheme::Negotiate;
+            (!offered.iter().any(usable)).then(|| {
+                format!(
+                    "wire: nobody could log on to the endpoints of the kind {}: expected auth with another scheme than negotiate where ntlm is false",
+                    kind.name()
+                )
+            })
+        })
+    }
+}
+
+/// What a freshly installed endpoint offers.
+fn default_auth(_kind: EndpointKind) -> &'static [AuthScheme] {
+    &[AuthScheme::Kerberos, AuthScheme::Negotiate]
+}

@@ -1,0 +1,458 @@
+//! [`Recorder`]: writes what servers say, sanitised, into a folder from which a simulated site can replay it.
+//!
+//! During a run everything is kept in memory, as it travelled. Only when the run is over, and all names are known, is
+//! it taken apart, sanitised and written: nothing else of it ever reaches a disk, and a run that is killed leaves
+//! nothing. What cannot be understood cannot be sanitised, and is left out.
+
+mod base64_text;
+mod capture;
+mod certificates;
+mod names;
+mod readme;
+mod sanitizer;
+mod site_file;
+mod vocabulary;
+mod words;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use owaim_inventory::Site;
+use owaim_lab::recording::{RecordedExchange, RecordedMessage, SessionRecording, visit_carriers};
+use owaim_proto::clixml::{self, Base, Object, Value};
+use owaim_proto::psrp::{Message, MessageType};
+use owaim_proto::xml::{Element, Node};
+use owaim_transport::{Exchange, Observer, Secret};
+use sha2::{Digest as _, Sha256};
+
+use self::capture::{CapturedEnvelope, CapturedExchange, CapturedMessage, CapturedSession, Kept};
+use self::certificates::Certificates;
+use self::names::Names;
+use self::sanitizer::{Lengths, Sanitizer};
+use crate::endpoints::EndpointBook;
+use crate::redact::Redactor;
+
+/// What a recording contains, for whoever asks for one.
+pub const CONTENTS: &str = "everything that this run sends to servers and gets back, with names, addresses and secrets \
+replaced; read it before you give it away (README.txt there says what was replaced)";
+
+/// Stands for the keys of a session and what they were exchanged with.
+const KEY: &str = "[key]";
+
+/// Shortest content whose length may be said elsewhere.
+const SHORTEST_FILE: usize = 64;
+
+/// Properties of objects that tell of a person, which are replaced where an object has an address of one.
+const PERSONAL: [&str; 14] = [
+    "Alias",
+    "Company",
+    "Department",
+    "DisplayName",
+    "FirstName",
+    "GivenName",
+    "LastName",
+    "MobilePhone",
+    "Name",
+    "Office",
+    "Phone",
+    "SimpleDisplayName",
+    "Surname",
+    "Title",
+];
+/// Properties by which an object is known for a person.
+const OF_PERSONS: [&str; 6] = [
+    "PrimarySmtpAddress",
+    "SamAccountName",
+    "SipAddress",
+    "UserPrincipalName",
+    "WindowsEmailAddress",
+    "WindowsLiveID",
+];
+
+/// A recording cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is something in the folder.
+    #[error("--record {}: expected a new or an empty folder, found files in it: name another one", folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file system refuses.
+    #[error("--record: cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The site file cannot be sanitised.
+    #[error("--record: cannot write a sanitised copy of the site file: {detail}")]
+    SiteFile {
+        /// Why.
+        detail: String,
+    },
+}
+
+/// Keeps what is exchanged, to write it when the run is over. Holds secrets, so it has no `Debug`.
+pub struct Recorder {
+    folder: PathBuf,
+    site: Site,
+    site_text: String,
+    overrides: Vec<(String, String)>,
+    book: EndpointBook,
+    kept: Mutex<Vec<Kept>>,
+    secrets: Mutex<Vec<Secret>>,
+}
+
+impl Observer for Recorder {
+    fn exchanged(&self, exchange: &Exchange<'_>) {
+        let place = self
+            .book
+            .iter()
+            .find(|(_, endpoint)| endpoint.url == exchange.url && endpoint.host == exchange.host);
+        let Some((place, _)) = place else {
+            return;
+        };
+        let kept = Kept {
+            place: place.clone(),
+            request: exchange.request.to_vec(),
+            response: exchange.response.map(<[u8]>::to_vec),
+        };
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(kept);
+    }
+}
+
+impl Recorder {
+    /// A recorder that writes into `folder`, which is made, and must be empty. `site_text` is the site file that `site`
+    /// was read from, with `overrides` set.
+    pub fn into_folder(
+        folder: &Path,
+        site: &Site,
+        site_text: String,
+        overrides: &[(String, String)],
+        book: &EndpointBook,
+    ) -> Result<Self, RecordError> {
+        let failed = |source| RecordError::Write {
+            path: folder.into(),
+            source,
+        };
+        match fs::read_dir(folder) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(RecordError::NotEmpty {
+                        folder: folder.into(),
+                    });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                owaim_platform::create_private_folders(folder).map_err(failed)?;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Self {
+            folder: folder.into(),
+            site: site.clone(),
+            site_text,
+            overrides: overrides.to_vec(),
+            book: book.clone(),
+            kept: Mutex::default(),
+            secrets: Mutex::new(book.secrets()),
+        })
+    }
+
+    /// Replaces these too.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = Secret>) {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(secrets);
+    }
+
+    /// Writes the recording. What is exchanged later is not in it.
+    pub fn finish(&self) -> Result<(), RecordError> {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_folder = |source| RecordError::Write {
+            path: self.folder.clone(),
+            source,
+        };
+        let redactor = Redactor::new(secrets.iter().map(Secret::expose)).map_err(in_folder)?;
+        let (sessions, left_out) = capture::take_apart(kept);
+        let learnt = learn(&self.site, &sessions, &redactor).map_err(in_folder)?;
+        let sanitizer = Sanitizer::new(&learnt.names, &redactor, &learnt.certificates)
+            .map_err(in_folder)?
+            .keeping(learnt.lengths.clone());
+        let mut files = Vec::new();
+        for (number, session) in sessions.iter().enumerate() {
+            let host = sanitizer.text(session.place.host.as_str());
+            let short = host.split('.').next().unwrap_or_default();
+            let name = format!(
+                "{:03}-{short}-{}.xml",
+                number + 1,
+                session.place.kind.name()
+            );
+            let recording = sanitized(session, &host, &sanitizer)?;
+            self.write(&name, &recording.write())?;
+            files.push((name, recording.exchanges.len()));
+        }
+        let site = site_file::sanitized(&self.site_text, &sanitizer)
+            .map_err(|detail| RecordError::SiteFile { detail })?;
+        self.write("site.toml", &site)?;
+        let overrides: Vec<(String, String)> = self
+            .overrides
+            .iter()
+            .map(|(key, value)| (sanitizer.text(key), sanitizer.text(value)))
+            .collect();
+        self.write("README.txt", &readme::text(&files, left_out, &overrides))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), RecordError> {
+        let path = self.folder.join(name);
+        let written = owaim_platform::create_private_file(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|source| RecordError::Write { path, source })
+    }
+}
+
+/// What was learnt of a run before anything is replaced.
+struct Learnt {
+    names: Names,
+    certificates: Certificates,
+    lengths: Lengths,
+}
+
+fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::Result<Learnt> {
+    let vocabulary = vocabulary::of(sessions);
+    let mut names = Names::of(site, vocabulary);
+    let mut certificates = Certificates::default();
+    let mut texts = Vec::new();
+    let mut contents = Vec::new();
+    for envelope in sessions.iter().flat_map(CapturedSession::envelopes) {
+        element_texts(&envelope.envelope, &mut texts);
+        for owner in owners(&envelope.envelope) {
+            names.learn_account(&owner);
+        }
+        for message in envelope.messages().filter(|message| !message.is_of_keys()) {
+            if let Some(value) = &message.value {
+                walk(value, &mut |part| match part {
+                    Part::Text(text) => texts.push(text),
+                    Part::Bytes(bytes) => contents.push(bytes),
+                    Part::Personal(_) => {}
+                });
+            }
+        }
+    }
+    for bytes in &contents {
+        if let Some((of_names, others)) = certificates.learn(bytes) {
+            texts.extend(others);
+            for name in of_names {
+                names.learn_name(&name);
+            }
+        } else if let Ok(text) = String::from_utf8(bytes.clone()) {
+            texts.push(text);
+        }
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    for text in &texts {
+        names.learn_addresses(text);
+    }
+    for text in &texts {
+        names.learn_text(text);
+    }
+    for message in sessions
+        .iter()
+        .flat_map(CapturedSession::envelopes)
+        .flat_map(CapturedEnvelope::messages)
+    {
+        if let Some(value) = &message.value {
+            walk(value, &mut |part| {
+                if let Part::Personal(text) = part {
+                    names.learn_user(&text);
+                }
+            });
+        }
+    }
+    if let Some(thumbprint) = &site.certificate.thumbprint {
+        names.learn_text(thumbprint.as_str());
+    }
+    // Now that the names are known, what is computed of them can be computed anew.
+    let plain = Certificates::default();
+    let first = Sanitizer::new(&names, redactor, &plain)?;
+    let mut lengths = Lengths::new();
+    for bytes in contents.iter().filter(|bytes| bytes.len() >= SHORTEST_FILE) {
+        let longest = lengths.entry(bytes.len()).or_default();
+        *longest = first.bytes(bytes).len().max(*longest);
+    }
+    let first = first.keeping(lengths.clone());
+    let mut computed = Vec::new();
+    for bytes in &contents {
+        let clean = first.bytes(bytes);
+        if clean != *bytes {
+            computed.push((Sha256::digest(bytes), Sha256::digest(&clean)));
+        }
+    }
+    for (found, replaced) in computed {
+        names.learn_computed(&hex::encode(found), hex::encode(replaced));
+    }
+    certificates.reissue(&mut names, &|text| first.text(text));
+    Ok(Learnt {
+        names,
+        certificates,
+        lengths,
+    })
+}
+
+/// Something in a value.
+enum Part {
+    Text(String),
+    Bytes(Vec<u8>),
+    /// A text that tells of a person.
+    Personal(String),
+}
+
+fn walk(value: &Value, visit: &mut dyn FnMut(Part)) {
+    match value {
+        Value::String(text)
+        | Value::Uri(text)
+        | Value::XmlDocument(text)
+        | Value::ScriptBlock(text) => {
+            visit(Part::Text(text.clone()));
+            if let Some(bytes) = base64_text::decode(text).filter(|bytes| bytes.len() > 64) {
+                visit(Part::Bytes(bytes));
+            }
+        }
+        Value::Bytes(bytes) => visit(Part::Bytes(bytes.clone())),
+        Value::MemberSet(members) => members.iter().for_each(|(_, value)| walk(value, visit)),
+        Value::Object(object) => walk_object(value, object, visit),
+        _ => {}
+    }
+}
+
+fn walk_object(value: &Value, object: &Object, visit: &mut dyn FnMut(Part)) {
+    if let Some(text) = &object.to_string {
+        visit(Part::Text(text.clone()));
+    }
+    let is_person = OF_PERSONS.iter().any(|name| object.get(name).is_some());
+    for (key, value) in object.adapted.iter().chain(&object.extended) {
+        let personal = PERSONAL
+            .iter()
+            .chain(&OF_PERSONS)
+            .any(|name| name.eq_ignore_ascii_case(key));
+        if is_person
+            && personal
+            && let Some(text) = value.text().filter(|text| !text.contains('@'))
+        {
+            visit(Part::Personal(text));
+        }
+        walk(value, visit);
+    }
+    if let Some(bytes) = value.as_bytes().filter(|bytes| !bytes.is_empty()) {
+        visit(Part::Bytes(bytes.into_owned()));
+    }
+    match &object.base {
+        Base::None => {}
+        Base::Primitive(value) => walk(value, visit),
+        Base::List(items) | Base::Enumerable(items) | Base::Stack(items) | Base::Queue(items) => {
+            items.iter().for_each(|item| walk(item, visit));
+        }
+        Base::Dictionary(entries) => {
+            for (key, value) in entries {
+                walk(key, visit);
+                walk(value, visit);
+            }
+        }
+    }
+}
+
+fn element_texts(element: &Element, texts: &mut Vec<String>) {
+    texts.extend(
+        element
+            .attributes
+            .iter()
+            .map(|attribute| attribute.value.clone()),
+    );
+    for node in &element.content {
+        match node {
+            Node::Text(text) => texts.push(text.clone()),
+            Node::Element(child) => element_texts(child, texts),
+        }
+    }
+}
+
+/// As whom shells run.
+fn owners(element: &Element) -> Vec<String> {
+    let mut found = Vec::new();
+    if element.name == "Owner" {
+        found.push(element.text());
+    }
+    found.extend(element.elements().flat_map(owners));
+    found
+}
+
+fn sanitized(
+    session: &CapturedSession,
+    host: &str,
+    sanitizer: &Sanitizer<'_>,
+) -> Result<SessionRecording, RecordError> {
+    let invalid = |detail: String| RecordError::SiteFile { detail };
+    let host = owaim_inventory::HostName::new(host).map_err(|error| invalid(error.to_string()))?;
+    let exchanges = session
+        .exchanges
+        .iter()
+        .map(|exchange: &CapturedExchange| RecordedExchange {
+            action: exchange.action.clone(),
+            request: envelope(&exchange.request, sanitizer),
+            answer: exchange
+                .answer
+                .as_ref()
+                .map(|answer| envelope(answer, sanitizer)),
+        });
+    Ok(SessionRecording {
+        host,
+        kind: session.place.kind,
+        exchanges: exchanges.collect(),
+    })
+}
+
+fn envelope(captured: &CapturedEnvelope, sanitizer: &Sanitizer<'_>) -> Element {
+    let mut envelope = captured.envelope.clone();
+    sanitizer.element(&mut envelope);
+    let mut pieces = captured.pieces.iter();
+    visit_carriers(&mut envelope, &mut |carrier| {
+        for captured in pieces.next().into_iter().flatten() {
+            let recorded = message(captured, sanitizer);
+            // What was encoded just now is XML.
+            if let Ok(element) = recorded.to_element() {
+                carrier.element.content.push(Node::Element(element));
+            }
+        }
+    });
+    envelope
+}
+
+fn message(captured: &CapturedMessage, sanitizer: &Sanitizer<'_>) -> RecordedMessage {
+    let data = match (&captured.value, captured.head.kind) {
+        (None, _) => String::new(),
+        (Some(_), MessageType::PublicKey) => key("PublicKey"),
+        (Some(_), MessageType::EncryptedSessionKey) => key("EncryptedSessionKey"),
+        (Some(value), _) => clixml::encode(&sanitizer.value(value)),
+    };
+    RecordedMessage {
+        message: Message {
+            data,
+            ..captured.head.clone()
+        },
+        pieces: captured.pieces,
+    }
+}
+
+fn key(property: &str) -> String {
+    clixml::encode(&Object::new().with_note(property, KEY).into())
+}

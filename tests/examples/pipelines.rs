@@ -1,0 +1,68 @@
+//! One session, many pipelines: `pipelines ENDPOINTS.json COUNT`, for `scripts/bench-clients.sh`.
+//!
+//! Runs `Get-OwaVirtualDirectory` COUNT times over one NTLM session at the Exchange endpoint of an endpoint file,
+//! reads every property of what comes back, and prints as JSON how many there were.
+
+use owaim_inventory::EndpointKind;
+use owaim_lab::EndpointsFile;
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::{Command, Pipeline};
+use owaim_transport::{
+    Authentication, Client, Connect as _, Credential, Endpoint, Secret, TransportError,
+};
+
+type AnyError = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), AnyError> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(path), Some(count)) = (arguments.next(), arguments.next()) else {
+        return Err("expected: pipelines ENDPOINTS.json COUNT".into());
+    };
+    let count: usize = count.parse()?;
+    let file = EndpointsFile::read(path.as_ref())?;
+    let entry = file
+        .endpoints
+        .iter()
+        .find(|entry| entry.kind == EndpointKind::Exchange)
+        .ok_or("no exchange endpoint in that file")?;
+    let credential = Credential {
+        username: entry.username.clone(),
+        password: Secret::new(entry.password.expose().into()),
+    };
+    let endpoint = Endpoint::new(
+        entry.host.as_str(),
+        entry.url.as_str(),
+        entry.configuration.as_str(),
+        Authentication::Ntlm(credential),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (objects, properties) = runtime.block_on(run(&endpoint, count))?;
+    #[expect(clippy::print_stdout, reason = "its answer")]
+    {
+        println!("{{\"objects\": {objects}, \"properties\": {properties}}}");
+    }
+    Ok(())
+}
+
+async fn run(endpoint: &Endpoint, count: usize) -> Result<(usize, usize), TransportError> {
+    let mut session = Client::default().connect(endpoint).await?;
+    let pipeline = Pipeline::new(Command::new("Get-OwaVirtualDirectory"));
+    let (mut objects, mut properties) = (0, 0);
+    for _ in 0..count {
+        let output = session.run(&pipeline).await?;
+        for object in output.objects() {
+            objects += 1;
+            properties += property_count(object);
+        }
+    }
+    session.close().await;
+    Ok((objects, properties))
+}
+
+fn property_count(value: &Value) -> usize {
+    value
+        .as_object()
+        .map_or(0, |object| object.adapted.len() + object.extended.len())
+}

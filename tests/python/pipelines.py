@@ -1,0 +1,45 @@
+"""One session, many pipelines: pipelines.py ENDPOINTS.json COUNT, for scripts/bench-clients.sh.
+
+Runs Get-OwaVirtualDirectory COUNT times with pypsrp over one NTLM session at the Exchange endpoint of an endpoint file,
+and prints as JSON how many objects and properties came back.
+"""
+
+import json
+import sys
+from urllib.parse import urlsplit
+
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.wsman import WSMan
+
+
+def main():
+    path, count = sys.argv[1], int(sys.argv[2])
+    with open(path, encoding="utf-8") as file:
+        endpoints = json.load(file)["endpoints"]
+    entry = next(entry for entry in endpoints if entry["kind"] == "exchange")
+    url = urlsplit(entry["url"])
+    connection = WSMan(
+        url.hostname,
+        port=url.port,
+        path=url.path.strip("/"),
+        ssl=False,
+        auth="ntlm",
+        username=entry["username"],
+        password=entry["password"],
+        encryption="always",
+    )
+    objects = properties = 0
+    with RunspacePool(connection, configuration_name=entry["configuration"]) as pool:
+        for _ in range(count):
+            shell = PowerShell(pool)
+            shell.add_cmdlet("Get-OwaVirtualDirectory")
+            output = shell.invoke()
+            if shell.had_errors:
+                sys.exit(f"the pipeline failed: {shell.streams.error}")
+            for item in output:
+                objects += 1
+                properties += len(item.adapted_properties) + len(item.extended_properties)
+    json.dump({"objects": objects, "properties": properties}, sys.stdout)
+
+
+main()

@@ -1,0 +1,409 @@
+//! [`Core`]: the state that a pool, its pipelines and what listens for them share.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use owaim_proto::clixml::Value;
+use owaim_proto::psrp::{
+    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, HostCall, PipelineState, PsrpError, Record,
+};
+use owaim_proto::wsman::{
+    FaultClass, Receive, ReceiveResponse, RequestBody, ResponseBody, RunState, Send, Stream,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Host, PipelineHandle};
+use crate::TransportError;
+use crate::error::action;
+use crate::remote_shell::{Condition, RemoteShell, lock};
+
+/// Most records of the pool itself that are kept for those who ask.
+const MOST_SAID: usize = 256;
+
+/// What a pool, its pipelines and what listens for them share.
+pub(super) struct Core {
+    pub(super) shell: Arc<RemoteShell>,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) pool: Mutex<ClientPool>,
+    /// Answers to calls of the pool, by their ids.
+    answers: Mutex<HashMap<i64, Value>>,
+    /// What the pool said, not one of its pipelines.
+    said: Mutex<VecDeque<Record>>,
+    pub(super) running: Mutex<Vec<PipelineHandle>>,
+    /// Held while fragments of one stream are on their way, so that they arrive in order.
+    sending: tokio::sync::Mutex<()>,
+    /// Held by the one Receive of the pool.
+    listening: Arc<tokio::sync::Mutex<()>>,
+    agreeing: tokio::sync::Mutex<()>,
+}
+
+/// What a Receive of a pipeline brought.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) records: Vec<Record>,
+    pub(super) end: Option<PipelineState>,
+    /// Whether the server is done with the command as well.
+    pub(super) done: bool,
+}
+
+impl Core {
+    pub(super) fn new(shell: RemoteShell, pool: ClientPool, host: Arc<dyn Host>) -> Self {
+        Self {
+            shell: Arc::new(shell),
+            host,
+            pool: Mutex::new(pool),
+            answers: Mutex::default(),
+            said: Mutex::default(),
+            running: Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
+            listening: Arc::default(),
+            agreeing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// What the pool itself has said since this was last asked.
+    pub(super) fn said(&self) -> Vec<Record> {
+        lock(&self.said).drain(..).collect()
+    }
+
+    /// Sends what waits for the pool's stream, or for a pipeline's.
+    pub(super) async fn send_waiting(
+        &self,
+        action: &'static str,
+        whose: Option<PipelineHandle>,
+    ) -> Result<(), TransportError> {
+        let _in_order = self.sending.lock().await;
+        let room = self.shell.service.room();
+        let pipeline = whose.map(|w| w.pipeline);
+        loop {
+            let Some(blob) = lock(&self.pool).take(pipeline, room) else {
+                return Ok(());
+            };
+            self.send(action, whose, "stdin", blob).await?;
+        }
+    }
+
+    /// The same, in a task of its own: cancelled in the middle it would leave a gap.
+    pub(super) async fn flush(
+        self: &Arc<Self>,
+        action: &'static str,
+        whose: Option<PipelineHandle>,
+    ) -> Result<(), TransportError> {
+        let core = Arc::clone(self);
+        let task = self
+            .shell
+            .spawn(async move { core.send_waiting(action, whose).await });
+        self.shell.ended(action, task.await)
+    }
+
+    async fn send(
+        &self,
+        action: &'static str,
+        whose: Option<PipelineHandle>,
+        stream: &str,
+        data: Vec<u8>,
+    ) -> Result<(), TransportError> {
+        let stream = Stream {
+            name: stream.into(),
+            command_id: whose.map(|whose| whose.command),
+            end: false,
+            data,
+        };
+        let body = RequestBody::Send(Send {
+            streams: vec![stream],
+        });
+        match self.shell.exchange(action, &[], body).await? {
+            ResponseBody::Sent => Ok(()),
+            _ => Err(self.shell.service.unexpected(action)),
+        }
+    }
+
+    /// Receive; gives nothing where the server has nothing to tell yet.
+    async fn receive(
+        &self,
+        action: &'static str,
+        command_id: Option<Uuid>,
+    ) -> Result<ReceiveResponse, TransportError> {
+        let body = RequestBody::Receive(Receive {
+            command_id,
+            streams: "stdout".into(),
+        });
+        // Without it, a Receive of a pipeline that says nothing for long is refused.
+        let keep_alive = [(
+            "WSMAN_CMDSHELL_OPTION_KEEPALIVE",
+            String::from("TRUE"),
+            false,
+        )];
+        match self.shell.exchange(action, &keep_alive, body).await {
+            Ok(ResponseBody::Received(received)) => Ok(received),
+            Ok(_) => Err(self.shell.service.unexpected(action)),
+            Err(TransportError::Fault { fault, .. }) if fault.class() == FaultClass::PollAgain => {
+                Ok(ReceiveResponse::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receive of a pipeline, until it brings something, and the answers to what it asks for.
+    pub(super) async fn receive_of(&self, whose: PipelineHandle) -> Result<Batch, TransportError> {
+        let action = action::RECEIVE;
+        loop {
+            self.shell.connected().await;
+            let received = match self.receive(action, Some(whose.command)).await {
+                // A Receive that hangs when the client leaves ends without having lost anything.
+                Err(TransportError::Fault { .. })
+                    if self.shell.condition() == Condition::Disconnected =>
+                {
+                    continue;
+                }
+                received => received?,
+            };
+            let batch = self.take(action, Some(whose), &received).await?;
+            if batch.end.is_some() && !batch.done {
+                // The server would keep the command until the shell's end. The output is here:
+                // what becomes of the signal changes nothing about it.
+                self.shell.terminate(whose.command).await;
+            }
+            if batch.done || batch.end.is_some() || !batch.records.is_empty() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Waits for one Receive of the pool, its own or another's.
+    pub(super) async fn listen_once(
+        self: &Arc<Self>,
+        action: &'static str,
+    ) -> Result<(), TransportError> {
+        let listening = Arc::clone(&self.listening);
+        let Ok(turn) = listening.try_lock_owned() else {
+            // Somebody listens: what comes may be what is waited for.
+            let _ = self.listening.lock().await;
+            return Ok(());
+        };
+        let core = Arc::clone(self);
+        let task = self.shell.spawn(async move {
+            let _turn = turn;
+            core.shell.connected().await;
+            let received = core.receive(action, None).await?;
+            core.take(action, None, &received).await.map(drop)
+        });
+        self.shell.ended(action, task.await)
+    }
+
+    /// Listens to the pool until `done` gives something.
+    pub(super) async fn listen_until<T>(
+        self: &Arc<Self>,
+        action: &'static str,
+        patience: Duration,
+        mut done: impl FnMut(&Self) -> Option<T>,
+    ) -> Result<T, TransportError> {
+        let start = Instant::now();
+        loop {
+            if let Some(result) = done(self) {
+                return Ok(result);
+            }
+            let after = start.elapsed();
+            if after > patience {
+                return Err(self.shell.service.timeout(action, after));
+            }
+            self.listen_once(action).await?;
+        }
+    }
+
+    /// Listens for as long as there is a shell.
+    pub(super) async fn listen_always(self: Arc<Self>) {
+        loop {
+            self.shell.connected().await;
+            if self.shell.condition() == Condition::Absent {
+                return;
+            }
+            if let Err(error) = self.listen_once(action::LISTEN).await {
+                // Whoever uses the pool meets the same, and is told.
+                if self.shell.condition() != Condition::Disconnected {
+                    lock(&self.said).push_back(Record::Warning(error.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends a call of the pool and waits for its answer.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        action: &'static str,
+        patience: Duration,
+        queue: impl FnOnce(&mut ClientPool) -> Result<i64, PsrpError>,
+    ) -> Result<Value, TransportError> {
+        let call = queue(&mut lock(&self.pool)).map_err(|error| self.unsendable(action, &error))?;
+        self.flush(action, None).await?;
+        self.listen_until(action, patience, |core| lock(&core.answers).remove(&call))
+            .await
+    }
+
+    /// Agrees with the server on a session key. Its answer comes over the pool's own stream.
+    pub(super) async fn agree_on_key(
+        self: &Arc<Self>,
+        patience: Duration,
+    ) -> Result<(), TransportError> {
+        let action = action::KEY;
+        let _one_at_a_time = self.agreeing.lock().await;
+        // The server may have asked for it before.
+        let begun = {
+            let pool = lock(&self.pool);
+            pool.awaits_key() || pool.has_key()
+        };
+        if !begun {
+            self.offer_key().await?;
+        }
+        self.listen_until(action, patience, |core| {
+            lock(&core.pool).has_key().then_some(())
+        })
+        .await
+    }
+
+    /// Sends the public half of a new key.
+    async fn offer_key(&self) -> Result<(), TransportError> {
+        let action = action::KEY;
+        let key = tokio::task::spawn_blocking(ExchangeKey::generate).await;
+        let offered = match key {
+            Ok(key) => key.and_then(|key| lock(&self.pool).offer_key(key)),
+            Err(error) => return Err(self.shell.service.protocol(action, error.to_string())),
+        };
+        offered.map_err(|error| self.broken(action, &error))?;
+        self.send_waiting(action, None).await
+    }
+
+    /// Takes what a Receive brought, and does what it asks for.
+    async fn take(
+        &self,
+        action: &'static str,
+        whose: Option<PipelineHandle>,
+        received: &ReceiveResponse,
+    ) -> Result<Batch, TransportError> {
+        let state = received.state.as_ref();
+        let mut batch = Batch {
+            done: state.is_some_and(|state| state.state == RunState::Done),
+            ..Batch::default()
+        };
+        let events = self.events(action, whose, received)?;
+        for event in events {
+            match event {
+                ClientEvent::Record(_, record) => {
+                    if let Record::HostCall(call) = &record {
+                        self.answer(whose, call).await?;
+                    }
+                    batch.records.push(record);
+                }
+                ClientEvent::PoolRecord(record) => {
+                    if let Record::HostCall(call) = &record {
+                        self.answer(None, call).await?;
+                    }
+                    match whose {
+                        Some(_) => batch.records.push(record),
+                        None => self.keep(record),
+                    }
+                }
+                ClientEvent::UserEvent(event) => self.keep(Record::Information(event)),
+                ClientEvent::Answered(call, answer) => {
+                    lock(&self.answers).insert(call, answer);
+                }
+                ClientEvent::KeyRequested => self.offer_key().await?,
+                ClientEvent::Finished(_, state) => batch.end = Some(state),
+                ClientEvent::Closed(error) => return Err(self.closed(action, "closed", error)),
+                ClientEvent::Broken(error) => return Err(self.closed(action, "broken", error)),
+                ClientEvent::Opened | ClientEvent::KeyAgreed | ClientEvent::Ignored(_) => {}
+            }
+        }
+        Ok(batch)
+    }
+
+    fn events(
+        &self,
+        action: &'static str,
+        whose: Option<PipelineHandle>,
+        received: &ReceiveResponse,
+    ) -> Result<Vec<ClientEvent>, TransportError> {
+        let mut pool = lock(&self.pool);
+        let mut events = Vec::new();
+        for stream in &received.streams {
+            let pipeline = match (stream.command_id, whose) {
+                (None, whose) => whose.map(|whose| whose.pipeline),
+                (Some(id), Some(whose)) if id == whose.command => Some(whose.pipeline),
+                (Some(id), _) => {
+                    let detail = format!("a stream of command {id}, which was not asked for");
+                    return Err(self.shell.service.protocol(action, detail));
+                }
+            };
+            let new = pool.receive(pipeline, &stream.data);
+            events.extend(new.map_err(|error| self.broken(action, &error))?);
+        }
+        Ok(events)
+    }
+
+    /// Answers a host call that wants it: a pipeline's over its stream `pr`, the pool's over
+    /// `stdin`.
+    async fn answer(
+        &self,
+        whose: Option<PipelineHandle>,
+        call: &HostCall,
+    ) -> Result<(), TransportError> {
+        if !call.wants_answer() {
+            return Ok(());
+        }
+        let action = action::ANSWER;
+        let response = self.host.answer(call);
+        lock(&self.pool)
+            .answer(whose.map(|w| w.pipeline), response)
+            .map_err(|error| self.broken(action, &error))?;
+        let Some(whose) = whose else {
+            return self.send_waiting(action, None).await;
+        };
+        let room = self.shell.service.room();
+        loop {
+            let Some(blob) = lock(&self.pool).take_answer(whose.pipeline, room) else {
+                return Ok(());
+            };
+            self.send(action, Some(whose), "pr", blob).await?;
+        }
+    }
+
+    fn keep(&self, record: Record) {
+        let mut said = lock(&self.said);
+        if said.len() >= MOST_SAID {
+            said.pop_front();
+        }
+        said.push_back(record);
+    }
+
+    /// The pool has ended by itself.
+    fn closed(
+        &self,
+        action: &'static str,
+        state: &'static str,
+        error: Option<ErrorRecord>,
+    ) -> TransportError {
+        self.shell.set_condition(Condition::Absent);
+        let detail = error.map_or_else(|| "no reason was given".into(), |error| error.message);
+        TransportError::PoolClosed {
+            action,
+            url: self.shell.service.url(),
+            state,
+            detail,
+        }
+    }
+
+    pub(super) fn broken(&self, action: &'static str, error: &PsrpError) -> TransportError {
+        self.shell.service.protocol(action, error.to_string())
+    }
+
+    pub(super) fn unsendable(&self, action: &'static str, error: &PsrpError) -> TransportError {
+        TransportError::Unsendable {
+            action,
+            url: self.shell.service.url(),
+            detail: error.to_string(),
+        }
+    }
+}

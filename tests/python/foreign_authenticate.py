@@ -50,7 +50,8 @@ class Tokens:
         """Takes what follows the scheme in Authorization; gives the token to send back."""
         try:
             answer = self.context.step(base64.b64decode(value, validate=True))
-        except SpnegoError as error:
+        # It asks for the flags of a context that has just failed (pyspnego 0.12).
+        except (AttributeError, SpnegoError) as error:
             self.context = self.accept()
             raise Refused(str(error)) from error
         if self.complete:

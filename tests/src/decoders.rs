@@ -345,6 +345,11 @@ pub fn multipart(bytes: &[u8]) {
         }
         let _ = message.check_length(bytes.len());
     }
+    let kind = multipart::content_type_of_pieces(SPNEGO, 2);
+    if let Ok(pieces) = SealedMessage::decode_pieces(SPNEGO, &kind, bytes) {
+        let body = SealedMessage::encode_pieces(&pieces, SPNEGO, multipart::Delimiter::Plain);
+        assert!(SealedMessage::decode_pieces(SPNEGO, &kind, &body).is_ok());
+    }
     let header = String::from_utf8_lossy(bytes);
     let _ = multipart::is_sealed(&header);
     let _ = SealedMessage::decode(SPNEGO, &header, b"");

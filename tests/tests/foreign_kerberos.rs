@@ -6,8 +6,8 @@
 #![cfg(unix)]
 
 use owaim_proto::psrp::{Command, Pipeline};
-use owaim_tests::foreign::{ForeignServer, credential};
-use owaim_tests::kdc::{HOST, Kdc, KdcOptions, REALM};
+use owaim_tests::foreign::{ACCOUNT, ForeignServer, credential};
+use owaim_tests::kdc::{Kdc, KdcOptions, REALM};
 use owaim_transport::{
     Authentication, Client, Connect as _, Credential, Identity, Kerberos, KerberosError, Secret,
     Session, TransportError,
@@ -191,11 +191,12 @@ async fn a_centre_with_another_time_is_followed_and_a_server_is_not() {
         clock: 3600,
         ..KdcOptions::default()
     });
+    // pyspnego trips over MIT's own word for it, which a unit test has (`tokens.rs`), and sends none.
     let skewed = problem(&kdc, owaim(&kdc)).await;
-    let KerberosError::ClockSkew { whose, .. } = &skewed else {
-        panic!("{skewed}");
-    };
-    assert!(whose.contains(HOST), "{skewed}");
+    assert!(
+        matches!(skewed, KerberosError::NotAccepted { .. }),
+        "{skewed}"
+    );
 }
 
 #[tokio::test]
@@ -219,5 +220,151 @@ async fn a_key_from_a_file_will_do_and_so_will_tcp() {
     )
     .await;
     use_once(&mut session.unwrap()).await;
+    server.stop();
+}
+
+#[tokio::test]
+async fn credssp_delegates_the_password_and_seals_what_follows() {
+    for version in [2, 6] {
+        let server = ForeignServer::start(&json!({
+            "authentication": "credssp",
+            "credssp_min_version": version,
+        }));
+        let known = Authentication::CredSsp(credential(ACCOUNT));
+        let mut session = connect(&Client::default(), &server, known).await.unwrap();
+        use_once(&mut session).await;
+        let seen = server.stop();
+        println!("{:#}", seen.0);
+    }
+    let server = ForeignServer::start(&json!({ "authentication": "credssp" }));
+    let wrong = Credential {
+        password: Secret::new("wrong".into()),
+        ..credential(ACCOUNT)
+    };
+    let refused = connect(&Client::default(), &server, Authentication::CredSsp(wrong)).await;
+    let refused = refused.err().unwrap();
+    assert!(refused.is_refused_logon(), "{refused}");
+}
+
+/// The kinds of requests that a server saw of a client that tried `kerberos` under `Negotiate`.
+async fn negotiated(
+    kdc: &Kdc,
+    kerberos: Kerberos,
+    ntlm_fallback: bool,
+) -> (Result<(), TransportError>, serde_json::Value) {
+    let server = server(kdc, "negotiate");
+    let authentication = Authentication::Negotiate {
+        kerberos,
+        ntlm_fallback,
+    };
+    let session = connect(&Client::default(), &server, authentication).await;
+    let result = match session {
+        Ok(mut session) => {
+            use_once(&mut session).await;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    (result, server.stop().0["requests"].clone())
+}
+
+#[tokio::test]
+async fn ntlm_is_fallen_back_to_only_where_that_is_allowed_and_nobody_said_no() {
+    let kdc = Kdc::start();
+    let nobody = || Kerberos {
+        kdcs: vec!["tcp://127.0.0.1:1".into()],
+        ..by_password(&kdc, r"LITWAREINC\owaim", None)
+    };
+    let (result, requests) = negotiated(&kdc, nobody(), true).await;
+    result.unwrap();
+    assert!(requests.to_string().contains("\"ntlm\""), "{requests:#}");
+    let (result, requests) = negotiated(&kdc, nobody(), false).await;
+    assert!(matches!(
+        result.unwrap_err(),
+        TransportError::Kerberos {
+            problem: KerberosError::Unreachable { .. },
+            ..
+        }
+    ));
+    assert_eq!(requests, json!([]));
+    let wrong = by_password(&kdc, "owaim", Some("wrong"));
+    let (result, requests) = negotiated(&kdc, wrong, true).await;
+    assert!(result.unwrap_err().is_refused_logon());
+    assert_eq!(requests, json!([]));
+}
+
+#[tokio::test]
+async fn sealed_answers_that_are_not_what_was_sealed_are_refused() {
+    let kdc = Kdc::start();
+    for kind in ["tampered", "replayed"] {
+        let server = ForeignServer::start(&json!({
+            "authentication": "kerberos",
+            "services": kdc.for_services(),
+            "misbehaviour": { "kind": kind, "at": "Command" },
+        }));
+        let kerberos = Authentication::Kerberos(owaim(&kdc));
+        let mut session = connect(&Client::default(), &server, kerberos)
+            .await
+            .unwrap();
+        let pipeline = Pipeline::new(Command::new("Get-Service"));
+        let error = session.run(&pipeline).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::Sealing { .. }),
+            "{kind}: {error}"
+        );
+        server.stop_without_looking();
+    }
+}
+
+/// A ticket of `kinit`: the system's library looks at the environment, so that a process of its own
+/// has to use it.
+#[cfg(feature = "gssapi")]
+#[tokio::test]
+async fn a_ticket_of_kinit_will_do_and_can_be_passed_on() {
+    use std::io::Write as _;
+    use std::process::{Command as Process, Stdio};
+
+    const URL: &str = "OWAIM_TESTS_URL";
+    if let Ok(url) = std::env::var(URL) {
+        for delegate in [false, true] {
+            let kerberos = Kerberos {
+                identity: Identity::TicketCache,
+                realm: None,
+                kdcs: Vec::new(),
+                service: None,
+                delegate,
+            };
+            let authentication = Authentication::Kerberos(kerberos);
+            let endpoint = owaim_transport::Endpoint::new(
+                owaim_tests::kdc::HOST,
+                url.as_str(),
+                "Microsoft.PowerShell",
+                authentication,
+            );
+            let mut session = Client::default().connect(&endpoint).await.unwrap();
+            use_once(&mut session).await;
+        }
+        return;
+    }
+    let kdc = Kdc::start();
+    let server = server(&kdc, "kerberos");
+    let mut kinit = Process::new("kinit")
+        .args(["-f", &format!("owaim@{REALM}")])
+        .env("KRB5_CONFIG", &kdc.krb5_conf)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = kinit.stdin.take().unwrap();
+    writeln!(input, "{}", owaim_tests::kdc::PASSWORD).unwrap();
+    drop(input);
+    assert!(kinit.wait().unwrap().success());
+    let own = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_ticket_of_kinit_will_do_and_can_be_passed_on"])
+        .env("KRB5_CONFIG", &kdc.krb5_conf)
+        .env(URL, server.url())
+        .status()
+        .unwrap();
+    assert!(own.success());
     server.stop();
 }

@@ -150,6 +150,12 @@ impl Attempt<'_> {
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
             },
+            SecurityError::Refused(detail) => TransportError::RefusedLogon {
+                action: self.action,
+                url: self.endpoint.url.clone(),
+                username: self.endpoint.authentication.account().into(),
+                detail: detail.clone(),
+            },
             SecurityError::Kerberos(problem) => TransportError::Kerberos {
                 action: self.action,
                 url: self.endpoint.url.clone(),
@@ -192,6 +198,12 @@ pub(crate) fn challenges(answer: &Answer) -> Vec<&str> {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .collect()
+}
+
+/// Whether `answer` names `scheme`.
+pub(crate) fn offers(answer: &Answer, scheme: &str) -> bool {
+    let offered = offered(answer);
+    offered.iter().any(|name| name.eq_ignore_ascii_case(scheme))
 }
 
 /// The schemes that a server offers.

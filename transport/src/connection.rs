@@ -20,7 +20,7 @@ use owaim_proto::multipart::{self, SOAP};
 use tokio::time::timeout;
 use url::Position;
 
-use crate::attempt::{Attempt, Purpose, challenges, offered, start};
+use crate::attempt::{Attempt, Purpose, challenges, offered, offers, start};
 use crate::dial::dial;
 use crate::greeting::{Authenticated, Greeting};
 use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
@@ -316,18 +316,20 @@ impl Connection {
                 .await
                 .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
         for _ in 0..MAX_LEGS {
-            let request = Body {
-                purpose: Purpose::Handshake,
-                authorization: Some(self.authorization(action, context.scheme(), &token)?),
-                kind: None,
-                octets: Vec::new(),
-            };
-            let answer = self.post(action, http, request).await?;
+            let answer = self.show(action, http, &context, &token).await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
                 return Err(self.attempt(action).http_status(&answer));
             }
-            let challenge = self.challenge(action, context.scheme(), &answer)?;
+            let challenge = match self.challenge(action, context.scheme(), &answer) {
+                Ok(challenge) => challenge,
+                Err(error) => match context.unanswered().await {
+                    Some(meaning) if offers(&answer, context.scheme()) => {
+                        return Err(self.attempt(action).no_context(&meaning, Attempt::sealing));
+                    }
+                    _ => return Err(error),
+                },
+            };
             let leg = context
                 .step(challenge)
                 .await
@@ -335,11 +337,36 @@ impl Connection {
             match leg {
                 Leg::More(next) => token = next,
                 Leg::Last(last) => return Ok((context, last)),
+                Leg::Alone(last) => {
+                    let answer = self.show(action, http, &context, &last).await?;
+                    return match answer.status {
+                        StatusCode::UNAUTHORIZED => Err(self.attempt(action).refused(&answer)),
+                        status if status.is_success() => Ok((context, None)),
+                        _ => Err(self.attempt(action).http_status(&answer)),
+                    };
+                }
             }
         }
         Err(self.attempt(action).protocol(format!(
             "expected to know each other after {MAX_LEGS} tokens"
         )))
+    }
+
+    /// Sends a token by itself.
+    async fn show(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        context: &SecurityContext,
+        token: &[u8],
+    ) -> Result<Answer, TransportError> {
+        let request = Body {
+            purpose: Purpose::Handshake,
+            authorization: Some(self.authorization(action, context.scheme(), token)?),
+            kind: None,
+            octets: Vec::new(),
+        };
+        self.post(action, http, request).await
     }
 
     /// The token in `answer`.
@@ -360,9 +387,7 @@ impl Connection {
         }
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
         if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offered(answer)
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(scheme))
+            && offers(answer, scheme)
         {
             return Err(TransportError::RefusedLogon {
                 action,
@@ -400,7 +425,7 @@ impl Connection {
                 } else {
                     let sealed = context.seal(envelope);
                     let sealed = sealed.map_err(|error| self.attempt(action).unsendable(&error))?;
-                    (context.content_type(), sealed)
+                    (sealed.content_type, sealed.body)
                 };
                 Body {
                     purpose: Purpose::Message,

@@ -8,11 +8,14 @@ mod attempt;
 mod client;
 mod connection;
 mod connections;
+mod credssp;
 mod dial;
 mod endpoint;
 mod error;
 mod file_transfer;
 mod greeting;
+#[cfg(feature = "gssapi")]
+mod gss;
 mod http;
 mod kerberos;
 #[cfg(windows)]

@@ -5,6 +5,11 @@
 
 use owaim_proto::multipart::{self, MultipartError, SPNEGO};
 
+use crate::credssp::CredSsp;
+#[cfg(feature = "gssapi")]
+use crate::gss::Gss;
+#[cfg(feature = "gssapi")]
+use crate::kerberos;
 use crate::kerberos::{KerberosContext, KerberosError, Tickets};
 use crate::logon::Logon;
 use crate::ntlm::Ntlm;
@@ -30,9 +35,15 @@ pub(crate) enum SecurityError {
     /// A sealed message is not what it should be.
     #[error("{0}")]
     Sealed(String),
-    /// A scheme that is not built yet.
-    #[error("this scheme of authentication is not built yet")]
-    NotBuilt,
+    /// CredSSP does not come about.
+    #[error("CredSSP: {0}")]
+    CredSsp(String),
+    /// The server says no to the account.
+    #[error("{0}")]
+    Refused(String),
+    /// A scheme that has no security context: what proves it is elsewhere.
+    #[error("this scheme of authentication has no tokens")]
+    NoTokens,
     /// A message before the tokens, or a token after them.
     #[error("the security context is not in a state for this")]
     OutOfTurn,
@@ -51,12 +62,23 @@ pub(crate) enum Leg {
     More(Vec<u8>),
     /// Both sides know each other as soon as this, if it is anything, comes with a message.
     Last(Option<Vec<u8>>),
+    /// This goes to the server by itself, and if it takes it, both sides know each other.
+    Alone(Vec<u8>),
+}
+
+/// A sealed message.
+pub(crate) struct Sealed {
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The client's half of a security context.
 pub(crate) enum SecurityContext {
     Ntlm(Box<Ntlm>),
     Kerberos(Box<KerberosContext>),
+    CredSsp(Box<CredSsp>),
+    #[cfg(feature = "gssapi")]
+    Gss(Box<Gss>),
     Logon(Box<Logon>),
 }
 
@@ -91,7 +113,14 @@ impl SecurityContext {
                 let (logon, token) = Logon::begin(&endpoint.host)?;
                 Ok((Self::Logon(Box::new(logon)), token))
             }
-            _ => Err(SecurityError::NotBuilt),
+            Authentication::CredSsp(credential) => {
+                let minimum = endpoint.tls.min_version;
+                let (context, token) = CredSsp::begin(credential, &endpoint.host, minimum)?;
+                Ok((Self::CredSsp(Box::new(context)), token))
+            }
+            Authentication::Basic { .. } | Authentication::Certificate(_) => {
+                Err(SecurityError::NoTokens)
+            }
         }
     }
 
@@ -111,6 +140,12 @@ impl SecurityContext {
         binding: Option<&ChannelBinding>,
         tickets: &Tickets,
     ) -> Result<(Self, Vec<u8>), SecurityError> {
+        #[cfg(feature = "gssapi")]
+        if matches!(kerberos.identity, Identity::TicketCache) {
+            let service = kerberos::service(kerberos, &endpoint.host)?;
+            let (context, token) = Gss::begin(service, kerberos.delegate, spnego, binding).await?;
+            return Ok((Self::Gss(Box::new(context)), token));
+        }
         let (context, token) =
             KerberosContext::begin(kerberos, &endpoint.host, spnego, binding, tickets).await?;
         Ok((Self::Kerberos(Box::new(context)), token))
@@ -121,14 +156,33 @@ impl SecurityContext {
         match self {
             Self::Ntlm(ntlm) => Ok(Leg::Last(Some(ntlm.authenticate(token)?))),
             Self::Kerberos(kerberos) => kerberos.step(token).await,
+            Self::CredSsp(credssp) => credssp.step(&token),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.step(&token),
             Self::Logon(logon) => logon.step(&token),
+        }
+    }
+
+    /// What it means that the server does not answer the first token by one of its own, where that
+    /// token has already said who we are.
+    pub(crate) async fn unanswered(&self) -> Option<SecurityError> {
+        match self {
+            Self::Kerberos(kerberos) => Some(kerberos.unanswered().await),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => Some(gss.unanswered()),
+            Self::Ntlm(_) | Self::CredSsp(_) | Self::Logon(_) => None,
         }
     }
 
     /// Whether a server may be content with the first token and bring its own with a success.
     /// With NTLM it has proved nothing by then.
     pub(crate) fn may_end_early(&self) -> bool {
-        matches!(self, Self::Kerberos(_) | Self::Logon(_))
+        match self {
+            Self::Kerberos(_) | Self::Logon(_) => true,
+            #[cfg(feature = "gssapi")]
+            Self::Gss(_) => true,
+            Self::Ntlm(_) | Self::CredSsp(_) => false,
+        }
     }
 
     /// What proves who we are, for people.
@@ -136,6 +190,9 @@ impl SecurityContext {
         match self {
             Self::Ntlm(_) => "NTLM",
             Self::Kerberos(_) | Self::Logon(_) => "Kerberos",
+            Self::CredSsp(_) => "CredSSP",
+            #[cfg(feature = "gssapi")]
+            Self::Gss(_) => "Kerberos",
         }
     }
 
@@ -144,24 +201,26 @@ impl SecurityContext {
         match self {
             Self::Ntlm(_) | Self::Logon(_) => "Negotiate",
             Self::Kerberos(kerberos) => kerberos.scheme(),
+            Self::CredSsp(_) => "CredSSP",
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.scheme(),
         }
     }
 
-    /// The content type of what [`seal`](Self::seal) gives.
-    pub(crate) fn content_type(&self) -> String {
-        match self {
-            Self::Ntlm(_) | Self::Logon(_) => multipart::content_type(SPNEGO),
-            Self::Kerberos(kerberos) => multipart::content_type(kerberos.protocol()),
-        }
-    }
-
-    /// The body that carries `envelope`; its content type is [`content_type`](Self::content_type).
-    pub(crate) fn seal(&mut self, envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        match self {
-            Self::Ntlm(ntlm) => ntlm.seal(envelope),
-            Self::Kerberos(kerberos) => kerberos.seal(envelope),
-            Self::Logon(logon) => logon.seal(&envelope),
-        }
+    /// What carries `envelope`.
+    pub(crate) fn seal(&mut self, envelope: Vec<u8>) -> Result<Sealed, SecurityError> {
+        let (protocol, body) = match self {
+            Self::Ntlm(ntlm) => (SPNEGO, ntlm.seal(envelope)?),
+            Self::Kerberos(kerberos) => (kerberos.protocol(), kerberos.seal(envelope)?),
+            Self::CredSsp(credssp) => return credssp.seal(&envelope),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => (gss.protocol(), gss.seal(envelope)?),
+            Self::Logon(logon) => (SPNEGO, logon.seal(&envelope)?),
+        };
+        Ok(Sealed {
+            content_type: multipart::content_type(protocol),
+            body,
+        })
     }
 
     /// The envelope that `body` carries, its signature and order checked.
@@ -173,6 +232,9 @@ impl SecurityContext {
         match self {
             Self::Ntlm(ntlm) => ntlm.unseal(content_type, body),
             Self::Kerberos(kerberos) => kerberos.unseal(content_type, body),
+            Self::CredSsp(credssp) => credssp.unseal(content_type, body),
+            #[cfg(feature = "gssapi")]
+            Self::Gss(gss) => gss.unseal(content_type, body),
             Self::Logon(logon) => logon.unseal(content_type, body),
         }
     }

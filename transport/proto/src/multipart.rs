@@ -10,8 +10,11 @@ use mime::Mime;
 /// The protocol of bodies sealed under `Negotiate`, by NTLM or Kerberos.
 pub const SPNEGO: &str = "application/HTTP-SPNEGO-session-encrypted";
 
-/// Protocol of messages sealed by Kerberos under the scheme `Kerberos` ([MS-WSMV] 2.2.9.1.1.2).
+/// Protocol of messages sealed by Kerberos under the scheme `Kerberos` ([MS-WSMV] 2.2.9.1).
 pub const KERBEROS: &str = "application/HTTP-Kerberos-session-encrypted";
+
+/// Protocol of messages sealed by CredSSP ([MS-WSMV] 2.2.9.1).
+pub const CREDSSP: &str = "application/HTTP-CredSSP-session-encrypted";
 
 /// The media type of an envelope before it is sealed.
 pub const SOAP: &str = "application/soap+xml;charset=UTF-8";
@@ -19,10 +22,20 @@ pub const SOAP: &str = "application/soap+xml;charset=UTF-8";
 /// The boundary that [`SealedMessage::encode`] writes; every known peer uses it.
 const BOUNDARY: &str = "Encrypted Boundary";
 
+/// Media types of bodies with one sealed message and with several.
+const WHOLE: &str = "multipart/encrypted";
+const IN_PIECES: &str = "multipart/x-multi-encrypted";
+
 const OCTET_STREAM: &str = "application/octet-stream";
 
 /// Longest header line that is read in a part; real ones have under 100 octets.
 const MAX_HEADER_LINE: usize = 1024;
+
+/// Longest piece that is sealed at once where a message is sealed in pieces, in octets.
+pub const PIECE: usize = 16 << 10;
+
+/// Most pieces in a body: 16 MiB.
+const MAX_PIECES: usize = 1024;
 
 /// Most header lines in a part; real ones have two.
 const MAX_HEADERS: usize = 16;
@@ -106,21 +119,53 @@ pub fn content_type(protocol: &str) -> String {
     format!("multipart/encrypted;protocol=\"{protocol}\";boundary=\"{BOUNDARY}\"")
 }
 
+/// The `Content-Type` of a body of `pieces` messages, each sealed by itself under `protocol`.
+pub fn content_type_of_pieces(protocol: &str, pieces: usize) -> String {
+    if pieces == 1 {
+        return content_type(protocol);
+    }
+    format!("{IN_PIECES};protocol=\"{protocol}\";boundary=\"{BOUNDARY}\"")
+}
+
 /// Whether a `Content-Type` announces a sealed body, of whatever protocol.
 pub fn is_sealed(content_type: &str) -> bool {
     content_type
         .parse::<Mime>()
-        .is_ok_and(|mime| mime.essence_str() == "multipart/encrypted")
+        .is_ok_and(|mime| [WHOLE, IN_PIECES].contains(&mime.essence_str()))
+}
+
+impl Delimiter {
+    fn dashes(self) -> &'static str {
+        match self {
+            Self::Plain => "--",
+            Self::Spaced => "-- ",
+        }
+    }
 }
 
 impl SealedMessage {
     /// The body of the HTTP message; its `Content-Type` is [`content_type`] of the same
     /// `protocol`.
     pub fn encode(&self, protocol: &str, delimiter: Delimiter) -> Vec<u8> {
-        let dashes = match delimiter {
-            Delimiter::Plain => "--",
-            Delimiter::Spaced => "-- ",
-        };
+        Self::encode_pieces(std::slice::from_ref(self), protocol, delimiter)
+    }
+
+    /// The body of the HTTP message with all of `pieces`; its `Content-Type` is
+    /// [`content_type_of_pieces`].
+    pub fn encode_pieces(pieces: &[Self], protocol: &str, delimiter: Delimiter) -> Vec<u8> {
+        let mut body = Vec::new();
+        for piece in pieces {
+            piece.write(protocol, delimiter, &mut body);
+        }
+        body.extend_from_slice(delimiter.dashes().as_bytes());
+        body.extend_from_slice(BOUNDARY.as_bytes());
+        body.extend_from_slice(b"--\r\n");
+        body
+    }
+
+    /// The two parts of this message, without a closing delimiter.
+    fn write(&self, protocol: &str, delimiter: Delimiter, body: &mut Vec<u8>) {
+        let dashes = delimiter.dashes();
         let length = self.original_length;
         let head = format!(
             "{dashes}{BOUNDARY}\r\n\
@@ -130,87 +175,53 @@ impl SealedMessage {
              \tContent-Type: {OCTET_STREAM}\r\n",
             self.original_type
         );
-        let tail = format!("{dashes}{BOUNDARY}--\r\n");
-        let mut body = Vec::with_capacity(
-            head.len() + 4 + self.signature.len() + self.sealed.len() + tail.len(),
-        );
+        body.reserve(head.len() + self.signature.len() + self.sealed.len() + 2 * BOUNDARY.len());
         body.extend_from_slice(head.as_bytes());
         // A signature is some dozen octets long, made by the security package.
         let signature = u32::try_from(self.signature.len()).unwrap_or(u32::MAX);
         body.extend_from_slice(&signature.to_le_bytes());
         body.extend_from_slice(&self.signature);
         body.extend_from_slice(&self.sealed);
-        body.extend_from_slice(tail.as_bytes());
-        body
     }
 
     /// Takes `body` apart. Both forms of the delimiter are accepted, and a body that ends behind
     /// the closing one with or without a line end.
     pub fn decode(protocol: &str, content_type: &str, body: &[u8]) -> Result<Self, MultipartError> {
-        let boundary = boundary(protocol, content_type)?;
+        let boundary = boundary(protocol, content_type, &[WHOLE])?;
         let mut reader = Reader {
             body,
             offset: 0,
             boundary: &boundary,
         };
+        reader.message(protocol, Reader::until_end)
+    }
 
-        reader.delimiter("opening delimiter")?;
-        let (mut named, mut original) = (false, None);
-        for _ in 0..MAX_HEADERS {
-            if reader.at_delimiter() {
-                break;
-            }
-            let line = reader.header("first")?;
-            match header(&line) {
-                Some(("content-type", value)) if value.eq_ignore_ascii_case(protocol) => {
-                    named = true;
-                }
-                Some(("content-type", value)) => {
-                    return Err(wrong("first", "the protocol as content type", value));
-                }
-                Some(("originalcontent", value)) => original = Some(original_content(value)?),
-                _ => {}
-            }
-        }
-        let (original_type, original_length) =
-            original.ok_or_else(|| wrong("first", "OriginalContent", ""))?;
-        if !named {
-            return Err(wrong("first", "Content-Type", ""));
-        }
-
-        reader.delimiter("delimiter between the parts")?;
-        // Octets follow without an empty line: exactly one header, or the data could not be told apart.
-        let line = reader.header("second")?;
-        match header(&line) {
-            Some(("content-type", value)) if value.eq_ignore_ascii_case(OCTET_STREAM) => {}
-            _ => {
-                return Err(wrong(
-                    "second",
-                    "Content-Type: application/octet-stream",
-                    &line,
-                ));
-            }
-        }
-        let data = reader.until_end()?;
-        let Some((length, rest)) = data.split_first_chunk::<4>() else {
-            return Err(MultipartError::Signature {
-                signature: 0,
-                available: data.len(),
-            });
+    /// Takes a body apart that may have several messages.
+    ///
+    /// The pieces of such a message are told apart by the delimiter between them. Sealed octets
+    /// that hold it by chance are less likely than a collision of SHA-256.
+    pub fn decode_pieces(
+        protocol: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Vec<Self>, MultipartError> {
+        let boundary = boundary(protocol, content_type, &[WHOLE, IN_PIECES])?;
+        let mut reader = Reader {
+            body,
+            offset: 0,
+            boundary: &boundary,
         };
-        let signature = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        match rest.split_at_checked(signature) {
-            Some((signature, sealed)) if signature.len() <= MAX_SIGNATURE => Ok(Self {
-                original_type,
-                original_length,
-                signature: signature.to_vec(),
-                sealed: sealed.to_vec(),
-            }),
-            _ => Err(MultipartError::Signature {
-                signature,
-                available: rest.len(),
-            }),
+        let mut pieces = Vec::new();
+        while pieces.len() < MAX_PIECES {
+            pieces.push(reader.message(protocol, Reader::until_delimiter)?);
+            if reader.is_closed() {
+                return Ok(pieces);
+            }
         }
+        Err(MultipartError::Delimiter {
+            expected: "closing delimiter before the body has too many pieces",
+            offset: reader.offset,
+        })
     }
 
     /// Checks that `found` octets are what was announced.
@@ -227,7 +238,7 @@ impl SealedMessage {
 }
 
 /// The boundary that the header of a body sealed under `protocol` names.
-fn boundary(protocol: &str, content_type: &str) -> Result<String, MultipartError> {
+fn boundary(protocol: &str, content_type: &str, kinds: &[&str]) -> Result<String, MultipartError> {
     let mismatch = || MultipartError::ContentType {
         expected: protocol.into(),
         found: shorten(content_type),
@@ -237,7 +248,7 @@ fn boundary(protocol: &str, content_type: &str) -> Result<String, MultipartError
         .get_param("protocol")
         .is_some_and(|value| value.as_str().eq_ignore_ascii_case(protocol));
     match mime.get_param(mime::BOUNDARY) {
-        Some(boundary) if mime.essence_str() == "multipart/encrypted" && of_protocol => {
+        Some(boundary) if kinds.contains(&mime.essence_str()) && of_protocol => {
             Ok(boundary.to_string())
         }
         _ => Err(mismatch()),
@@ -300,6 +311,71 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The message at the reader, of which `data` are the octets behind its headers.
+    fn message(
+        &mut self,
+        protocol: &str,
+        data: fn(&mut Self) -> Result<&'a [u8], MultipartError>,
+    ) -> Result<SealedMessage, MultipartError> {
+        self.delimiter("opening delimiter")?;
+        let (mut named, mut original) = (false, None);
+        for _ in 0..MAX_HEADERS {
+            if self.at_delimiter() {
+                break;
+            }
+            let line = self.header("first")?;
+            match header(&line) {
+                Some(("content-type", value)) if value.eq_ignore_ascii_case(protocol) => {
+                    named = true;
+                }
+                Some(("content-type", value)) => {
+                    return Err(wrong("first", "the protocol as content type", value));
+                }
+                Some(("originalcontent", value)) => original = Some(original_content(value)?),
+                _ => {}
+            }
+        }
+        let (original_type, original_length) =
+            original.ok_or_else(|| wrong("first", "OriginalContent", ""))?;
+        if !named {
+            return Err(wrong("first", "Content-Type", ""));
+        }
+
+        self.delimiter("delimiter between the parts")?;
+        // Octets follow without an empty line: exactly one header, or the data could not be told apart.
+        let line = self.header("second")?;
+        match header(&line) {
+            Some(("content-type", value)) if value.eq_ignore_ascii_case(OCTET_STREAM) => {}
+            _ => {
+                return Err(wrong(
+                    "second",
+                    "Content-Type: application/octet-stream",
+                    &line,
+                ));
+            }
+        }
+        let data = data(self)?;
+        let Some((length, rest)) = data.split_first_chunk::<4>() else {
+            return Err(MultipartError::Signature {
+                signature: 0,
+                available: data.len(),
+            });
+        };
+        let signature = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        match rest.split_at_checked(signature) {
+            Some((signature, sealed)) if signature.len() <= MAX_SIGNATURE => Ok(SealedMessage {
+                original_type,
+                original_length,
+                signature: signature.to_vec(),
+                sealed: sealed.to_vec(),
+            }),
+            _ => Err(MultipartError::Signature {
+                signature,
+                available: rest.len(),
+            }),
+        }
+    }
+
     fn rest(&self) -> &'a [u8] {
         self.body.get(self.offset..).unwrap_or_default()
     }
@@ -345,7 +421,7 @@ impl<'a> Reader<'a> {
 
     /// The octets up to the closing delimiter at the very end. The octets themselves may hold
     /// anything, delimiters too, so that it is looked for from behind.
-    fn until_end(&self) -> Result<&'a [u8], MultipartError> {
+    fn until_end(&mut self) -> Result<&'a [u8], MultipartError> {
         let data = self.rest();
         let data = data.strip_suffix(b"\r\n").unwrap_or(data);
         let data = data
@@ -359,6 +435,33 @@ impl<'a> Reader<'a> {
             expected: "closing delimiter at the end",
             offset: self.body.len(),
         })
+    }
+
+    /// The octets up to the next delimiter, closing or not.
+    fn until_delimiter(&mut self) -> Result<&'a [u8], MultipartError> {
+        let rest = self.rest();
+        let is_delimiter = |at: &usize| {
+            rest.get(*at..)
+                .and_then(|text| self.behind_boundary(text))
+                .is_some_and(|text| text.starts_with(b"\r\n") || text.starts_with(b"--"))
+        };
+        let dashes = rest.windows(2).enumerate();
+        let found = dashes
+            .filter(|(_, pair)| pair == b"--")
+            .map(|(at, _)| at)
+            .find(is_delimiter);
+        let end = found.ok_or(MultipartError::Delimiter {
+            expected: "delimiter after the octets",
+            offset: self.body.len(),
+        })?;
+        self.offset += end;
+        Ok(&rest[..end])
+    }
+
+    /// Whether nothing but a closing delimiter is left.
+    fn is_closed(&self) -> bool {
+        let rest = self.behind_boundary(self.rest());
+        matches!(rest, Some(b"--" | b"--\r\n"))
     }
 }
 

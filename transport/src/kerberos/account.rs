@@ -107,9 +107,7 @@ impl Account {
                 let (cipher, entry) = keytab.key(&self.name, &self.realm).map_err(wrong)?;
                 self.keyed(cipher, entry.key.to_vec())
             }
-            Identity::TicketCache => Err(KerberosError::NotInThisBuild {
-                what: "a ticket of kinit",
-            }),
+            Identity::TicketCache => Err(KerberosError::NoTicketCache),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use picky_asn1::wrapper::Asn1SequenceOf;
+use picky_krb::constants::types::PA_ETYPE_INFO2_TYPE;
+use picky_krb::data_types::{EtypeInfo2, PaData};
 use picky_krb::messages::KrbError;
 
 /// Error codes of RFC 4120, section 7.5.9, that are told apart here.
@@ -180,18 +183,18 @@ pub enum KerberosError {
         /// What is wrong with it.
         detail: String,
     },
-    /// The server chooses a mechanism that was not offered, or none.
-    #[error("the server does not take Kerberos under Negotiate: {detail}")]
+    /// The server chooses a mechanism that was not offered, or none, or does not say why.
+    #[error("the server does not take Kerberos: {detail}")]
     NotAccepted {
         /// What it said.
         detail: String,
     },
-    /// This build cannot do it.
-    #[error("{what} needs the feature `gssapi`, and this program was built without it")]
-    NotInThisBuild {
-        /// What.
-        what: &'static str,
-    },
+    /// The ticket of `kinit` cannot be used by this build.
+    #[error("a ticket of kinit needs the feature `gssapi`, and this program was built without it")]
+    NoTicketCache,
+    /// A ticket from a password or a keytab cannot be passed on.
+    #[error("delegation to the server needs a ticket of kinit and the feature `gssapi`")]
+    NoDelegation,
     /// The system's Kerberos library refuses.
     #[error("the system's Kerberos library, for {service:?}: {detail}")]
     System {
@@ -295,10 +298,11 @@ impl KerberosError {
                 "treat it as an attack until you know better: whoever answers does not have the key of that service"
             }
             Self::NotAccepted { .. } => {
-                "switch on Kerberos on the server (winrm set winrm/config/service/auth @{Kerberos=\"true\"}), or allow NTLM with allow_ntlm_fallback"
+                "check that Kerberos is switched on there (winrm get winrm/config/service/auth) and that the service name belongs to the account that the service runs as (setspn -X finds names that two have); its event log says why (Security, event 4625)"
             }
-            Self::NotInThisBuild { .. } => {
-                "build with --features gssapi, or give a password or a keytab"
+            Self::NoTicketCache => "build with --features gssapi, or give a password or a keytab",
+            Self::NoDelegation => {
+                "leave delegation off, or fetch a forwardable ticket with kinit -f and build with --features gssapi"
             }
             Self::System { .. } => "run kinit, and klist to see the ticket",
         }
@@ -311,6 +315,8 @@ pub(super) struct Said {
     pub(super) text: Option<String>,
     /// Seconds by which the clock of who says it is ahead of ours.
     pub(super) ahead_by: Option<i64>,
+    /// Numbers of the encryption types by which the account may be proved, if that is asked for.
+    pub(super) proofs: Vec<u8>,
 }
 
 impl Said {
@@ -341,8 +347,26 @@ impl Said {
                     .collect()
             }),
             ahead_by: ours.zip(theirs).map(|(ours, theirs)| theirs - ours),
+            proofs: proofs(error).unwrap_or_default(),
         }
     }
+}
+
+/// What ETYPE-INFO2 of an error names (RFC 4120, section 5.2.7.5).
+fn proofs(error: &KrbError) -> Option<Vec<u8>> {
+    let data = error.0.e_data.0.as_ref()?;
+    let methods: Asn1SequenceOf<PaData> = picky_asn1_der::from_bytes(&data.0.0).ok()?;
+    let info = methods
+        .0
+        .iter()
+        .find(|method| method.padata_type.0.0 == PA_ETYPE_INFO2_TYPE)?;
+    let info: EtypeInfo2 = picky_asn1_der::from_bytes(&info.padata_data.0.0).ok()?;
+    // Those of Microsoft's own are negative and take more octets; all that matter here take one.
+    let numbers = info.0.iter().filter_map(|entry| match *entry.etype.0.0 {
+        [number] => Some(number),
+        _ => None,
+    });
+    Some(numbers.collect())
 }
 
 /// Seconds since 1970 of when `error` was made; its time is in UTC and without fractions.

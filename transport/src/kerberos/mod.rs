@@ -15,6 +15,7 @@ mod tickets;
 mod tokens;
 
 use owaim_proto::multipart::{KERBEROS, SPNEGO};
+use picky_krb::crypto::CipherSuite;
 use sspi::generator::GeneratorState;
 use sspi::{
     BufferType, ClientRequestFlags, CredentialsBuffers, DataRepresentation, KdcResolution,
@@ -70,8 +71,7 @@ impl KerberosContext {
         tickets: &Tickets,
     ) -> Result<(Self, Vec<u8>), SecurityError> {
         if kerberos.delegate {
-            let what = "delegation of the account to the server";
-            return Err(KerberosError::NotInThisBuild { what }.into());
+            return Err(KerberosError::NoDelegation.into());
         }
         let conf = Krb5Conf::of_system();
         let account = Account::of(kerberos, host, &conf)?;
@@ -79,8 +79,18 @@ impl KerberosContext {
         let mut credentials = Some(account.credentials(&kerberos.identity)?);
         let shelf = tickets.shelf(&account, kerberos);
         let mut answers = shelf.lock().await;
-        let mut conversation =
-            Conversation::new(&mut answers, &account, &service, &kerberos.kdcs, &conf);
+        let encryption_type = match &credentials {
+            Some(CredentialsBuffers::Keytab(keytab)) => keytab.key_enctype.clone(),
+            _ => CipherSuite::Aes256CtsHmacSha196,
+        };
+        let mut conversation = Conversation::new(
+            &mut answers,
+            &account,
+            &service,
+            &kerberos.kdcs,
+            &conf,
+            encryption_type.into(),
+        );
         let mut input = vec![SecurityBuffer::new(Vec::new(), BufferType::Token)];
         if let Some(binding) = binding {
             let bindings = channel_bindings(binding);
@@ -197,8 +207,15 @@ impl KerberosContext {
         Ok(Leg::Last(Some(token).filter(|token| !token.is_empty())))
     }
 
+    /// What it means that the server has no token for ours: it does not take the ticket.
+    pub(crate) async fn unanswered(&self) -> SecurityError {
+        self.forget().await;
+        let detail = format!("it has no answer to the ticket for {:?}", self.service);
+        KerberosError::NotAccepted { detail }.into()
+    }
+
     /// Forgets the tickets that this context was made with: a server did not take one.
-    pub(crate) async fn forget(&self) {
+    async fn forget(&self) {
         self.shelf.lock().await.clear();
     }
 
@@ -282,7 +299,8 @@ fn meaning(code: u32) -> Option<&'static str> {
     }
 }
 
-fn service(kerberos: &Kerberos, host: &str) -> Result<String, KerberosError> {
+/// The principal of the service that `kerberos` means at an endpoint of `host`.
+pub(crate) fn service(kerberos: &Kerberos, host: &str) -> Result<String, KerberosError> {
     let service = match &kerberos.service {
         Some(service) => service.clone(),
         None => format!("HTTP/{host}"),

@@ -110,6 +110,8 @@ pub(super) struct Conversation<'a> {
     logon: Vec<Vec<u8>>,
     kept: bool,
     skewed: bool,
+    /// Number of the encryption type of the key that proves the account.
+    encryption_type: u8,
 }
 
 impl<'a> Conversation<'a> {
@@ -119,6 +121,7 @@ impl<'a> Conversation<'a> {
         service: &'a str,
         kdcs: &'a [String],
         conf: &'a Krb5Conf,
+        encryption_type: u8,
     ) -> Self {
         if answers
             .logon
@@ -136,6 +139,7 @@ impl<'a> Conversation<'a> {
             conf,
             logon: Vec::new(),
             skewed: false,
+            encryption_type,
         }
     }
 
@@ -173,7 +177,7 @@ impl<'a> Conversation<'a> {
             }
             None => {}
             Some(said) => match said.code {
-                code::PREAUTH_REQUIRED if first => {}
+                code::PREAUTH_REQUIRED if first => self.check_key(&said.proofs)?,
                 // `sspi` goes by the centre's clock from here on, once.
                 code::SKEW if !self.skewed => self.skewed = true,
                 code::PREAUTH_REQUIRED => {
@@ -211,6 +215,21 @@ impl<'a> Conversation<'a> {
             }
         }
         Ok(answer)
+    }
+
+    /// Whether the account has a key of the type that `sspi` proves it by: what it sends otherwise
+    /// counts as a wrong password.
+    fn check_key(&self, proofs: &[u8]) -> Result<(), KerberosError> {
+        if proofs.contains(&self.encryption_type) {
+            return Ok(());
+        }
+        Err(KerberosError::EncryptionType {
+            whose: format!("the account {:?}", self.account.name),
+            detail: format!(
+                "expected a key of type {} (RFC 3962), the realm {} has those of {proofs:?}",
+                self.encryption_type, self.account.realm
+            ),
+        })
     }
 
     /// The answer to a TGS-REQ (RFC 4120, section 3.3): a ticket for the service, or one for

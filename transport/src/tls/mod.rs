@@ -23,7 +23,7 @@ pub use refusal::TlsReason;
 pub(crate) use system::refusal_behind;
 
 use crate::dial::Stream;
-use crate::{ClientCertificate, Tls};
+use crate::{ClientCertificate, Tls, TlsVersion};
 use certificate::hex;
 use tap::Tap;
 
@@ -63,6 +63,24 @@ pub(crate) async fn connect(
 ) -> Result<(Stream, TlsInfo), TlsError> {
     let (stream, heard) = Tap::new(stream);
     let (stream, certificate) = system::handshake(stream, &heard, host, tls, identity).await?;
+    let (version, cipher_suite) = heard.agreed().unwrap_or(("unknown", "unknown".into()));
+    let info = TlsInfo {
+        version: version.into(),
+        cipher_suite,
+        certificate,
+    };
+    Ok((stream, info))
+}
+
+/// TLS over `stream` with whoever is there, for a protocol that finds that out by itself: any
+/// certificate will do. At the end both sides have said that they are done, which TLS 1.3
+/// leaves out.
+pub(crate) async fn connect_unknown(
+    stream: Stream,
+    min_version: TlsVersion,
+) -> Result<(Stream, TlsInfo), TlsError> {
+    let (stream, heard) = Tap::new(stream);
+    let (stream, certificate) = system::handshake_unknown(stream, min_version).await?;
     let (version, cipher_suite) = heard.agreed().unwrap_or(("unknown", "unknown".into()));
     let info = TlsInfo {
         version: version.into(),

@@ -56,6 +56,29 @@ pub(crate) async fn handshake(
     }
 }
 
+/// The handshake with whoever is there, not by TLS 1.3: the stream and the certificate.
+pub(crate) async fn handshake_unknown(
+    stream: Tap,
+    min: TlsVersion,
+) -> Result<(Stream, Vec<u8>), TlsError> {
+    let prepare = || {
+        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+        limits(&mut builder, min, true)?;
+        builder.set_verify(SslVerifyMode::NONE);
+        let ssl = builder.build().configure()?;
+        ssl.verify_hostname(false)
+            .use_server_name_indication(false)
+            .into_ssl("")
+    };
+    let ssl = prepare().map_err(|error| configuration(&error))?;
+    let mut stream = SslStream::new(ssl, stream).map_err(|error| configuration(&error))?;
+    let connected = Pin::new(&mut stream).connect().await;
+    connected.map_err(|error| failure(&error, false, false))?;
+    let certificate = stream.ssl().peer_certificate();
+    let certificate = certificate.and_then(|certificate| certificate.to_der().ok());
+    Ok((Box::new(stream), certificate.unwrap_or_default()))
+}
+
 fn prepare(
     host: &str,
     tls: &Tls,

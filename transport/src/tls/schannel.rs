@@ -47,14 +47,43 @@ pub(crate) async fn handshake(
     Ok((Box::new(stream), certificate))
 }
 
-fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Result<TlsConnector> {
+/// The handshake with whoever is there, not by TLS 1.3: the stream and the certificate.
+pub(crate) async fn handshake_unknown(
+    stream: Tap,
+    min: TlsVersion,
+) -> Result<(Stream, Vec<u8>), TlsError> {
+    let other = |error: &native_tls::Error| TlsError {
+        reason: TlsReason::Other,
+        detail: error.to_string(),
+    };
     let mut builder = TlsConnector::builder();
-    builder.min_protocol_version(Some(match tls.min_version {
+    builder
+        .min_protocol_version(Some(protocol(min)))
+        .max_protocol_version(Some(Protocol::Tlsv12))
+        .danger_accept_invalid_certs(true)
+        .danger_accept_invalid_hostnames(true)
+        .use_sni(false);
+    let connector = builder.build().map_err(|error| other(&error))?;
+    let connector = tokio_native_tls::TlsConnector::from(connector);
+    let stream = connector.connect("", stream).await;
+    let stream = stream.map_err(|error| other(&error))?;
+    let certificate = stream.get_ref().peer_certificate().ok().flatten();
+    let certificate = certificate.and_then(|certificate| certificate.to_der().ok());
+    Ok((Box::new(stream), certificate.unwrap_or_default()))
+}
+
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
         TlsVersion::V1_0 => Protocol::Tlsv10,
         TlsVersion::V1_1 => Protocol::Tlsv11,
         TlsVersion::V1_2 => Protocol::Tlsv12,
         TlsVersion::V1_3 => Protocol::Tlsv13,
-    }));
+    }
+}
+
+fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Result<TlsConnector> {
+    let mut builder = TlsConnector::builder();
+    builder.min_protocol_version(Some(protocol(tls.min_version)));
     if let Some(ca) = &tls.ca {
         for certificate in Certificate::stack_from_pem(ca.as_bytes())? {
             builder.add_root_certificate(certificate);

@@ -4,7 +4,10 @@
 
 use proptest::prelude::*;
 
-use super::{Delimiter, MultipartError, SPNEGO, SealedMessage, content_type, is_sealed};
+use super::{
+    CREDSSP, Delimiter, MultipartError, SPNEGO, SealedMessage, content_type,
+    content_type_of_pieces, is_sealed,
+};
 
 fn message(sealed: &[u8]) -> SealedMessage {
     SealedMessage {
@@ -189,4 +192,32 @@ proptest! {
         let _ = decode(&body);
         let _ = decode(&[&PLAIN[..cut], &body].concat());
     }
+}
+
+#[test]
+fn several_pieces_come_back_in_their_order() {
+    let pieces = [
+        message(b"first"),
+        message(b"--"),
+        message(b"\r\n--Encrypted "),
+    ];
+    let kind = content_type_of_pieces(CREDSSP, pieces.len());
+    assert!(kind.starts_with("multipart/x-multi-encrypted;"), "{kind}");
+    assert!(is_sealed(&kind));
+    for delimiter in [Delimiter::Plain, Delimiter::Spaced] {
+        let body = SealedMessage::encode_pieces(&pieces, CREDSSP, delimiter);
+        assert_eq!(
+            SealedMessage::decode_pieces(CREDSSP, &kind, &body).unwrap(),
+            pieces
+        );
+        for end in 0..body.len() - 2 {
+            let cut = SealedMessage::decode_pieces(CREDSSP, &kind, &body[..end]);
+            assert!(cut.is_err(), "{end}");
+        }
+        // One message is all that other protocols have.
+        assert!(SealedMessage::decode(CREDSSP, &kind, &body).is_err());
+    }
+    let one = message(b"payload").encode(CREDSSP, Delimiter::Plain);
+    let decoded = SealedMessage::decode_pieces(CREDSSP, &content_type(CREDSSP), &one).unwrap();
+    assert_eq!(decoded, [message(b"payload")]);
 }

@@ -34,7 +34,7 @@ TOKENS = {
     "truncated": lambda octets: octets[: len(octets) // 2],
     "garbage": lambda octets: bytes(reversed(octets)),
     "echoed": lambda octets: b"x" * len(octets),
-    "huge": lambda octets: octets * (40_000 // len(octets)),
+    "huge": lambda octets: octets + bytes(MIB),
     "deep": lambda octets: b"".join(b"\x30\x84" + n.to_bytes(4) for n in range(60_000, 6, -6)),
 }
 
@@ -63,6 +63,7 @@ class Misbehaviour:
         self.last = None
         # Of fragments that never end.
         self.number = 0
+        self.command = None
         self.elsewhere = None
         if self.job.get("kind") == "redirect":
             self.elsewhere = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
@@ -111,37 +112,44 @@ class Misbehaviour:
 
     def deep_clixml(self, handler, status, envelope):
         """Lists in lists, in an answer that is right otherwise."""
-        value = "<Obj RefId='0'><LST>" * DEEP + "</LST></Obj>" * DEEP
-        self.output(handler, status, envelope, value)
+        value = "".join(f"<Obj RefId='{number}'><LST>" for number in range(DEEP))
+        value += "</LST></Obj>" * DEEP
+        self.output(handler, envelope, value)
 
     def entities_clixml(self, handler, status, envelope):
         """Laughs in the CLIXML of an object."""
-        self.output(handler, status, envelope, f"{LAUGHS}<S>&i;</S>")
+        self.output(handler, envelope, f"{LAUGHS}<S>&i;</S>")
 
-    def output(self, handler, status, envelope, value):
+    def output(self, handler, envelope, value):
         """A Receive whose stream is one object."""
         message = MESSAGE.pack(TO_CLIENT, PIPELINE_OUTPUT, b"\0" * 16, uuid.uuid4().bytes)
         message += value.encode()
         octets = FRAGMENT.pack(1 << 32, 0, 3, len(message)) + message
-        handler.answer(status, *handler.closed(self.streamed(envelope, octets)))
+        handler.answer(200, *handler.closed(self.streamed(envelope, octets)))
 
     def endless(self, handler, status, envelope):
         """One object in fragments that never end."""
         piece = b"\xef\xbb\xbf" + b"x" * (256 << 10)
         octets = FRAGMENT.pack(1 << 32, self.number, int(self.number == 0), len(piece)) + piece
         self.number += 1
-        handler.answer(status, *handler.closed(self.streamed(envelope, octets)))
+        handler.answer(200, *handler.closed(self.streamed(envelope, octets)))
 
-    @staticmethod
-    def streamed(envelope, octets):
-        """The envelope of a Receive with another stream, which does not end the command."""
+    def streamed(self, envelope, octets):
+        """The answer to a Receive of a command, with another stream, which does not end it. The
+        real server has told all and knows no such command any more after the first."""
         root = soap.ET.fromstring(envelope)
-        for stream in root.iter(soap.RSP + "Stream"):
-            stream.text = base64.b64encode(octets).decode()
-        for state in root.iter(soap.RSP + "CommandState"):
-            state.set("State", soap.SHELL + "CommandState/Running")
-            for code in list(state):
-                state.remove(code)
+        stream = root.find(f".//{soap.RSP}Stream")
+        if stream is not None:
+            self.command = stream.get("CommandId")
+        root.find(f".//{soap.A}Action").text = soap.SHELL + "ReceiveResponse"
+        body = root.find(soap.S + "Body")
+        body.clear()
+        name = {"CommandId": self.command}
+        response = soap.ET.SubElement(body, soap.RSP + "ReceiveResponse")
+        stream = soap.ET.SubElement(response, soap.RSP + "Stream", {"Name": "stdout", **name})
+        stream.text = base64.b64encode(octets).decode()
+        state = {**name, "State": soap.SHELL + "CommandState/Running"}
+        soap.ET.SubElement(response, soap.RSP + "CommandState", state)
         return soap.ET.tostring(root, encoding="utf-8")
 
     # What is wrong with the sealed body.

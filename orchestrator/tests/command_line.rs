@@ -658,7 +658,19 @@ fn a_wrong_password_is_tried_exactly_once() {
         "--run-dir",
         runs.to_str().unwrap(),
     ];
+    // With Kerberos it is the key distribution centre that refuses, and no server is asked.
     let refused = bench.owaim("apply", &arguments).ends(4);
+    let said = refused.out.matches("KDC_ERR_PREAUTH_FAILED").count();
+    assert!(
+        said > 0 && refused.out.contains("could lock the account"),
+        "{}",
+        refused.out
+    );
+    let asked = bench.lab_record("requests.ndjson");
+    assert!(asked.is_empty(), "{asked:#?}");
+
+    let by_ntlm = [&arguments[..], &["--set", "endpoints.windows.auth=ntlm"]].concat();
+    let refused = bench.owaim("apply", &by_ntlm).ends(4);
     assert!(
         refused.out.contains("check user name and password"),
         "{}",
@@ -682,6 +694,40 @@ fn a_wrong_password_is_tried_exactly_once() {
 }
 
 #[test]
+fn the_whole_job_needs_no_ntlm() {
+    let bench = Bench::new();
+    let overlay = bench.overlay("[wire]\nntlm = false\n");
+    let with = ["--lab-with", overlay.to_str().unwrap()];
+    bench
+        .run("apply", &[&with[..], &["--yes"]].concat())
+        .ends(0);
+    assert_eq!(bench.changing_calls(0).len(), CHANGES);
+    let requests = bench.lab_record("requests.ndjson");
+    for request in &requests {
+        assert_eq!(
+            request["tls"] == true,
+            request["endpoint"] == "lync",
+            "{request}"
+        );
+    }
+    let schemes: BTreeSet<String> = requests
+        .iter()
+        .filter_map(|request| Some(request["auth"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(
+        schemes,
+        BTreeSet::from(["kerberos".to_owned()]),
+        "{requests:#?}"
+    );
+    bench.run("verify", &with).ends(0);
+    let before = bench.calls();
+    bench
+        .run("apply", &[&with[..], &["--yes"]].concat())
+        .ends(0);
+    assert!(bench.changing_calls(before).is_empty());
+}
+
+#[test]
 fn a_password_is_found_nowhere() {
     const CANARY: &str = "S3cret-canary-42!";
     let bench = Bench::new();
@@ -702,6 +748,12 @@ fn a_password_is_found_nowhere() {
         );
         text = text.replace(&name, &format!("{name}{url}"));
     }
+    let kerberos = &endpoints["kerberos"];
+    text.push_str(&format!(
+        "\n[kerberos]\nrealm = {}\nkdc = [{}]\n\n[endpoints]\nca = \"ca.pem\"\n",
+        kerberos["realm"], kerberos["kdc"]
+    ));
+    std::fs::write(bench.path("ca.pem"), endpoints["ca"].as_str().unwrap()).unwrap();
     std::fs::write(&bench.site, text).unwrap();
     let runs = bench.path("runs");
     let mut shown = String::new();

@@ -98,13 +98,11 @@ impl Connections {
     }
 
     fn open(&self) -> Result<Connection, TransportError> {
-        match &*lock(&self.refused) {
-            Some(error) => Err(error.clone()),
-            None => {
-                let connection = Connection::open(&self.endpoint, self.timeouts)?;
-                Ok(connection.sharing(&self.tickets))
-            }
+        if let Some(error) = &*lock(&self.refused) {
+            return Err(error.clone());
         }
+        let connection = Connection::open(&self.endpoint, self.timeouts)?;
+        Ok(connection.sharing(&self.tickets))
     }
 
     fn closed(&self) -> TransportError {

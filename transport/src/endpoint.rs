@@ -87,7 +87,8 @@ pub enum Authentication {
     },
     /// Certificate of the client in the TLS handshake.
     Certificate(ClientCertificate),
-    /// CredSSP: the password itself goes to the server, encrypted, so that it can go on from there.
+    /// CredSSP, by NTLM within: the password itself goes to the server, encrypted, so that it can go on
+    /// from there.
     CredSsp(Credential),
     /// Whoever has logged on to this Windows: the system's own `Negotiate`, by Kerberos, messages
     /// sealed. Elsewhere than on Windows nothing can be sent.
@@ -141,7 +142,8 @@ pub struct Credential {
 pub struct Kerberos {
     /// Who asks.
     pub identity: Identity,
-    /// The realm of the account; `None`: that of the user name, or the default one of `krb5.conf`.
+    /// The realm of the account; `None`: that of the user name, else the default one of `krb5.conf`, else the
+    /// DNS domain of the endpoint's host.
     pub realm: Option<String>,
     /// Its key distribution centres, in the order in which they are asked: `host`, `host:port`, `tcp://host:port`,
     /// `udp://host:port`. None: those of `krb5.conf`, then those that DNS names.

@@ -144,7 +144,7 @@ async fn more_pipelines_than_connections_get_their_turns() {
     server.release(last, "last");
     let output = tasks.into_iter().next_back().unwrap().await.unwrap();
     assert_eq!(output.unwrap().records, [Record::Output("last".into())]);
-    assert_eq!(server.seen.lock().unwrap().connections, 3);
+    assert!(server.seen.lock().unwrap().connections <= 3);
     pool.close().await;
 }
 

@@ -10,7 +10,10 @@ mod service;
 use std::time::Duration;
 
 use owaim_proto::wsman::{CMD_SHELL, SignalCode};
-use owaim_transport::{CommandOptions, Output, ProcessSignal, Shell, ShellOptions};
+use owaim_transport::{
+    CommandOptions, Output, ProcessSignal, RetryClass, Shell, ShellOptions, Tickets,
+    max_envelope_size,
+};
 use service::{Server, client_options};
 
 fn options() -> ShellOptions {
@@ -100,6 +103,26 @@ async fn a_program_runs_and_its_output_comes_as_it_is_written() {
     // After its end any signal gives back what is kept; there is no second one.
     assert_eq!(seen.signals, [SignalCode::CtrlC]);
     assert_eq!(seen.actions.last().unwrap(), "Delete");
+}
+
+#[tokio::test]
+async fn a_service_says_what_it_is() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut endpoint = Server::start().await.endpoint();
+    endpoint.url = format!("http://{}/wsman", listener.local_addr().unwrap());
+    let ((), identity) = tokio::join!(
+        async { service::identify_once(listener.accept().await.unwrap().0).await },
+        owaim_transport::identify(&endpoint, client_options().timeouts),
+    );
+    assert_eq!(identity.unwrap(), service::identity());
+
+    let server = Server::start().await;
+    let (endpoint, tickets) = (server.endpoint(), Tickets::default());
+    let size = max_envelope_size(&endpoint, client_options(), &tickets).await;
+    assert_eq!(size.unwrap(), 1 << 20);
+    server.refuse("Get", 5, "");
+    let size = max_envelope_size(&endpoint, client_options(), &tickets).await;
+    assert_eq!(size.unwrap_err().retry(), RetryClass::Never);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod authority;
 mod peer;
 
 use std::future::Future;
+use std::io::{Read, Write as _};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -686,4 +688,92 @@ async fn what_is_configured_must_be_of_use() {
         .exchange("Create", b"<hello/>".to_vec())
         .await
         .unwrap();
+}
+
+/// Reads of `from` until `text` has come.
+fn read_until(from: &mut impl Read, text: &str) {
+    let mut read = Vec::new();
+    let mut octet = [0];
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let came = from.read_exact(&mut octet);
+        came.unwrap_or_else(|_| panic!("no {text} in {}", String::from_utf8_lossy(&read)));
+        read.push(octet[0]);
+    }
+}
+
+/// Windows asks for it when it knows which path is asked for, by a renegotiation.
+#[tokio::test]
+async fn a_certificate_is_shown_when_it_is_asked_for_later() {
+    let litware = authority("Litware Root");
+    let server = litware.issue(&good(), rsa_key());
+    let admin = litware.issue(
+        &Wanted {
+            names: &["admin"],
+            ..good()
+        },
+        rsa_key(),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let mut openssl = Command::new("openssl")
+        .args([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-tls1_2",
+            "-no_ticket",
+            "-no_cache",
+            "-msg",
+            "-CAfile",
+        ])
+        .arg(file("ca.pem", litware.pem()))
+        .arg("-cert")
+        .arg(file("server.pem", server.pem()))
+        .arg("-key")
+        .arg(file("server.key", server.key_pem()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut says = openssl.stdout.take().unwrap();
+    let mut keys = openssl.stdin.take().unwrap();
+    read_until(&mut says, "ACCEPT 127.0.0.1:");
+    let mut port = String::new();
+    while !port.ends_with('\n') {
+        let mut digit = [0];
+        says.read_exact(&mut digit).unwrap();
+        port.push(digit[0].into());
+    }
+    let typist = tokio::task::spawn_blocking(move || {
+        read_until(&mut says, "<hello/>");
+        keys.write_all(b"R\n").unwrap();
+        // Only who has shown a certificate proves to have its key.
+        read_until(&mut says, "CertificateVerify");
+        // Behind that come the ends of both sides.
+        read_until(&mut says, ">>> TLS 1.2, Handshake [length 0010], Finished");
+        let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\nContent-Length: 9\r\n\r\n<answer/>";
+        keys.write_all(answer.as_bytes()).unwrap();
+        keys.flush().unwrap();
+        (keys, says)
+    });
+    let authentication = Authentication::Certificate(ClientCertificate {
+        name: "admin".into(),
+        chain: admin.pem(),
+        key: Secret::new(admin.key_pem()),
+    });
+    let endpoint = Endpoint {
+        authentication,
+        ..endpoint(port.trim().parse().unwrap(), trusting(&litware))
+    };
+    let mut connection = Connection::open(&endpoint, TIMEOUTS).unwrap();
+    let answer = connection.exchange("Create", b"<hello/>".to_vec()).await;
+    openssl.kill().unwrap();
+    openssl.wait().unwrap();
+    typist.await.unwrap();
+    assert_eq!(answer.unwrap(), b"<answer/>");
 }

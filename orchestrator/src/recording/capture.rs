@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use owaim_lab::recording::visit_carriers;
 use owaim_proto::clixml::{self, Value};
 use owaim_proto::psrp::{Defragmenter, FragmentLimits, Message, MessageType};
+use owaim_proto::wsman;
 use owaim_proto::xml::{self, Element};
 use owaim_steps::Place;
 use uuid::Uuid;
@@ -16,7 +17,8 @@ use super::base64_text;
 
 /// What was kept of an exchange.
 pub(super) struct Kept {
-    pub(super) place: Place,
+    /// The endpoints at that URL, with their session configurations.
+    pub(super) places: Vec<(Place, String)>,
     pub(super) request: Vec<u8>,
     pub(super) response: Option<Vec<u8>>,
 }
@@ -62,21 +64,22 @@ pub(super) fn take_apart(kept: Vec<Kept>) -> (Vec<CapturedSession>, usize) {
             continue;
         };
         let header = |name: &str| leaf(&request, name);
-        let powershell = header("ResourceURI")
-            .is_some_and(|uri| uri.starts_with("http://schemas.microsoft.com/powershell/"));
+        let uri = header("ResourceURI").unwrap_or_default();
+        let place =
+            wsman::configuration_name(&uri).and_then(|name| place_of(&exchange.places, name));
         let Some(id) = header("SessionId").or_else(|| header("Selector")) else {
             left_out += 1;
             continue;
         };
-        if !powershell {
+        let Some(place) = place else {
             left_out += 1;
             continue;
-        }
+        };
         let known = sessions
             .iter()
-            .position(|session| session.id == id && session.captured.place == exchange.place);
+            .position(|session| session.id == id && session.captured.place == place);
         let index = known.unwrap_or_else(|| {
-            sessions.push(Session::new(id, exchange.place.clone()));
+            sessions.push(Session::new(id, place));
             sessions.len() - 1
         });
         if let Some(session) = sessions.get_mut(index)
@@ -87,6 +90,16 @@ pub(super) fn take_apart(kept: Vec<Kept>) -> (Vec<CapturedSession>, usize) {
     }
     let sessions = sessions.into_iter().map(|session| session.captured);
     (sessions.collect(), left_out)
+}
+
+/// The endpoint of that session configuration; several may have the same URL.
+pub(super) fn place_of(places: &[(Place, String)], configuration: &str) -> Option<Place> {
+    let named = places
+        .iter()
+        .find(|(_, own)| own.eq_ignore_ascii_case(configuration));
+    named
+        .or_else(|| places.first())
+        .map(|(place, _)| place.clone())
 }
 
 /// A session while it is taken apart.

@@ -11,15 +11,15 @@ use owaim_proto::psrp::{
     ServerEvent, ServerPool,
 };
 use owaim_proto::wsman::{
-    self, CommandLine, CommandState, Connected, CreateShell, Fault, Items, ReceiveResponse,
-    Request, RequestBody, RequestHeader, Resource, Response, ResponseBody, RunState, Shell,
-    ShellCommand, ShellState, SignalCode, Stream, code,
+    self, CommandLine, CommandState, Connected, CreateShell, Fault, Identity, Items,
+    ReceiveResponse, Request, RequestBody, RequestHeader, Resource, Response, ResponseBody,
+    RunState, Shell, ShellCommand, ShellState, SignalCode, Stream, code,
 };
 use owaim_proto::xml::Limits;
 use owaim_transport::{
     Authentication, ClientOptions, Credential, Endpoint, Retry, Secret, Timeouts,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -145,6 +145,26 @@ pub(crate) fn client_options() -> ClientOptions {
         },
         ..ClientOptions::default()
     }
+}
+
+/// What a service says of itself to everyone.
+pub(crate) fn identity() -> Identity {
+    Identity {
+        protocol_version: "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd".into(),
+        vendor: "Microsoft Corporation".into(),
+        version: "OS: 0.0.0 SP: 0.0 Stack: 3.0".into(),
+    }
+}
+
+/// Answers one Identify.
+pub(crate) async fn identify_once(stream: TcpStream) {
+    let mut peer = Peer::new(stream);
+    let request = peer.read().await.unwrap();
+    assert_eq!(request.header("wsmanidentify"), Some("unauthenticated"));
+    assert_eq!(request.header("authorization"), None);
+    assert!(wsman::is_identify(&request.body, &Limits::default()));
+    let kind = [("Content-Type", "application/soap+xml;charset=UTF-8")];
+    peer.write("200 OK", &kind, &identity().encode()).await;
 }
 
 async fn serve(mut peer: Peer, seen: Arc<Mutex<Seen>>, changed: Arc<Notify>) {

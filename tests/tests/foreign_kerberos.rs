@@ -84,9 +84,29 @@ async fn a_session_is_opened_in_five_requests() {
             .unwrap();
         use_once(&mut session).await;
         let seen = server.stop();
-        println!("{:#}", seen.0);
         assert_eq!(seen.requests().len(), 5, "{name}: {:?}", seen.requests());
     }
+}
+
+#[tokio::test]
+async fn logons_over_tls_are_tied_to_it() {
+    let kdc = Kdc::start();
+    let server = ForeignServer::start(&json!({
+        "authentication": "kerberos",
+        "services": kdc.for_services(),
+        "tls": {},
+    }));
+    let kerberos = Authentication::Kerberos(owaim(&kdc));
+    let mut session = connect(&Client::default(), &server, kerberos)
+        .await
+        .unwrap();
+    use_once(&mut session).await;
+    let seen = server.stop();
+    assert!(
+        seen.0.to_string().contains("\"bound\":true"),
+        "{:#}",
+        seen.0
+    );
 }
 
 #[tokio::test]
@@ -234,7 +254,7 @@ async fn credssp_delegates_the_password_and_seals_what_follows() {
         let mut session = connect(&Client::default(), &server, known).await.unwrap();
         use_once(&mut session).await;
         let seen = server.stop();
-        println!("{:#}", seen.0);
+        assert!(seen.0.to_string().contains("delegated"), "{:#}", seen.0);
     }
     let server = ForeignServer::start(&json!({ "authentication": "credssp" }));
     let wrong = Credential {

@@ -43,7 +43,11 @@ impl Krb5Conf {
     pub(crate) fn of_system() -> Self {
         let paths = match std::env::var_os("KRB5_CONFIG") {
             Some(paths) => std::env::split_paths(&paths).collect(),
-            None => vec![PathBuf::from("/etc/krb5.conf")],
+            // Without a drive it is no whole path on Windows, where anyone may make such a folder.
+            None => vec![PathBuf::from("/etc/krb5.conf")]
+                .into_iter()
+                .filter(|path| path.is_absolute())
+                .collect(),
         };
         let mut conf = Self::default();
         for path in paths {

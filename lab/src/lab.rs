@@ -170,6 +170,10 @@ impl Lab {
             kdc: kdc.address().to_string(),
         };
         let faults = Faults::new(overlay.wire_faults())?;
+        let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
+        let credssp = bound.iter().any(offered).then(|| authority.credssp());
+        let credssp = credssp.transpose()?;
+        let most_shells = overlay.wire.max_shells_per_user;
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -188,11 +192,12 @@ impl Lab {
         };
 
         let connections = AtomicU64::new(0);
-        let service = Shells::new(world, site);
+        let service = Shells::new(world, site).with_most_shells(most_shells);
         let wire = Arc::new(Wire {
             service,
             replay: replay.unwrap_or_default(),
             accounts,
+            credssp,
             services: Services::new(Arc::clone(&realm)),
             faults,
             latency,

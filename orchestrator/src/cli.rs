@@ -216,14 +216,14 @@ pub(crate) struct ReachArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LabArgs {
     /// Keep the simulated site's state in this folder between calls
-    #[arg(long, value_name = "DIR")]
-    pub(crate) lab_state: Option<PathBuf>,
+    #[arg(id = "lab_state", long = "lab-state", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Lay this file over the simulated site's first state, in place of the one that the site file names
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lab_with: Option<PathBuf>,
+    #[arg(id = "lab_with", long = "lab-with", value_name = "FILE")]
+    pub(crate) with: Option<PathBuf>,
     /// Answer for the endpoints that were recorded from this folder, written by --record
-    #[arg(long, value_name = "DIR")]
-    pub(crate) lab_replay: Option<PathBuf>,
+    #[arg(id = "lab_replay", long = "lab-replay", value_name = "DIR")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// A run over the site.

@@ -19,6 +19,7 @@ from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportErr
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from requests.exceptions import RequestException
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
 
 STATES = {
     value: name.lower() for name, value in vars(PSInvocationState).items() if name.isupper()
@@ -97,6 +98,8 @@ def main():
             results = {"pipelines": [run(pool, commands) for commands in job["pipelines"]]}
     except (
         AuthenticationError,
+        AuthenticationException,
+        NTStatusException,
         RequestException,
         ValueError,  # nothing is offered that it was told to use
         WinRMError,

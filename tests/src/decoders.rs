@@ -11,6 +11,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use owaim_lab::recording::{RecordedMessage, SessionRecording, visit_carriers};
 use owaim_proto::clixml::{self, Value};
 use owaim_proto::multipart::{self, SPNEGO, SealedMessage};
 use owaim_proto::psrp::{
@@ -39,7 +40,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "clixml",
         run: clixml,
@@ -80,6 +81,11 @@ pub const TARGETS: [Target; 8] = [
         run: certificate,
         seeds: certificate_seeds,
     },
+    Target {
+        name: "recording",
+        run: recording,
+        seeds: recording_seeds,
+    },
 ];
 
 const LIMITS: FragmentLimits = FragmentLimits {
@@ -90,6 +96,7 @@ const LIMITS: FragmentLimits = FragmentLimits {
 /// CLIXML, of one value and of a document.
 pub fn clixml(bytes: &[u8]) {
     let limits = clixml::Limits::default();
+    let _ = clixml::stream_texts(&String::from_utf8_lossy(bytes));
     if let Ok(value) = clixml::decode_bytes(bytes, &limits) {
         let xml = clixml::encode(&value);
         let again = clixml::decode(&xml, &limits);
@@ -453,3 +460,32 @@ fn certificate_seeds() -> Vec<Vec<u8>> {
                         gtRvo5DDaqlckJnelM02rs8mjrYOEcdLWhcAEpVPhso=";
     vec![STANDARD.decode(CERTIFICATE).expect("base64")]
 }
+
+/// The recording of a session, and the messages in it.
+pub fn recording(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(mut recording) = SessionRecording::parse(text) else {
+        return;
+    };
+    let written = recording.write();
+    let again = SessionRecording::parse(&written).map(|again| again.write());
+    assert_eq!(again, Ok(written));
+    for exchange in &mut recording.exchanges {
+        visit_carriers(&mut exchange.request, &mut |carrier| {
+            let Ok(messages) = RecordedMessage::all_in(carrier.element, "here") else {
+                return;
+            };
+            for message in messages {
+                assert!(message.to_element().is_ok(), "{message:?}");
+            }
+        });
+    }
+}
+
+fn recording_seeds() -> Vec<Vec<u8>> {
+    vec![RECORDING.into()]
+}
+
+const RECORDING: &str = r#"<recording xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell" form="1" host="host1.example.com" endpoint="windows"><exchange number="1" action="Send"><request><s:Envelope><s:Header/><s:Body><rsp:Send><rsp:Stream Name="stdin"><message to="server" type="PIPELINE_INPUT" pool="c4589b21-9b89-4635-8810-c26db478cd63" pipeline="d4589b21-9b89-4635-8810-c26db478cd63" pieces="2"><S>x &lt; y</S></message><message to="server" type="END_OF_PIPELINE_INPUT" pool="c4589b21-9b89-4635-8810-c26db478cd63"/></rsp:Stream></rsp:Send></s:Body></s:Envelope></request><no-answer/></exchange></recording>"#;

@@ -203,6 +203,11 @@ fn certificate() {
 }
 
 #[test]
+fn recording() {
+    besiege("recording");
+}
+
+#[test]
 fn every_fuzz_target_is_one_of_these() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/fuzz_targets");
     let mut files: Vec<String> = std::fs::read_dir(folder)

@@ -1,14 +1,19 @@
 //! Every way into the simulated site, with third-party clients: TLS, channel binding, Basic,
-//! certificates.
+//! certificates, CredSSP; pools that are left, and quotas.
 
 #![allow(clippy::unwrap_used)]
 // It drives a Python of this machine.
 #![cfg(unix)]
 
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use owaim_inventory::EndpointKind;
-use owaim_lab::AuthScheme;
+use owaim_lab::{AuthScheme, EndpointEntry};
+use owaim_tests::interop::Interop;
 use owaim_tests::pypsrp::{Client, REFUSED, entry, records, start};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_door_with_tls_takes_ntlm_basic_and_certificates() {
@@ -124,4 +129,91 @@ async fn passwords_in_clear_are_refused_unless_that_is_allowed() {
         }
         lab.stop().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn credssp_takes_ntlm_and_messages_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = "[wire.endpoints.windows]\nauth = [\"credssp\"]\n[wire.endpoints.lync]\ntls = true\nauth = [\"credssp\"]\n";
+    let lab = start(overlay, folder.path()).await;
+    let client = || {
+        Client::new(&lab, EndpointKind::Windows, "credssp", folder.path())
+            .option("credssp_auth_mechanism", "ntlm")
+    };
+    client().succeeds("credssp").await;
+    let text = "caf\u{e9} ".repeat(8000);
+    let echo = json!([[{ "cmdlet": "Write-Output", "parameters": { "InputObject": text } }]]);
+    let results = client().run(echo).await;
+    assert_eq!(results["pipelines"][0]["output"], json!([text]));
+    let mut wrong = client();
+    wrong.entry.password = owaim_lab::Password::new("wrong".into());
+    assert!(wrong.run(json!([])).await["failure"].is_object());
+    let lync = Client::new(&lab, EndpointKind::Lync, "credssp", folder.path());
+    lync.option("credssp_auth_mechanism", "ntlm")
+        .connects("credssp within TLS")
+        .await;
+    lab.stop().await.unwrap();
+    let records = records(folder.path());
+    let mut commands = records
+        .iter()
+        .filter(|record| record["action"] == "Command");
+    assert!(commands.all(|record| record["auth"] == "credssp"));
+}
+
+/// What a script of `tests/python` makes of an endpoint.
+async fn script(name: &str, entry: EndpointEntry) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(name);
+    let job = json!({
+        "url": entry.url,
+        "auth": "ntlm",
+        "username": entry.username,
+        "password": entry.password.expose(),
+        "configuration": entry.configuration,
+        "encryption": "auto",
+    });
+    tokio::task::spawn_blocking(move || {
+        let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
+        let mut child = Command::new(interop.python())
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(job.to_string().as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaints}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_pool_is_left_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("", folder.path()).await;
+    let found = script("pypsrp_return.py", entry(&lab, EndpointKind::Windows)).await;
+    let expected = json!({
+        "reconnected": ["again"],
+        "found": 1,
+        "output": ["meanwhile"],
+        "after": ["after"],
+    });
+    assert_eq!(found, expected);
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_number_of_shells_can_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("[wire]\nmax_shells_per_user = 0", folder.path()).await;
+    let client = Client::new(&lab, EndpointKind::Windows, "ntlm", folder.path());
+    client.fails("quota", "Code: 2150859173").await;
+    lab.stop().await.unwrap();
 }

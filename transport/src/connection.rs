@@ -12,11 +12,13 @@ use std::time::Duration;
 use ::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, USER_AGENT,
 };
+use ::http::request::Builder;
 use ::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use owaim_proto::multipart::{self, SOAP};
+use owaim_proto::wsman::IDENTIFY_HEADER;
 use tokio::time::timeout;
 use url::Position;
 
@@ -170,15 +172,7 @@ impl Connection {
     /// Asks for nothing, without saying who asks, and gives what the server says to that. The connection is
     /// used up by it: what is known of a server comes before what is shown to it.
     pub async fn greet(mut self, action: &'static str) -> Result<Greeting, TransportError> {
-        self.connect(action).await?;
-        let State::Connected(mut http) = std::mem::replace(&mut self.state, State::Dead) else {
-            return Err(TransportError::Closed {
-                action,
-                url: self.endpoint.url.clone(),
-                sent: false,
-                detail: "the connection has been used before".into(),
-            });
-        };
+        let mut http = self.unused(action).await?;
         let nothing = Body {
             purpose: Purpose::Handshake,
             authorization: None,
@@ -196,6 +190,43 @@ impl Connection {
             server: header(SERVER),
             date: header(DATE),
         })
+    }
+
+    /// Asks a service what it is, without saying who asks, and gives its answer. The connection is used
+    /// up by it.
+    pub(crate) async fn identify(
+        mut self,
+        action: &'static str,
+        envelope: Vec<u8>,
+    ) -> Result<Vec<u8>, TransportError> {
+        let mut http = self.unused(action).await?;
+        let (name, value) = IDENTIFY_HEADER;
+        let request = self
+            .head(envelope.len())
+            .header(CONTENT_TYPE, SOAP)
+            .header(name, value);
+        let purpose = Purpose::Handshake;
+        let answer = self
+            .round_trip(action, &mut http, request, purpose, envelope)
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.attempt(action).http_status(&answer));
+        }
+        Ok(answer.body)
+    }
+
+    /// The connection, on which nothing has been said yet.
+    async fn unused(&mut self, action: &'static str) -> Result<Http, TransportError> {
+        self.connect(action).await?;
+        match std::mem::replace(&mut self.state, State::Dead) {
+            State::Connected(http) => Ok(http),
+            _ => Err(TransportError::Closed {
+                action,
+                url: self.endpoint.url.clone(),
+                sent: false,
+                detail: "the connection has been used before".into(),
+            }),
+        }
     }
 
     async fn dial(&mut self, action: &'static str) -> Result<Http, TransportError> {
@@ -445,28 +476,45 @@ impl Connection {
         http: &mut Http,
         body: Body,
     ) -> Result<Answer, TransportError> {
-        let url = &self.target.url;
-        let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
-            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-            .header(USER_AGENT, USER_AGENT_NAME)
-            // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
-            .header(CONTENT_LENGTH, body.octets.len());
+        let mut request = self.head(body.octets.len());
         if let Some(authorization) = body.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         if let Some(kind) = body.kind {
             request = request.header(CONTENT_TYPE, kind);
         }
+        self.round_trip(action, http, request, body.purpose, body.octets)
+            .await
+    }
+
+    /// What every request begins with, of a body of that many octets.
+    fn head(&self, length: usize) -> Builder {
+        let url = &self.target.url;
+        Request::post(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+            .header(USER_AGENT, USER_AGENT_NAME)
+            // A body of no octets is announced too: HTTP.sys refuses a POST without a length.
+            .header(CONTENT_LENGTH, length)
+    }
+
+    async fn round_trip(
+        &self,
+        action: &'static str,
+        http: &mut Http,
+        request: Builder,
+        purpose: Purpose,
+        octets: Vec<u8>,
+    ) -> Result<Answer, TransportError> {
         let request = request
-            .body(Full::from(body.octets))
+            .body(Full::from(octets))
             .map_err(|error| self.attempt(action).unsendable(&error))?;
         match timeout(self.timeouts.response, http.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(body.purpose, &error)),
+            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(purpose, &error)),
             Err(_) => Err(TransportError::Timeout {
                 action,
                 url: self.endpoint.url.clone(),
                 after: self.timeouts.response,
-                sent: body.purpose == Purpose::Message,
+                sent: purpose == Purpose::Message,
             }),
         }
     }

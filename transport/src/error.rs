@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use owaim_proto::wsman::{Fault, FaultClass};
+use owaim_proto::wsman::{Fault, FaultClass, code};
 
 use crate::KerberosError;
 use crate::TlsReason;
@@ -53,6 +53,8 @@ pub(crate) mod action {
     pub(crate) const CONNECT: &str = "Connect";
     /// Looking after a shell, or reading the service's configuration.
     pub(crate) const GET: &str = "Get";
+    /// Asking what a service is.
+    pub(crate) const IDENTIFY: &str = "Identify";
     /// Listing shells.
     pub(crate) const ENUMERATE: &str = "Enumerate";
     /// Answering a host call.
@@ -358,6 +360,12 @@ impl TransportError {
                 status: Some(408 | 425 | 429 | 500..=599),
                 ..
             } => RetryClass::Later,
+            // Of a Send it says that the command cannot take it yet, of all else nothing known.
+            Self::Fault { fault, action, .. }
+                if fault.code == Some(code::BUSY) && !action.starts_with("Send") =>
+            {
+                RetryClass::Never
+            }
             Self::Fault { fault, .. } => match fault.class() {
                 FaultClass::PollAgain | FaultClass::Later => RetryClass::Later,
                 FaultClass::NewShell | FaultClass::Aborted => RetryClass::NewSession,
@@ -402,7 +410,8 @@ impl TransportError {
                 | action::RECONNECT
                 | action::CONNECT
                 | action::GET
-                | action::ENUMERATE,
+                | action::ENUMERATE
+                | action::IDENTIFY,
             ) => false,
             Some(action::COMMAND | action::COMMAND_REST) => match self {
                 Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,

@@ -1,8 +1,9 @@
 //! Authenticated, sealed WinRM sessions.
 //!
-//! [`Connect`] and [`Session`] are the only door to a server. [`Client`] is the door over
-//! HTTP; tests of the engine put an implementation in memory behind the same traits. This crate
-//! knows nothing of steps or sites.
+//! [`RunspacePool`] runs pipelines of PowerShell and [`Shell`] programs, several at once, with their
+//! output as it comes. [`Connect`] and [`Session`] are the narrow door to a pool, for an engine that
+//! must know what may have run: [`Client`] is that door over HTTP, and tests put an implementation
+//! in memory behind the same traits. This crate knows nothing of steps or sites.
 
 mod attempt;
 mod client;
@@ -17,6 +18,7 @@ mod greeting;
 #[cfg(feature = "gssapi")]
 mod gss;
 mod http;
+mod identify;
 mod kerberos;
 #[cfg(windows)]
 mod logon;
@@ -46,6 +48,7 @@ pub use endpoint::{
 pub use error::{RetryClass, TransportError};
 pub use file_transfer::{FileTransfer, FileTransferError, TransferProgress, Transferred};
 pub use greeting::{Authenticated, Greeting};
+pub use identify::{identify, max_envelope_size};
 pub use kerberos::{KerberosError, Tickets};
 pub use logon::CURRENT_LOGON;
 pub use observer::{Exchange, Observer};

@@ -233,6 +233,10 @@ impl RemoteShell {
             .await;
             self.set_condition(Condition::Absent);
         }
+        self.end_tasks();
+    }
+
+    fn end_tasks(&self) {
         for task in lock(&self.tasks).drain(..) {
             task.abort();
         }
@@ -246,6 +250,7 @@ impl RemoteShell {
     /// Deletes the shell in the background, unless somebody may come back to it.
     pub(crate) fn let_go(self: &Arc<Self>) {
         if self.condition() == Condition::Disconnected {
+            self.end_tasks();
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

@@ -17,6 +17,8 @@ pub(crate) struct WireOverlay {
     pub(crate) channel_binding: Hardening,
     /// Whether messages in clear and Basic are taken without TLS.
     pub(crate) allow_unencrypted: bool,
+    /// `MaxShellsPerUser`, at every endpoint.
+    pub(crate) max_shells_per_user: Option<usize>,
     /// By kind of endpoint.
     pub(crate) endpoints: BTreeMap<EndpointKind, DoorOverlay>,
 }
@@ -50,6 +52,7 @@ impl Default for WireOverlay {
             ntlm: true,
             channel_binding: Hardening::default(),
             allow_unencrypted: false,
+            max_shells_per_user: None,
             endpoints: BTreeMap::new(),
         }
     }

@@ -1,10 +1,11 @@
 //! [`Replay`]: endpoints that answer as they did when they were recorded.
 //!
-//! What a client asks is matched with what was asked then: sessions are opened as they were, in their order, and each
-//! pipeline gets what the first recorded one of the same commands and arguments got that has not been given away yet.
-//! In which order different pipelines come is free, since that is a matter of chance in a run. Ids are those of the
+//! What a client asks is matched with what was asked then: sessions are opened as they were, in their order, and a
+//! pipeline gets what a recorded one of the same commands and arguments got. Which one, `choice` says: in what order
+//! different pipelines come, and how often a run looks at the same thing, is a matter of chance. Ids are those of the
 //! live session. What was not recorded is refused with a fault that says what was expected.
 
+mod choice;
 mod same;
 mod script;
 mod shell;
@@ -16,12 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use owaim_inventory::{EndpointKind, HostName};
+use owaim_proto::clixml::Value;
 use owaim_proto::psrp::ServerEvent;
 use owaim_proto::wsman::{Fault, Request, RequestBody, Response, ResponseBody, SignalCode, code};
 use owaim_proto::xml::Limits;
 use uuid::Uuid;
 
-use self::script::{Opening, ScriptedPipeline};
+use self::choice::Script;
+use self::script::Opening;
 use self::shell::{Reply, Shell};
 use crate::recording::{RecordingError, SessionRecording};
 
@@ -75,7 +78,7 @@ pub(crate) struct Replay {
 struct Endpoint {
     openings: Vec<Opening>,
     opened: usize,
-    pipelines: Vec<ScriptedPipeline>,
+    pipelines: Script,
     shells: HashMap<Uuid, Shell>,
 }
 
@@ -255,7 +258,7 @@ impl Endpoint {
                 Ok(reply)
             }
             RequestBody::Receive(receive) => match receive.command_id {
-                Some(command) => shell.receive(command, &mut self.pipelines),
+                Some(command) => shell.receive(command, &self.pipelines),
                 None => Ok(shell.receive_of_pool(&self.openings)),
             },
             RequestBody::Signal(signal) => {
@@ -280,7 +283,7 @@ impl Endpoint {
 /// Goes on with what a command's stream brought; `reply` is the answer unless another was recorded.
 fn follow(
     shell: &mut Shell,
-    pipelines: &mut [ScriptedPipeline],
+    pipelines: &mut Script,
     command: Uuid,
     events: Vec<ServerEvent>,
     reply: Reply,
@@ -290,31 +293,19 @@ fn follow(
     for event in events {
         match event {
             ServerEvent::PipelineCreated(id, create) => {
-                let found = pipelines.iter().position(|scripted| {
-                    !scripted.taken && same::pipelines(&scripted.create, &create.pipeline)
-                });
-                let Some(index) = found else {
+                let Some(index) = pipelines.choose(&create.pipeline) else {
                     return Err(unlike(
-                        &expected(pipelines, &create.pipeline),
+                        &pipelines.expected(&create.pipeline),
                         &same::described(&create.pipeline),
                     ));
                 };
-                if let Some(scripted) = pipelines.get_mut(index) {
-                    scripted.taken = true;
-                }
                 shell.follow(command, id, index);
                 begun = true;
             }
             ServerEvent::Input(id, value) => {
-                let scripted = shell
-                    .scripted(command)
-                    .and_then(|index| pipelines.get_mut(index));
-                let input = scripted.and_then(|scripted| scripted.inputs.pop_front());
-                if !input
-                    .as_ref()
-                    .is_some_and(|input| same::values(input, &value))
-                {
-                    let expected = input.and_then(|input| input.text());
+                let input = shell.input(command, pipelines);
+                if !input.is_some_and(|input| same::values(input, &value)) {
+                    let expected = input.and_then(Value::text);
                     return Err(unlike(
                         &format!("the input {:?}", expected.unwrap_or_default()),
                         &format!(
@@ -329,33 +320,9 @@ fn follow(
     }
     if begun && action != "Command" {
         // Its Command was answered before it was known which pipeline it is.
-        shell.skip(command, "Command", pipelines);
+        let _ = shell.next(command, "Command", pipelines);
     }
     Ok(shell.recorded(command, action, pipelines).unwrap_or(reply))
-}
-
-/// What would have been right in place of a pipeline that was not recorded.
-fn expected(pipelines: &[ScriptedPipeline], found: &owaim_proto::psrp::Pipeline) -> String {
-    let name = |pipeline: &owaim_proto::psrp::Pipeline| {
-        pipeline
-            .commands()
-            .next()
-            .map(|command| command.name.to_lowercase())
-    };
-    let left = || pipelines.iter().filter(|scripted| !scripted.taken);
-    let nearest = left()
-        .find(|scripted| name(&scripted.create) == name(found))
-        .or_else(|| left().next());
-    match nearest {
-        Some(scripted) => format!(
-            "{} (exchange {} of {}, and {} more)",
-            same::described(&scripted.create),
-            scripted.exchange,
-            scripted.file,
-            left().count() - 1
-        ),
-        None => "no further pipeline at this endpoint".into(),
-    }
 }
 
 /// The fault for what was not recorded. Its code says that it is of no use to ask again.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use owaim_inventory::catalogue;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Message, MessageType, Payload, Pipeline};
 use owaim_proto::xml::Element;
@@ -28,10 +29,12 @@ pub(super) struct ScriptedPipeline {
     /// What was run.
     pub(super) create: Pipeline,
     /// Its input.
-    pub(super) inputs: VecDeque<Value>,
+    pub(super) inputs: Vec<Value>,
     /// Its requests and their answers.
-    pub(super) steps: VecDeque<Step>,
-    /// Whether a live pipeline follows it.
+    pub(super) steps: Vec<Step>,
+    /// Whether it may have changed what others see.
+    pub(super) changes: bool,
+    /// Whether a live pipeline has followed it.
     pub(super) taken: bool,
 }
 
@@ -81,7 +84,7 @@ pub(super) fn of(
     let mut exchanges = Vec::new();
     for (index, exchange) in recording.exchanges.into_iter().enumerate() {
         let mut request = exchange.request;
-        let sent = reader.request(&mut request, index + 1)?;
+        let sent = messages_in(&mut request, index + 1)?;
         let answer = reader.answer(exchange.answer, index + 1)?;
         exchanges.push((
             index + 1,
@@ -94,7 +97,7 @@ pub(super) fn of(
     let mut answers = reader.finish();
     let shell = exchanges
         .iter()
-        .find_map(|(_, _, _, _, answer)| shell_of(answer));
+        .find_map(|(_, _, _, _, answer)| leaf(answer.as_ref()?, "ShellId"));
     // A server may give a command another id than the one proposed.
     let mut other_ids: HashMap<Uuid, Uuid> = HashMap::new();
     for (number, action, command, sent, envelope) in exchanges {
@@ -149,7 +152,7 @@ pub(super) fn of(
                 });
                 if let Some((_, pipeline)) = pipelines.get_mut(index) {
                     pipeline.add(&sent)?;
-                    pipeline.steps.push_back(Step { action, answer });
+                    pipeline.steps.push(Step { action, answer });
                 }
             }
         }
@@ -165,8 +168,8 @@ pub(super) fn of(
 struct Unfinished {
     exchange: usize,
     create: Option<Pipeline>,
-    inputs: VecDeque<Value>,
-    steps: VecDeque<Step>,
+    inputs: Vec<Value>,
+    steps: Vec<Step>,
 }
 
 impl Unfinished {
@@ -174,8 +177,8 @@ impl Unfinished {
         Self {
             exchange,
             create: None,
-            inputs: VecDeque::new(),
-            steps: VecDeque::new(),
+            inputs: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -191,7 +194,7 @@ impl Unfinished {
                 .map_err(|error| invalid(&error))?
             {
                 Payload::CreatePipeline(create) => self.create = Some(create.pipeline),
-                Payload::PipelineInput(value) => self.inputs.push_back(value),
+                Payload::PipelineInput(value) => self.inputs.push(value),
                 _ => {}
             }
         }
@@ -200,10 +203,15 @@ impl Unfinished {
 
     /// A pipeline that was never handed over whole was never run.
     fn finish(self, file: &Arc<str>) -> Option<ScriptedPipeline> {
+        let create = self.create?;
+        // A program may do anything.
+        let reads = |name: &str| catalogue::find(name).is_some_and(|cmdlet| !cmdlet.changes);
+        let changes = !create.commands().all(|command| reads(&command.name));
         Some(ScriptedPipeline {
             file: Arc::clone(file),
             exchange: self.exchange,
-            create: self.create?,
+            create,
+            changes,
             inputs: self.inputs,
             steps: self.steps,
             taken: false,
@@ -211,7 +219,22 @@ impl Unfinished {
     }
 }
 
-/// Takes the messages out of envelopes, and puts the parts of those that were spread back where they were.
+/// Takes the messages out of a request.
+fn messages_in(envelope: &mut Element, number: usize) -> Result<Vec<Message>, RecordingError> {
+    let place = format!("exchange {number}, request");
+    let mut sent = Vec::new();
+    let mut result = Ok(());
+    visit_carriers(envelope, &mut |carrier| {
+        match RecordedMessage::all_in(carrier.element, &place) {
+            Ok(messages) => sent.extend(messages.into_iter().map(|recorded| recorded.message)),
+            Err(error) => result = Err(error),
+        }
+        carrier.element.content.clear();
+    });
+    result.map(|()| sent)
+}
+
+/// Takes the messages out of answers, and puts the parts of those that were spread back where they were.
 #[derive(Default)]
 struct Reader {
     /// What each carrier of each answer carries.
@@ -221,24 +244,6 @@ struct Reader {
 }
 
 impl Reader {
-    fn request(
-        &self,
-        envelope: &mut Element,
-        number: usize,
-    ) -> Result<Vec<Message>, RecordingError> {
-        let place = format!("exchange {number}, request");
-        let mut sent = Vec::new();
-        let mut result = Ok(());
-        visit_carriers(envelope, &mut |carrier| {
-            match RecordedMessage::all_in(carrier.element, &place) {
-                Ok(messages) => sent.extend(messages.into_iter().map(|recorded| recorded.message)),
-                Err(error) => result = Err(error),
-            }
-            carrier.element.content.clear();
-        });
-        result.map(|()| sent)
-    }
-
     fn answer(
         &mut self,
         envelope: Option<Element>,
@@ -311,11 +316,6 @@ fn command_of(envelope: &Element) -> Option<Uuid> {
 /// The command that an answer says has started.
 fn started(envelope: &Element) -> Option<Uuid> {
     leaf(envelope, "CommandId")
-}
-
-/// The shell that an answer says was created.
-fn shell_of(answer: &Option<Element>) -> Option<Uuid> {
-    leaf(answer.as_ref()?, "ShellId")
 }
 
 fn leaf(element: &Element, name: &str) -> Option<Uuid> {

@@ -3,7 +3,7 @@
 //! What the client sends is read by a pool of its own, which also agrees on a session key with it. What the client gets
 //! is the recorded messages, with the ids of this session, cut into as many fragments as they were then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,8 @@ use owaim_proto::wsman::{Fault, PREFIXES, ReceiveResponse, ResponseBody, Stream}
 use owaim_proto::xml::{self, Element, Node};
 use uuid::Uuid;
 
-use super::script::{Answer, Opening, Part, ScriptedPipeline};
+use super::choice::Script;
+use super::script::{Answer, Opening, Part};
 use super::{malformed, unlike};
 use crate::recording::{visit_carriers, visit_texts};
 
@@ -51,10 +52,12 @@ pub(super) struct Shell {
 }
 
 /// A command that follows a scripted pipeline.
-#[derive(Clone, Copy)]
 struct Following {
     pipeline: Uuid,
     scripted: usize,
+    /// Which of its steps are behind it.
+    past: BTreeSet<usize>,
+    inputs: usize,
 }
 
 impl Shell {
@@ -85,7 +88,9 @@ impl Shell {
 
     /// A command begins.
     pub(super) fn start(&mut self, command: Uuid) -> Result<(), Box<Fault>> {
-        self.reader.start_command(command).map_err(refused)
+        self.reader
+            .start_command(command)
+            .map_err(|error| refused(&error))
     }
 
     /// Takes bytes of one of the client's streams.
@@ -98,12 +103,14 @@ impl Shell {
         let events = self
             .reader
             .receive(command, stream, bytes)
-            .map_err(refused)?;
+            .map_err(|error| refused(&error))?;
         if events
             .iter()
             .any(|event| matches!(event, ServerEvent::OpenRequested(_)))
         {
-            self.reader.announce_opened().map_err(refused)?;
+            self.reader
+                .announce_opened()
+                .map_err(|error| refused(&error))?;
             // What a pool says while it opens was recorded.
             while self.reader.take(None, ROOM).is_some() {}
         }
@@ -112,15 +119,21 @@ impl Shell {
 
     /// From now on `command` gets what the scripted pipeline of that number got.
     pub(super) fn follow(&mut self, command: Uuid, pipeline: Uuid, scripted: usize) {
-        self.commands
-            .insert(command, Following { pipeline, scripted });
+        let following = Following {
+            pipeline,
+            scripted,
+            past: BTreeSet::new(),
+            inputs: 0,
+        };
+        self.commands.insert(command, following);
     }
 
-    /// Which scripted pipeline `command` follows.
-    pub(super) fn scripted(&self, command: Uuid) -> Option<usize> {
-        self.commands
-            .get(&command)
-            .map(|following| following.scripted)
+    /// The next object of the recorded input of `command`.
+    pub(super) fn input<'s>(&mut self, command: Uuid, script: &'s Script) -> Option<&'s Value> {
+        let following = self.commands.get_mut(&command)?;
+        let input = script.get(following.scripted)?.inputs.get(following.inputs);
+        following.inputs += 1;
+        input
     }
 
     /// The recorded answer to the next request of that action of `command`.
@@ -128,34 +141,34 @@ impl Shell {
         &mut self,
         command: Uuid,
         action: &str,
-        pipelines: &mut [ScriptedPipeline],
+        script: &Script,
     ) -> Option<Reply> {
-        let answer = self.skip(command, action, pipelines)?;
-        Some(self.reply(&answer, Some(command)))
+        let answer = self.next(command, action, script)?;
+        Some(self.reply(answer, Some(command)))
     }
 
-    /// Takes the next request of that action out of the script.
-    pub(super) fn skip(
+    /// The same, before the ids are those of this session.
+    pub(super) fn next<'s>(
         &mut self,
         command: Uuid,
         action: &str,
-        pipelines: &mut [ScriptedPipeline],
-    ) -> Option<Answer> {
-        let steps = &mut pipelines.get_mut(self.scripted(command)?)?.steps;
-        let index = steps.iter().position(|step| step.action == action)?;
-        steps.remove(index).map(|step| step.answer)
+        script: &'s Script,
+    ) -> Option<&'s Answer> {
+        let following = self.commands.get_mut(&command)?;
+        let steps = &script.get(following.scripted)?.steps;
+        let (index, step) = steps
+            .iter()
+            .enumerate()
+            .find(|(index, step)| step.action == action && !following.past.contains(index))?;
+        following.past.insert(index);
+        Some(&step.answer)
     }
 
     /// Answers a Receive of a command.
-    pub(super) fn receive(
-        &mut self,
-        command: Uuid,
-        pipelines: &mut [ScriptedPipeline],
-    ) -> Result<Reply, Box<Fault>> {
-        self.recorded(command, "Receive", pipelines).ok_or_else(|| {
-            let scripted = self
-                .scripted(command)
-                .and_then(|index| pipelines.get(index));
+    pub(super) fn receive(&mut self, command: Uuid, script: &Script) -> Result<Reply, Box<Fault>> {
+        self.recorded(command, "Receive", script).ok_or_else(|| {
+            let following = self.commands.get(&command);
+            let scripted = following.and_then(|following| script.get(following.scripted));
             let expected = scripted.map_or_else(
                 || "a command that has begun".into(),
                 |scripted| {
@@ -273,7 +286,7 @@ impl Shell {
     }
 }
 
-fn refused(error: PsrpError) -> Box<Fault> {
+fn refused(error: &PsrpError) -> Box<Fault> {
     malformed(&error.to_string())
 }
 

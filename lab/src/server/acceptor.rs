@@ -3,6 +3,9 @@
 //! Tokens go to the package that they are of; what comes of it seals and unseals messages. The
 //! packages are those of the crate `sspi`.
 
+use std::io;
+use std::sync::Arc;
+
 use owaim_inventory::HostName;
 use owaim_proto::multipart::{self, Delimiter, MultipartError, SOAP, SealedMessage};
 use picky_asn1_der::Asn1DerError;
@@ -11,9 +14,11 @@ use sspi::{
     BufferType, DataRepresentation, EncryptionFlags, Kerberos, Ntlm, SecurityBuffer,
     SecurityBufferRef, SecurityStatus, ServerRequestFlags, Sspi,
 };
+use tokio_rustls::rustls;
 
 use super::accounts::Accounts;
 use super::binding::BindingPolicy;
+use super::credssp::{self, Tunnel};
 use super::kerberos::{self, Services};
 use super::ntlm::{self, Conversation};
 
@@ -47,6 +52,12 @@ pub(crate) enum AcceptError {
     /// Nothing in the last token proves that the client knows the password.
     #[error("the logon proves nothing: it has no integrity code")]
     Proof,
+    /// A TLS connection within the conversation fails.
+    #[error("{0}")]
+    Tls(#[from] rustls::Error),
+    /// What came in of such a connection cannot be read.
+    #[error("{0}")]
+    Stream(#[from] io::Error),
     /// The package is switched off.
     #[error("{package} is switched off")]
     Off { package: &'static str },
@@ -74,7 +85,9 @@ pub(crate) enum Step<G, C> {
 #[derive(Clone, Copy)]
 pub(crate) struct Gate<'s> {
     pub(crate) host: &'s HostName,
-    pub(crate) accounts: &'s Accounts,
+    pub(crate) accounts: &'s Arc<Accounts>,
+    /// What CredSSP shows, where it is offered.
+    pub(crate) credssp: Option<&'s credssp::Identity>,
     pub(crate) services: &'s Services,
     /// Whether NTLM is taken.
     pub(crate) ntlm: bool,
@@ -88,14 +101,19 @@ pub(crate) struct Gate<'s> {
 pub(crate) enum Scheme {
     Negotiate,
     Kerberos,
+    CredSsp,
 }
 
 impl Scheme {
+    /// Every scheme.
+    pub(crate) const ALL: [Self; 3] = [Self::Negotiate, Self::Kerberos, Self::CredSsp];
+
     /// Its name in HTTP.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Negotiate => "Negotiate",
             Self::Kerberos => "Kerberos",
+            Self::CredSsp => "CredSSP",
         }
     }
 
@@ -104,6 +122,7 @@ impl Scheme {
         match self {
             Self::Negotiate => multipart::SPNEGO,
             Self::Kerberos => multipart::KERBEROS,
+            Self::CredSsp => multipart::CREDSSP,
         }
     }
 }
@@ -116,6 +135,7 @@ pub(crate) struct Acceptor {
 enum Stage {
     Fresh,
     Challenged(Conversation),
+    Tunnelling(Box<credssp::Conversation>),
     Established(Scheme, Package),
 }
 
@@ -123,6 +143,7 @@ enum Stage {
 enum Package {
     Ntlm(Box<Ntlm>),
     Kerberos(Box<Kerberos>),
+    CredSsp(Tunnel),
 }
 
 /// A first token of SPNEGO.
@@ -149,7 +170,11 @@ impl Acceptor {
         token: Vec<u8>,
         gate: Gate<'_>,
     ) -> Result<Step<(), ()>, AcceptError> {
-        let conversation = match std::mem::replace(&mut self.stage, Stage::Fresh) {
+        let before = std::mem::replace(&mut self.stage, Stage::Fresh);
+        if scheme == Scheme::CredSsp {
+            return self.tunnel(before, &token, gate);
+        }
+        let conversation = match before {
             Stage::Challenged(conversation) if scheme == Scheme::Negotiate => conversation,
             _ if scheme == Scheme::Kerberos || kerberos::is_bare(&token) => {
                 let shown = gate.services.accept(gate.host, token, gate.bindings)?;
@@ -195,6 +220,37 @@ impl Acceptor {
         }
     }
 
+    /// Takes one token of CredSSP.
+    fn tunnel(
+        &mut self,
+        before: Stage,
+        token: &[u8],
+        gate: Gate<'_>,
+    ) -> Result<Step<(), ()>, AcceptError> {
+        let conversation = match (before, gate.credssp) {
+            (Stage::Tunnelling(conversation), _) => *conversation,
+            (_, Some(identity)) => credssp::Conversation::new(identity)?,
+            (_, None) => return Err(AcceptError::Off { package: "CredSSP" }),
+        };
+        match conversation.accept(token, gate)? {
+            Step::Continue {
+                conversation,
+                token,
+            } => {
+                self.stage = Stage::Tunnelling(Box::new(conversation));
+                Ok(Step::Continue {
+                    conversation: (),
+                    token,
+                })
+            }
+            Step::Established {
+                context,
+                user,
+                token,
+            } => Ok(self.established(Scheme::CredSsp, Package::CredSsp(context), user, token)),
+        }
+    }
+
     fn established(
         &mut self,
         scheme: Scheme,
@@ -215,6 +271,7 @@ impl Acceptor {
         match &self.stage {
             Stage::Established(_, Package::Kerberos(_)) => "kerberos",
             Stage::Established(_, Package::Ntlm(_)) | Stage::Challenged(_) => "ntlm",
+            Stage::Established(_, Package::CredSsp(_)) | Stage::Tunnelling(_) => "credssp",
             Stage::Fresh => "none",
         }
     }
@@ -226,22 +283,17 @@ impl Acceptor {
         body: &[u8],
     ) -> Result<Vec<u8>, AcceptError> {
         let (scheme, package) = self.context()?;
-        let mut message = SealedMessage::decode(scheme.protocol(), content_type, body)?;
-        let mut buffers = [
-            SecurityBufferRef::token_buf(&mut message.signature),
-            SecurityBufferRef::data_buf(&mut message.sealed),
-        ];
-        match package {
-            Package::Ntlm(ntlm) => {
-                ntlm.decrypt_message(&mut buffers)?;
-            }
-            Package::Kerberos(kerberos) => {
-                if !kerberos::is_whole(buffers[0].data(), buffers[1].data()) {
-                    return Err(AcceptError::Token);
-                }
-                kerberos.decrypt_message(&mut buffers)?;
-            }
+        if let Package::CredSsp(tunnel) = package {
+            return tunnel.unseal(content_type, body);
         }
+        let mut message = SealedMessage::decode(scheme.protocol(), content_type, body)?;
+        let whole = kerberos::is_whole(&message.signature, &message.sealed);
+        let mut buffers = buffers(&mut message.signature, &mut message.sealed);
+        match package {
+            Package::Ntlm(ntlm) => ntlm.decrypt_message(&mut buffers)?,
+            Package::Kerberos(kerberos) if whole => kerberos.decrypt_message(&mut buffers)?,
+            Package::Kerberos(_) | Package::CredSsp(_) => return Err(AcceptError::Token),
+        };
         let length = buffers[1].data().len();
         message.check_length(length)?;
         message.sealed.truncate(length);
@@ -255,22 +307,26 @@ impl Acceptor {
         delimiter: Delimiter,
     ) -> Result<(String, Vec<u8>), AcceptError> {
         let (scheme, package) = self.context()?;
+        let protocol = scheme.protocol();
         let original_length = envelope.len();
-        let mut signature = vec![
-            0;
-            match package {
-                Package::Ntlm(_) => ntlm::SIGNATURE,
-                Package::Kerberos(_) => kerberos::SIGNATURE,
-            }
-        ];
-        let mut buffers = [
-            SecurityBufferRef::token_buf(&mut signature),
-            SecurityBufferRef::data_buf(&mut envelope),
-        ];
         let plain = EncryptionFlags::empty();
-        match package {
-            Package::Ntlm(ntlm) => ntlm.encrypt_message(plain, &mut buffers)?,
-            Package::Kerberos(kerberos) => kerberos.encrypt_message(plain, &mut buffers)?,
+        let signature = match package {
+            Package::CredSsp(tunnel) => {
+                let (pieces, body) = tunnel.seal(&envelope, delimiter)?;
+                return Ok((multipart::content_type_of_pieces(protocol, pieces), body));
+            }
+            Package::Ntlm(ntlm) => {
+                let mut signature = vec![0; ntlm::SIGNATURE];
+                let mut buffers = buffers(&mut signature, &mut envelope);
+                ntlm.encrypt_message(plain, &mut buffers)?;
+                signature
+            }
+            Package::Kerberos(kerberos) => {
+                let mut signature = vec![0; kerberos::SIGNATURE];
+                let mut buffers = buffers(&mut signature, &mut envelope);
+                kerberos.encrypt_message(plain, &mut buffers)?;
+                signature
+            }
         };
         let message = SealedMessage {
             original_type: SOAP.into(),
@@ -278,7 +334,6 @@ impl Acceptor {
             signature,
             sealed: envelope,
         };
-        let protocol = scheme.protocol();
         Ok((
             multipart::content_type(protocol),
             message.encode(protocol, delimiter),
@@ -288,7 +343,9 @@ impl Acceptor {
     fn context(&mut self) -> Result<(Scheme, &mut Package), AcceptError> {
         match &mut self.stage {
             Stage::Established(scheme, package) => Ok((*scheme, package)),
-            Stage::Fresh | Stage::Challenged(_) => Err(AcceptError::NotEstablished),
+            Stage::Fresh | Stage::Challenged(_) | Stage::Tunnelling(_) => {
+                Err(AcceptError::NotEstablished)
+            }
         }
     }
 }
@@ -299,7 +356,7 @@ impl Spnego {
     /// `sspi` panics on one that does not: its decoder takes the contents for granted once the
     /// outer tag fits. So they are decoded here first, by the same crate and in its way, which is
     /// to read the application tag as a sequence.
-    fn decode(token: &[u8]) -> Option<Self> {
+    pub(super) fn decode(token: &[u8]) -> Option<Self> {
         const APPLICATION_0: u8 = 0x60;
         const SEQUENCE: u8 = 0x30;
         let Some((&APPLICATION_0, contents)) = token.split_first() else {
@@ -315,6 +372,14 @@ impl Spnego {
             token: init.mech_token.0.map(|token| token.0.0),
         })
     }
+}
+
+/// A signature and what it is of, for `sspi`.
+fn buffers<'b>(signature: &'b mut [u8], data: &'b mut [u8]) -> [SecurityBufferRef<'b>; 2] {
+    [
+        SecurityBufferRef::token_buf(signature),
+        SecurityBufferRef::data_buf(data),
+    ]
 }
 
 /// One step of a package's own.

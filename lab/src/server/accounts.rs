@@ -64,8 +64,14 @@ impl Accounts {
 
     /// The account that goes by `name`, if its password is `password`.
     pub(super) fn by_password(&self, name: &str, password: &str) -> Option<String> {
-        let (account, identity) = self.find(&Username::parse(name).ok()?)?;
-        let holds = identity.password.as_ref() == password;
+        let username = Username::parse(name).ok()?;
+        let known = self.find(&username).map(|(account, _)| account);
+        let account = known.or_else(|| {
+            let (user, domain) = name.rsplit_once('@')?;
+            self.find_principal(user, domain)
+        })?;
+        let (_, own) = account.user()?;
+        let holds = own == password;
         holds.then(|| account.name.clone())
     }
 
@@ -74,6 +80,12 @@ impl Accounts {
         let (user, domain) = principal.rsplit_once('@')?;
         let account = self.find_principal(user, domain)?;
         Some(account.name.clone())
+    }
+
+    /// What the account that a user principal name stands for logs on with.
+    pub(super) fn identity_of_principal(&self, principal: &str) -> Option<&AuthIdentity> {
+        let (user, domain) = principal.rsplit_once('@')?;
+        self.find_principal(user, domain)?.identities.first()
     }
 
     /// Whether an account is of that domain, as it stands in `DOMAIN\user`.

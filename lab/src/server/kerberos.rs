@@ -19,7 +19,7 @@ use picky_krb::gss_api::{KrbMessage, MechType, NegTokenTarg, NegTokenTarg1};
 use picky_krb::messages::ApReq;
 use sha2::{Digest as _, Sha256};
 use sspi::kerberos::ServerProperties;
-use sspi::{Kerberos, KerberosConfig, Sspi as _};
+use sspi::{Kerberos, KerberosConfig, KerberosServerConfig, Sspi as _};
 
 use super::acceptor::{AcceptError, Spnego, step};
 use super::binding::{Binding, BindingPolicy};
@@ -75,16 +75,16 @@ impl Services {
         if !bindings.allows(given) {
             return Err(AcceptError::Binding);
         }
+        let mut config = self.config(host)?;
+        // As the client spells it.
         let service = &ticket.sname.0.name_string.0.0;
         let service: Vec<&str> = service.iter().map(|part| part.0.as_utf8()).collect();
-        let properties = ServerProperties::new(
-            &service,
-            None,
-            kdc::SKEW.unsigned_abs(),
-            Some(self.realm.service_key().to_vec().into()),
-        )?;
-        let config = KerberosConfig::new_with_kdc_url("", host.to_string());
-        let mut context = Box::new(Kerberos::new_server_from_config(config, properties)?);
+        config
+            .server_properties
+            .add_service_key(&service, self.realm.service_key().to_vec().into())?;
+        let context =
+            Kerberos::new_server_from_config(config.kerberos_config, config.server_properties)?;
+        let mut context = Box::new(context);
         let (_, token) = step(context.as_mut(), token)?;
         // Only what holds so far is worth remembering.
         self.remember(&request.0.authenticator.0.cipher.0.0)?;
@@ -100,6 +100,20 @@ impl Services {
             context,
             user,
             token,
+        })
+    }
+
+    /// What `sspi` needs to know of the services of `host`. It compares names octet by octet.
+    pub(super) fn config(&self, host: &HostName) -> Result<KerberosServerConfig, AcceptError> {
+        let key = || self.realm.service_key().to_vec().into();
+        let skew = kdc::SKEW.unsigned_abs();
+        let mut properties = ServerProperties::new(&[], None, skew, None)?;
+        for name in kdc::names_of_services(host) {
+            properties.add_service_key(&[name.0, name.1], key())?;
+        }
+        Ok(KerberosServerConfig {
+            kerberos_config: KerberosConfig::new_with_kdc_url("", host.to_string()),
+            server_properties: properties,
         })
     }
 

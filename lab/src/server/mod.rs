@@ -7,6 +7,7 @@ mod acceptor;
 mod accounts;
 mod authenticate;
 mod binding;
+mod credssp;
 mod faults;
 mod kdc;
 mod kerberos;
@@ -46,6 +47,8 @@ pub(crate) struct Wire {
     pub(crate) accounts: Arc<Accounts>,
     /// What tickets are accepted with.
     pub(crate) services: Services,
+    /// What CredSSP shows, where an endpoint offers it.
+    pub(crate) credssp: Option<credssp::Identity>,
     /// Trouble on demand.
     pub(crate) faults: Faults,
     /// Time that every request waits before it is looked at.

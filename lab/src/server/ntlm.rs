@@ -131,7 +131,8 @@ impl Conversation {
     }
 }
 
-fn check(taken: bool) -> Result<(), AcceptError> {
+/// An error where NTLM is not taken.
+pub(super) fn check(taken: bool) -> Result<(), AcceptError> {
     if taken {
         Ok(())
     } else {

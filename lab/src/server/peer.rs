@@ -169,7 +169,7 @@ impl Peer {
         self.user = None;
         let value = value.to_str().unwrap_or_default();
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        let named = [Scheme::Negotiate, Scheme::Kerberos]
+        let named = Scheme::ALL
             .into_iter()
             .find(|one| one.name().eq_ignore_ascii_case(scheme));
         let flow = if let Some(scheme) = named {
@@ -201,12 +201,14 @@ impl Peer {
         let offered = listener.offers(match scheme {
             Scheme::Negotiate => AuthScheme::Negotiate,
             Scheme::Kerberos => AuthScheme::Kerberos,
+            Scheme::CredSsp => AuthScheme::Credssp,
         });
         let token = STANDARD.decode(token.trim()).ok().filter(|_| offered);
         let gate = Gate {
             host: &listener.host,
             accounts: &self.wire.accounts,
             services: &self.wire.services,
+            credssp: self.wire.credssp.as_ref(),
             ntlm: listener.ntlm,
             bindings: BindingPolicy {
                 own: listener.tls.as_ref().map(|tls| tls.binding),
@@ -273,7 +275,7 @@ impl Peer {
             .fold(reply, |reply, scheme| match scheme {
                 AuthScheme::Kerberos => reply.with_challenge(Scheme::Kerberos.name(), None),
                 AuthScheme::Negotiate => reply.with_challenge(Scheme::Negotiate.name(), None),
-                AuthScheme::Credssp => reply.with_challenge("CredSSP", None),
+                AuthScheme::Credssp => reply.with_challenge(Scheme::CredSsp.name(), None),
                 AuthScheme::Basic if self.listener.takes_clear() => {
                     reply.with_challenge("Basic realm=\"WSMAN\"", None)
                 }

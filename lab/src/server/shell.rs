@@ -17,8 +17,8 @@ use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Pipeline;
 use owaim_proto::wsman::{
-    self, CreateShell, EnvelopeError, Fault, Request, RequestBody, Response, ResponseBody,
-    SignalCode,
+    self, Connected, CreateShell, Enumerate, Fault, Items, Request, RequestBody, RequestHeader,
+    Resource, Response, ResponseBody, ShellCommand, SignalCode,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
@@ -75,6 +75,8 @@ pub(crate) struct Shells<R: Runner = World> {
     runner: R,
     /// Session configurations that differ from the default of their kind.
     configurations: HashMap<(HostName, EndpointKind), String>,
+    /// Shells that an account may have at an endpoint, where that is not as usual.
+    quota: Option<usize>,
     table: Mutex<HashMap<Uuid, Arc<Runspace>>>,
 }
 
@@ -96,8 +98,15 @@ impl<R: Runner> Shells<R> {
         Self {
             runner,
             configurations,
+            quota: None,
             table: Mutex::default(),
         }
+    }
+
+    /// With another limit for the shells of an account.
+    pub(crate) fn with_most_shells(mut self, limit: Option<usize>) -> Self {
+        self.quota = limit;
+        self
     }
 
     /// Answers the envelope `body`: HTTP status and envelope of the answer.
@@ -136,10 +145,22 @@ impl<R: Runner> Shells<R> {
         let header = &request.header;
         if let RequestBody::Create(create) = &request.body {
             let acts_as = self.configuration(origin, &header.resource_uri)?;
-            return self.create(origin, acts_as, &header.resource_uri, create);
+            return self.create(origin, acts_as, header, create);
+        }
+        if let RequestBody::Enumerate(wanted) = &request.body {
+            return self.enumerate(origin, wanted);
         }
         let shell = self.find(origin, header.shell())?;
         let _use = shell.in_use();
+        if !matches!(
+            &request.body,
+            RequestBody::Delete
+                | RequestBody::Get
+                | RequestBody::Reconnect
+                | RequestBody::Connect(_)
+        ) {
+            shell.check_connected()?;
+        }
         match &request.body {
             RequestBody::Create(_) => Err(fault::unknown_shell()),
             RequestBody::Delete => {
@@ -180,16 +201,50 @@ impl<R: Runner> Shells<R> {
                 }
                 Ok(ResponseBody::Signaled)
             }
-            RequestBody::Disconnect(_)
-            | RequestBody::Reconnect
-            | RequestBody::Connect(_)
-            | RequestBody::Get
-            | RequestBody::Enumerate(_) => {
-                Err(fault::of_envelope(&EnvelopeError::UnsupportedAction {
-                    action: request.action().uri().into(),
-                }))
+            RequestBody::Disconnect(disconnect) => {
+                shell.disconnect(disconnect.idle_timeout);
+                Ok(ResponseBody::Disconnected)
             }
+            RequestBody::Reconnect => {
+                shell.reconnect(header.session_id)?;
+                Ok(ResponseBody::Reconnected)
+            }
+            RequestBody::Connect(connect) => {
+                let content = match (connect.command_id, &connect.content) {
+                    (Some(id), _) if shell.knows(id) => None,
+                    (None, Some(content)) => Some(shell.connect(content, header.session_id)?),
+                    (Some(_), _) => return Err(fault::invalid_parameter("the CommandId")),
+                    (None, None) => return Err(fault::invalid_parameter("connectXml")),
+                };
+                Ok(ResponseBody::Connected(Connected { content }))
+            }
+            RequestBody::Get => Ok(ResponseBody::Got(Box::new(Resource::Shell(
+                shell.describe(),
+            )))),
+            RequestBody::Enumerate(wanted) => self.enumerate(origin, wanted),
         }
+    }
+
+    /// The shells of the account at the endpoint, or the commands of one.
+    fn enumerate(
+        &self,
+        origin: &RequestOrigin,
+        wanted: &Enumerate,
+    ) -> Result<ResponseBody, Box<Fault>> {
+        let mut items = Items::default();
+        if wanted.shell.is_some() {
+            let shell = self.find(origin, wanted.shell)?;
+            let commands = shell.pipelines().into_iter().map(|id| ShellCommand {
+                id,
+                state: "Running".into(),
+            });
+            items.commands.extend(commands);
+        } else {
+            let table = self.table();
+            let own = table.values().filter(|shell| shell.serves(origin));
+            items.shells.extend(own.map(|shell| shell.describe()));
+        }
+        Ok(ResponseBody::Enumerated(items))
     }
 
     /// The kind of session that the configuration which a resource URI names makes, if the
@@ -218,7 +273,7 @@ impl<R: Runner> Shells<R> {
         &self,
         origin: &RequestOrigin,
         acts_as: EndpointKind,
-        uri: &str,
+        header: &RequestHeader,
         create: &CreateShell,
     ) -> Result<ResponseBody, Box<Fault>> {
         let creation = create
@@ -237,13 +292,14 @@ impl<R: Runner> Shells<R> {
                 "the proposed ShellId, which is taken",
             ));
         }
-        let limit = most_shells(origin.endpoint);
+        let limit = self.quota.unwrap_or(most_shells(origin.endpoint));
         if table.values().filter(|shell| shell.serves(origin)).count() >= limit {
             return Err(fault::too_many_shells(limit));
         }
-        let shell = Runspace::new(id, origin.clone(), acts_as, version, idle);
+        let (uri, session) = (&header.resource_uri, header.session_id);
+        let shell = Runspace::new(id, origin.clone(), acts_as, version, uri, idle, session);
         shell.open(creation)?;
-        let description = shell.describe(uri);
+        let description = shell.describe();
         table.insert(id, Arc::new(shell));
         Ok(ResponseBody::Created(description))
     }

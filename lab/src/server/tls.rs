@@ -12,6 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use owaim_inventory::HostName;
 use pem_rfc7468::LineEnding;
+use rcgen::{CertificateParams, KeyPair};
+use rsa::RsaPrivateKey;
+use rsa::pkcs8::EncodePrivateKey as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -20,10 +23,14 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use x509_parser::extensions::GeneralName;
 
 use super::binding::Binding;
+use super::credssp;
 use crate::endpoints::{CertificateEntry, Password};
 use crate::world::model::{
     Certificate, IssueError, Purpose, Request, SigningKey, USER_PRINCIPAL_NAME,
 };
+
+/// Length of keys of RSA.
+const RSA_BITS: usize = 2048;
 
 /// Why the lab has no certificates.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +153,33 @@ impl Authority {
         Ok(CertificateEntry {
             certificate: pem("CERTIFICATE", &certificate.der)?,
             key: Password::new(pem("PRIVATE KEY", key.secret_der())?),
+        })
+    }
+
+    /// What CredSSP shows: a certificate with an RSA key that a server makes itself, and TLS 1.2, as
+    /// Windows does.
+    pub(crate) fn credssp(&self) -> Result<credssp::Identity, TlsError> {
+        let failed = |detail: String| TlsError::Issue { detail };
+        let key = RsaPrivateKey::new(&mut rand::rng(), RSA_BITS);
+        let key = key.map_err(|error| failed(error.to_string()))?;
+        let key = key
+            .to_pkcs8_der()
+            .map_err(|error| failed(error.to_string()))?;
+        let made = KeyPair::try_from(key.as_bytes()).and_then(|pair| {
+            CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&pair)
+        });
+        let certificate = made.map_err(|error| failed(error.to_string()))?;
+        let public_key = x509_parser::parse_x509_certificate(certificate.der())
+            .map(|(_, parsed)| parsed.public_key().subject_public_key.data.to_vec())
+            .map_err(|error| failed(error.to_string()))?;
+        let key = PrivatePkcs8KeyDer::from(key.as_bytes().to_vec());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())?;
+        Ok(credssp::Identity {
+            config: Arc::new(config),
+            public_key,
         })
     }
 

@@ -117,7 +117,7 @@ impl CommandError {
             Self::Session { .. } | Self::Copy(owaim_transport::FileTransferError::Transport(_)) => {
                 ExitCode::Unreachable
             }
-            Self::Recording(RecordError::Write { .. } | RecordError::SiteFile { .. })
+            Self::Recording(RecordError::Write { .. } | RecordError::Unsanitised { .. })
             | Self::Lab(owaim_lab::LabError::Listen { .. } | owaim_lab::LabError::Record { .. })
             | Self::Record(_)
             | Self::Output(_)

@@ -96,11 +96,11 @@ impl Reach {
 /// The endpoints of real servers.
 fn without_lab(site: &Site, args: &ReachArgs) -> Result<EndpointBook, CommandError> {
     let LabArgs {
-        lab_state,
-        lab_with,
-        lab_replay,
+        state,
+        with,
+        replay,
     } = &args.lab_args;
-    if lab_state.is_some() || lab_with.is_some() || lab_replay.is_some() {
+    if state.is_some() || with.is_some() || replay.is_some() {
         return Err(CommandError::LabOptionsWithoutLab);
     }
     Ok(match &args.endpoints {
@@ -122,7 +122,7 @@ pub(super) async fn start_lab(
     listen: SocketAddr,
 ) -> Result<Lab, CommandError> {
     let overlay = args
-        .lab_with
+        .with
         .as_ref()
         .or(site.lab_overlay.as_ref())
         .map(read_overlay)
@@ -130,9 +130,9 @@ pub(super) async fn start_lab(
         .unwrap_or_default();
     let options = LabOptions {
         listen,
-        state_dir: args.lab_state.clone(),
+        state_dir: args.state.clone(),
         overlay,
-        replay: args.lab_replay.clone(),
+        replay: args.replay.clone(),
         latency: None,
     };
     Ok(Lab::start(site, options).await?)

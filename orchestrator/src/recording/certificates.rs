@@ -173,7 +173,7 @@ impl Parts {
         {
             match oid {
                 SUBJECT_KEY => {
-                    parts.subject_key = pieces(value)?.first().map(|id| id.content.to_vec())
+                    parts.subject_key = pieces(value)?.first().map(|id| id.content.to_vec());
                 }
                 AUTHORITY_KEY => {
                     let inner = pieces(pieces(value)?.first()?.content)?;

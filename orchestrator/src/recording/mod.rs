@@ -11,6 +11,8 @@ mod names;
 mod readme;
 mod sanitizer;
 mod site_file;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 mod words;
 
@@ -88,9 +90,11 @@ pub enum RecordError {
         /// Why.
         source: io::Error,
     },
-    /// The site file cannot be sanitised.
-    #[error("--record: cannot write a sanitised copy of the site file: {detail}")]
-    SiteFile {
+    /// Something cannot be sanitised.
+    #[error("--record: cannot sanitise {what}: {detail}")]
+    Unsanitised {
+        /// `the site file`, `the name of a host`.
+        what: &'static str,
         /// Why.
         detail: String,
     },
@@ -201,8 +205,12 @@ impl Recorder {
             self.write(&name, &recording.write())?;
             files.push((name, recording.exchanges.len()));
         }
-        let site = site_file::sanitized(&self.site_text, &sanitizer)
-            .map_err(|detail| RecordError::SiteFile { detail })?;
+        let site = site_file::sanitized(&self.site_text, &sanitizer).map_err(|detail| {
+            RecordError::Unsanitised {
+                what: "the site file",
+                detail,
+            }
+        })?;
         self.write("site.toml", &site)?;
         let overrides: Vec<(String, String)> = self
             .overrides
@@ -282,26 +290,25 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
     if let Some(thumbprint) = &site.certificate.thumbprint {
         names.learn_text(thumbprint.as_str());
     }
-    // Now that the names are known, what is computed of them can be computed anew.
-    let plain = Certificates::default();
-    let first = Sanitizer::new(&names, redactor, &plain)?;
+    // Now that the names are known, what is computed of them can be computed anew: certificates, whose thumbprints
+    // stand in files, and then the lengths and hashes of files.
+    let none = Certificates::default();
+    let of_names = Sanitizer::new(&names, redactor, &none)?;
+    certificates.reissue(&mut names, &|text| of_names.text(text));
+    let sanitizer = Sanitizer::new(&names, redactor, &certificates)?;
     let mut lengths = Lengths::new();
     for bytes in contents.iter().filter(|bytes| bytes.len() >= SHORTEST_FILE) {
         let longest = lengths.entry(bytes.len()).or_default();
-        *longest = first.bytes(bytes).len().max(*longest);
+        *longest = sanitizer.bytes(bytes).len().max(*longest);
     }
-    let first = first.keeping(lengths.clone());
-    let mut computed = Vec::new();
+    let sanitizer = sanitizer.keeping(lengths.clone());
     for bytes in &contents {
-        let clean = first.bytes(bytes);
+        let clean = sanitizer.bytes(bytes);
         if clean != *bytes {
-            computed.push((Sha256::digest(bytes), Sha256::digest(&clean)));
+            let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+            names.learn_computed(&digest(bytes), digest(&clean));
         }
     }
-    for (found, replaced) in computed {
-        names.learn_computed(&hex::encode(found), hex::encode(replaced));
-    }
-    certificates.reissue(&mut names, &|text| first.text(text));
     Ok(Learnt {
         names,
         certificates,
@@ -360,7 +367,9 @@ fn walk_object(value: &Value, object: &Object, visit: &mut dyn FnMut(Part)) {
         Base::None => {}
         Base::Primitive(value) => walk(value, visit),
         Base::List(items) | Base::Enumerable(items) | Base::Stack(items) | Base::Queue(items) => {
-            items.iter().for_each(|item| walk(item, visit));
+            for item in items {
+                walk(item, visit);
+            }
         }
         Base::Dictionary(entries) => {
             for (key, value) in entries {
@@ -401,7 +410,8 @@ fn sanitized(
     host: &str,
     sanitizer: &Sanitizer<'_>,
 ) -> Result<SessionRecording, RecordError> {
-    let invalid = |detail: String| RecordError::SiteFile { detail };
+    let what = "the name of a host";
+    let invalid = |detail: String| RecordError::Unsanitised { what, detail };
     let host = owaim_inventory::HostName::new(host).map_err(|error| invalid(error.to_string()))?;
     let exchanges = session
         .exchanges

@@ -143,8 +143,7 @@ impl Names {
             }
             self.learn_domain(domain);
             self.learn(user, Kind::User);
-            let replaced = [self.label(user, Kind::User), ".".into()].concat();
-            let replaced = [replaced.trim_end_matches('.'), "@", &self.host(domain)].concat();
+            let replaced = format!("{}@{}", self.label(user, Kind::User), self.host(domain));
             let whole = [user, "@", domain].concat().to_lowercase();
             self.put(whole, replaced, Boundary::Word);
         }
@@ -423,7 +422,7 @@ fn site_hosts(site: &Site) -> Vec<&str> {
     let more = lync.trusted_application.computers.iter();
     hosts.extend(
         more.chain(&site.exchange.domain_controller)
-            .map(|host| host.as_str()),
+            .map(owaim_inventory::HostName::as_str),
     );
     hosts
 }

@@ -365,26 +365,17 @@ fn may_stand(text: &str, start: usize, end: usize, boundary: Boundary) -> bool {
     let after = text.get(end..).unwrap_or_default();
     let (last, first) = (before.chars().next_back(), after.chars().next());
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let dotted = |mut near: std::iter::Take<std::vec::IntoIter<char>>| {
-        near.next() == Some('.') && near.next().is_some_and(|c| c.is_ascii_digit())
-    };
-    let ends = |text: &str, reverse: bool| {
-        let two: Vec<char> = if reverse {
-            text.chars().rev().take(2).collect()
-        } else {
-            text.chars().take(2).collect()
-        };
-        two.into_iter().take(2)
-    };
+    let digit = |c: char| c.is_ascii_digit();
+    let dotted = before
+        .strip_suffix('.')
+        .is_some_and(|rest| rest.ends_with(digit))
+        || after
+            .strip_prefix('.')
+            .is_some_and(|rest| rest.starts_with(digit));
     match boundary {
         Boundary::Free => true,
         Boundary::Word => !word(last) && !word(first),
-        Boundary::Number => {
-            !word(last)
-                && !word(first)
-                && !dotted(ends(before, true))
-                && !dotted(ends(after, false))
-        }
+        Boundary::Number => !word(last) && !word(first) && !dotted,
     }
 }
 

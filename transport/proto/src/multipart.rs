@@ -7,7 +7,7 @@
 
 use mime::Mime;
 
-/// The protocol of bodies sealed under `Negotiate`, by NTLM or Kerberos.
+/// The protocol of bodies sealed by NTLM or Kerberos under `Negotiate`.
 pub const SPNEGO: &str = "application/HTTP-SPNEGO-session-encrypted";
 
 /// Protocol of messages sealed by Kerberos under the scheme `Kerberos` ([MS-WSMV] 2.2.9.1).

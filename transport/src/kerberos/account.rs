@@ -22,8 +22,9 @@ pub(super) struct Account {
 impl Account {
     /// The account that `kerberos` means at an endpoint of `host`.
     ///
-    /// The realm is the one given, else that of the user name, else `default_realm` of
-    /// `krb5.conf`, else that which it or DNS gives the host.
+    /// The realm is the one given, else that of the user name. Else it is `default_realm` of `krb5.conf`,
+    /// or that which `krb5.conf` or DNS gives the host: whichever begins with the domain's short name, if the user
+    /// name has one, or else the first there is.
     pub(super) fn of(
         kerberos: &Kerberos,
         host: &str,
@@ -46,15 +47,27 @@ impl Account {
         let realm = match (&kerberos.realm, suffix) {
             (Some(realm), _) => realm.as_str(),
             (None, Some(suffix)) => suffix,
-            (None, None) => conf
-                .default_realm
-                .as_deref()
-                .or_else(|| conf.realm_of(host))
-                .or_else(|| domain(host))
-                .ok_or_else(|| KerberosError::NoRealm {
-                    account: given.into(),
-                    host: host.into(),
-                })?,
+            (None, None) => {
+                let known = [
+                    conf.default_realm.as_deref(),
+                    conf.realm_of(host),
+                    domain(host),
+                ];
+                // Of `DOMAIN\user` the realm is more likely DOMAIN.EXAMPLE.COM than another.
+                let short = given.split_once('\\').map(|(short, _)| short);
+                let is_named = |realm: &&&str| {
+                    let label = realm.split('.').next().unwrap_or_default();
+                    short.is_some_and(|short| short.eq_ignore_ascii_case(label))
+                };
+                let mut realms = known.iter().flatten();
+                let named = realms.clone().find(is_named);
+                named
+                    .or_else(|| realms.next())
+                    .ok_or_else(|| KerberosError::NoRealm {
+                        account: given.into(),
+                        host: host.into(),
+                    })?
+            }
         };
         let realm = realm.to_uppercase();
         // A suffix that is not the realm makes it a userPrincipalName, which only the realm's

@@ -14,6 +14,7 @@ use owaim_proto::wsman::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::options::ANSWER;
 use super::{Host, PipelineHandle};
 use crate::TransportError;
 use crate::error::action;
@@ -147,7 +148,10 @@ impl Core {
     }
 
     /// Receive of a pipeline, until it brings something, and the answers to what it asks for.
-    pub(super) async fn receive_of(&self, whose: PipelineHandle) -> Result<Batch, TransportError> {
+    pub(super) async fn receive_of(
+        self: &Arc<Self>,
+        whose: PipelineHandle,
+    ) -> Result<Batch, TransportError> {
         let action = action::RECEIVE;
         loop {
             self.shell.connected().await;
@@ -160,6 +164,11 @@ impl Core {
                 }
                 received => received?,
             };
+            if lock(&self.pool).awaits_key() {
+                // The session key comes over the pool's own stream, and what it opens must not
+                // be read before it is here.
+                self.agree_on_key(ANSWER).await?;
+            }
             let batch = self.take(action, Some(whose), &received).await?;
             if batch.end.is_some() && !batch.done {
                 // The server would keep the command until the shell's end. The output is here:

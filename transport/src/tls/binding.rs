@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use x509_parser::oid_registry::{
-    OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA384WITHRSA,
-    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, Oid,
+    OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512, OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA,
+    OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, Oid,
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::signature_algorithm::SignatureAlgorithm;
@@ -47,15 +47,10 @@ enum Hash {
 fn hash(signature: &AlgorithmIdentifier<'_>) -> Hash {
     // RSASSA-PSS names its hash among its parameters.
     let of_pss = match SignatureAlgorithm::try_from(signature) {
-        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
-            Some(parameters.hash_algorithm_oid().to_owned())
-        }
+        Ok(SignatureAlgorithm::RSASSA_PSS(pss)) => Some(pss.hash_algorithm_oid().to_owned()),
         _ => None,
     };
-    let algorithm: &Oid<'_> = match &of_pss {
-        Some(hash) if signature.algorithm == OID_PKCS1_RSASSAPSS => hash,
-        _ => &signature.algorithm,
-    };
+    let algorithm: &Oid<'_> = of_pss.as_ref().unwrap_or(&signature.algorithm);
     let is_one_of = |known: [&Oid<'_>; 3]| known.contains(&algorithm);
     if is_one_of([
         &OID_PKCS1_SHA384WITHRSA,
@@ -71,5 +66,96 @@ fn hash(signature: &AlgorithmIdentifier<'_>) -> Hash {
         Hash::Sha512
     } else {
         Hash::Sha256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use sha2::{Digest as _, Sha256, Sha384, Sha512};
+    use x509_parser::pem::parse_x509_pem;
+
+    use super::ChannelBinding;
+
+    /// Certificates that OpenSSL has signed; which hash is theirs is in their names.
+    const CERTIFICATES: [(&str, &[u8]); 12] = [
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/rsa-md5.pem"),
+        ),
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/rsa-sha1.pem"),
+        ),
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/rsa-sha256.pem"),
+        ),
+        (
+            "sha384",
+            include_bytes!("../../tests/certificates/rsa-sha384.pem"),
+        ),
+        (
+            "sha512",
+            include_bytes!("../../tests/certificates/rsa-sha512.pem"),
+        ),
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/ecdsa-sha256.pem"),
+        ),
+        (
+            "sha384",
+            include_bytes!("../../tests/certificates/ecdsa-sha384.pem"),
+        ),
+        (
+            "sha512",
+            include_bytes!("../../tests/certificates/ecdsa-sha512.pem"),
+        ),
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/rsa-pss-sha256.pem"),
+        ),
+        (
+            "sha384",
+            include_bytes!("../../tests/certificates/rsa-pss-sha384.pem"),
+        ),
+        (
+            "sha512",
+            include_bytes!("../../tests/certificates/rsa-pss-sha512.pem"),
+        ),
+        (
+            "sha256",
+            include_bytes!("../../tests/certificates/ed25519.pem"),
+        ),
+    ];
+
+    #[test]
+    fn the_hash_is_that_of_the_signature() {
+        for (index, (hash, pem)) in CERTIFICATES.into_iter().enumerate() {
+            let der = parse_x509_pem(pem).unwrap().1.contents;
+            let hash = match hash {
+                "sha256" => Sha256::digest(&der).to_vec(),
+                "sha384" => Sha384::digest(&der).to_vec(),
+                _ => Sha512::digest(&der).to_vec(),
+            };
+            let binding = ChannelBinding::of_certificate(&der).unwrap();
+            let expected = [b"tls-server-end-point:", &hash[..]].concat();
+            assert_eq!(binding.as_bytes(), expected, "certificate {index}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_binds_nothing() {
+        assert_eq!(ChannelBinding::of_certificate(b""), None);
+        let der = parse_x509_pem(CERTIFICATES[8].1).unwrap().1.contents;
+        for end in 0..der.len() {
+            assert_eq!(ChannelBinding::of_certificate(&der[..end]), None);
+        }
+        for position in 0..der.len() {
+            let mut broken = der.clone();
+            broken[position] ^= 0xff;
+            let _ = ChannelBinding::of_certificate(&broken);
+        }
     }
 }

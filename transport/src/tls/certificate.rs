@@ -98,21 +98,22 @@ impl<'a> Leaf<'a> {
         names
     }
 
-    /// Whether one of its names is `host`. A star stands for the first label alone (RFC 9525,
-    /// section 6.3), and for no part of an address.
     fn is_for(&self, host: &str) -> bool {
-        let host = host.trim_end_matches('.');
-        let is_address = host.parse::<IpAddr>().is_ok();
-        self.names().iter().any(|name| {
-            let starred = name.strip_prefix("*.").zip(host.split_once('.'));
-            match starred {
-                Some((domain, (label, rest))) => {
-                    !is_address && !label.is_empty() && domain.eq_ignore_ascii_case(rest)
-                }
-                None => name.eq_ignore_ascii_case(host),
-            }
-        })
+        self.names().iter().any(|name| covers(name, host))
     }
+}
+
+/// Whether `name` of a certificate is `host`. A star stands for the whole first label alone (RFC 9525,
+/// section 6.3), and for no part of an address.
+fn covers(name: &str, host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let Some(domain) = name.strip_prefix("*.") else {
+        return name.eq_ignore_ascii_case(host);
+    };
+    let is_address = host.parse::<IpAddr>().is_ok();
+    host.split_once('.').is_some_and(|(label, rest)| {
+        !is_address && !label.is_empty() && domain.eq_ignore_ascii_case(rest)
+    })
 }
 
 fn address(octets: &[u8]) -> Option<String> {
@@ -130,4 +131,32 @@ pub(crate) fn hex(octets: &[u8]) -> String {
         let _ = write!(text, "{octet:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn names_cover_hosts() {
+        for (name, host, expected) in [
+            ("srv.litwareinc.com", "srv.litwareinc.com", true),
+            ("srv.litwareinc.com", "SRV.Litwareinc.com.", true),
+            ("srv", "srv", true),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("fe80::1", "fe80::1", true),
+            ("*.litwareinc.com", "srv.litwareinc.com", true),
+            ("srv.litwareinc.com", "srv", false),
+            ("srv", "srv.litwareinc.com", false),
+            ("*.litwareinc.com", "litwareinc.com", false),
+            ("*.litwareinc.com", ".litwareinc.com", false),
+            ("*.litwareinc.com", "a.srv.litwareinc.com", false),
+            ("s*.litwareinc.com", "srv.litwareinc.com", false),
+            ("*", "srv", false),
+            ("*.0.0.1", "10.0.0.1", false),
+            ("", "srv", false),
+        ] {
+            assert_eq!(covers(name, host), expected, "{name} {host}");
+        }
+    }
 }

@@ -137,3 +137,106 @@ impl AsyncWrite for Tap {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::{KEPT, Tap};
+
+    /// A `ServerHello` of `version` in the record, with `suite` and `extensions`.
+    fn hello(version: u8, suite: [u8; 2], extensions: &[u8]) -> Vec<u8> {
+        let mut body = vec![3, version];
+        body.extend_from_slice(&[7; 32]);
+        body.push(0);
+        body.extend_from_slice(&suite);
+        body.push(0);
+        if !extensions.is_empty() {
+            body.extend_from_slice(&[0, u8::try_from(extensions.len()).unwrap()]);
+            body.extend_from_slice(extensions);
+        }
+        let length = u8::try_from(body.len()).unwrap();
+        let mut record = vec![0x16, 3, version, 0, length + 4, 2, 0, 0, length];
+        record.append(&mut body);
+        record
+    }
+
+    /// What is known after a server has said `octets`, in pieces of `piece`.
+    async fn heard(octets: &[u8], piece: usize) -> Option<(&'static str, String)> {
+        let (tap, heard) = Tap::new(Box::new(tokio::io::join(
+            std::io::Cursor::new(octets.to_vec()),
+            tokio::io::sink(),
+        )));
+        let mut tap = tap;
+        let mut through = Vec::new();
+        let mut buffer = vec![0; piece];
+        loop {
+            let read = tap.read(&mut buffer).await.unwrap();
+            if read == 0 {
+                break;
+            }
+            through.extend_from_slice(&buffer[..read]);
+        }
+        assert_eq!(through, octets, "everything passes as it is");
+        assert!(heard.0.lock().unwrap().len() <= KEPT);
+        heard.agreed()
+    }
+
+    #[tokio::test]
+    async fn version_and_suite_are_read() {
+        let cases = [
+            (
+                hello(1, [0, 0x2f], &[]),
+                "TLS 1.0",
+                "TLS_RSA_WITH_AES_128_CBC_SHA",
+            ),
+            (
+                hello(2, [0, 0x35], &[]),
+                "TLS 1.1",
+                "TLS_RSA_WITH_AES_256_CBC_SHA",
+            ),
+            (
+                hello(3, [0xc0, 0x28], &[]),
+                "TLS 1.2",
+                "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+            ),
+            (
+                hello(3, [0xc0, 0x28], &[0xff, 1, 0, 1, 0]),
+                "TLS 1.2",
+                "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+            ),
+            (
+                hello(3, [0x13, 0x02], &[0, 43, 0, 2, 3, 4]),
+                "TLS 1.3",
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (hello(3, [0xee, 0xee], &[]), "TLS 1.2", "0xeeee"),
+        ];
+        for (mut octets, version, suite) in cases {
+            // Whatever comes behind.
+            octets.extend_from_slice(&[0x17, 3, 3, 0, 4, 1, 2, 3, 4, 0x17, 3]);
+            for piece in [1, 7, 100_000] {
+                assert_eq!(heard(&octets, piece).await, Some((version, suite.into())));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_handshake_says_nothing() {
+        let whole = hello(3, [0x13, 0x02], &[0, 43, 0, 2, 3, 4]);
+        for end in 0..whole.len() {
+            assert_eq!(heard(&whole[..end], 64).await, None);
+        }
+        for position in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut broken = whole.clone();
+                broken[position] = value;
+                let _ = heard(&broken, 64).await;
+            }
+        }
+        assert_eq!(heard(b"HTTP/1.1 400 Bad Request\r\n\r\n", 64).await, None);
+        assert_eq!(heard(&vec![0x16; 3 * KEPT], 4096).await, None);
+    }
+}

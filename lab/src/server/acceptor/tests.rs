@@ -77,7 +77,7 @@ fn wrapped(username: &str, password: &str) -> Client<Negotiate> {
     )
 }
 
-fn accounts() -> Accounts {
+fn accounts() -> Arc<Accounts> {
     let mut accounts = Accounts::default();
     assert_eq!(accounts.add("LITWAREINC\\owaim", "first").unwrap(), "first");
     assert_eq!(
@@ -91,22 +91,23 @@ fn accounts() -> Accounts {
         "fifth"
     );
     assert!(accounts.add("A\\b\\c", "sixth").is_err());
-    accounts
+    Arc::new(accounts)
 }
 
 /// A host and what it accepts tickets with.
 fn door() -> (HostName, Services) {
     let host = HostName::new("srv.litwareinc.com").unwrap();
-    let realm = Realm::new("litwareinc.com", Arc::new(accounts()), vec![host.clone()]);
+    let realm = Realm::new("litwareinc.com", accounts(), vec![host.clone()]);
     (host, Services::new(Arc::new(realm)))
 }
 
 /// One without TLS.
-fn gate<'s>((host, services): &'s (HostName, Services), accounts: &'s Accounts) -> Gate<'s> {
+fn gate<'s>((host, services): &'s (HostName, Services), accounts: &'s Arc<Accounts>) -> Gate<'s> {
     Gate {
         host,
         services,
         accounts,
+        credssp: None,
         ntlm: true,
         bindings: BindingPolicy {
             own: None,

@@ -35,8 +35,8 @@ pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How long a ticket is good: the default of Windows.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(10);
 
-/// Classes of services that every host has.
-const CLASSES: [&str; 3] = ["HTTP", "HOST", "WSMAN"];
+/// Classes of services that every host has; `host` as MIT's library spells it.
+const CLASSES: [&str; 4] = ["HTTP", "HOST", "host", "WSMAN"];
 
 /// Names of this machine, by which every host of the site is reached here.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
@@ -199,17 +199,15 @@ pub(super) fn is_service_of(host: &HostName, name: &PrincipalName) -> bool {
     let [class, place] = &parts::strings(name)[..] else {
         return false;
     };
-    CLASSES
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(class))
-        && goes_by(host, place)
+    names_of_services(host)
+        .any(|(own, name)| own.eq_ignore_ascii_case(class) && name.eq_ignore_ascii_case(place))
 }
 
-/// Whether `host` goes by `name`: in full, by its first label, or as this machine.
-fn goes_by(host: &HostName, name: &str) -> bool {
-    host.as_str().eq_ignore_ascii_case(name)
-        || host.short().eq_ignore_ascii_case(name)
-        || LOOPBACK.iter().any(|own| own.eq_ignore_ascii_case(name))
+/// Class and host of every service of `host`, which goes by its name in full, by its first label and
+/// as this machine.
+pub(super) fn names_of_services(host: &HostName) -> impl Iterator<Item = (&'static str, &str)> {
+    let names = [host.as_str(), host.short()].into_iter().chain(LOOPBACK);
+    names.flat_map(|name| CLASSES.map(|class| (class, name)))
 }
 
 fn random_key(cipher: &CipherSuite) -> Vec<u8> {

@@ -41,6 +41,25 @@ pub(super) fn aborted() -> Box<Fault> {
     new(code::OPERATION_ABORTED, "Receiver", "InternalError", text)
 }
 
+/// `ERROR_WSMAN_SERVICE_STREAM_DISCONNECTED`.
+const STREAM_DISCONNECTED: u32 = 2_150_859_230;
+
+/// `ERROR_WSMAN_INUSE_CANNOT_RECONNECT`, as PowerShell's sources call it.
+const IN_USE: u32 = 2_150_859_213;
+
+/// The client has left the shell.
+pub(super) fn disconnected() -> Box<Fault> {
+    let text = "The WS-Management service cannot process the request because the stream is currently disconnected.";
+    new(STREAM_DISCONNECTED, "Receiver", "InternalError", text)
+}
+
+/// Another client has the shell.
+pub(super) fn in_use() -> Box<Fault> {
+    let text =
+        "The WinRM service cannot connect to the shell because another client is connected to it.";
+    new(IN_USE, "Sender", "InvalidParameter", text)
+}
+
 /// No such session configuration.
 pub(super) fn unknown_configuration(uri: &str) -> Box<Fault> {
     let text = format!("The resource URI ({uri}) was not found in the WS-Management catalog.");

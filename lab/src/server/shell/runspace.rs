@@ -11,7 +11,9 @@ use owaim_proto::psrp::{
     CreatePipeline, ErrorRecord, FragmentLimits, HostCall, HostResponse, PipelineState, PsrpError,
     Record, ServerEvent, ServerPool,
 };
-use owaim_proto::wsman::{CommandState, Fault, ReceiveResponse, RunState, Shell, Stream};
+use owaim_proto::wsman::{
+    CommandState, Fault, ReceiveResponse, RunState, Shell, ShellState, Stream,
+};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -29,7 +31,7 @@ pub(super) struct Runspace {
     origin: RequestOrigin,
     /// What its session configuration makes of it.
     acts_as: EndpointKind,
-    idle: Duration,
+    uri: String,
     state: Mutex<State>,
     /// Rung when output waits or the shell ends.
     changed: Notify,
@@ -46,6 +48,11 @@ struct State {
     /// Receive of its own.
     opening: bool,
     deleted: bool,
+    /// Whether its client has left it for later.
+    disconnected: bool,
+    /// The client's session, which alone may reconnect.
+    session: Option<Uuid>,
+    idle: Duration,
     last_use: Instant,
 }
 
@@ -87,8 +94,8 @@ impl Runspace {
 
     /// Whether nobody has asked for it for longer than it is kept.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.users.load(Ordering::Relaxed) == 0
-            && now.duration_since(self.lock().last_use) > self.idle
+        let state = self.lock();
+        self.users.load(Ordering::Relaxed) == 0 && now.duration_since(state.last_use) > state.idle
     }
 
     /// Whether it is that account's at that endpoint.
@@ -100,15 +107,21 @@ impl Runspace {
             && own.user.eq_ignore_ascii_case(&origin.user)
     }
 
-    /// What a Create is answered with.
-    pub(super) fn describe(&self, uri: &str) -> Shell {
+    /// What it is, as the service tells.
+    pub(super) fn describe(&self) -> Shell {
+        let state = self.lock();
         Shell {
             id: self.id,
-            resource_uri: uri.into(),
+            resource_uri: self.uri.clone(),
             owner: Some(self.origin.user.clone()),
             client_ip: Some("127.0.0.1".into()),
             process_id: Some(1868),
-            idle_timeout: Some(self.idle),
+            idle_timeout: Some(state.idle),
+            state: if state.disconnected {
+                ShellState::Disconnected
+            } else {
+                ShellState::Connected
+            },
             ..Shell::default()
         }
     }
@@ -119,7 +132,9 @@ impl Runspace {
         origin: RequestOrigin,
         acts_as: EndpointKind,
         version: PowerShellVersion,
+        uri: &str,
         idle: Duration,
+        session: Option<Uuid>,
     ) -> Self {
         let pool = ServerPool::new(
             banner::protocol(version),
@@ -131,13 +146,16 @@ impl Runspace {
             runs: HashMap::new(),
             opening: false,
             deleted: false,
+            disconnected: false,
+            session,
+            idle,
             last_use: Instant::now(),
         };
         Self {
             id,
             origin,
             acts_as,
-            idle,
+            uri: uri.into(),
             state: Mutex::new(state),
             changed: Notify::new(),
             turns: Semaphore::new(0),
@@ -167,6 +185,64 @@ impl Runspace {
                 );
             }
         }
+    }
+
+    /// Whether requests of a client may be served.
+    pub(super) fn check_connected(&self) -> Result<(), Box<Fault>> {
+        if self.lock().disconnected {
+            Err(fault::disconnected())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Leaves it for later: who waits for output hears so, and what comes meanwhile is kept.
+    pub(super) fn disconnect(&self, idle: Option<Duration>) {
+        let mut state = self.lock();
+        state.disconnected = true;
+        state.idle = idle.unwrap_or(state.idle);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes the client back that left it.
+    pub(super) fn reconnect(&self, session: Option<Uuid>) -> Result<(), Box<Fault>> {
+        let mut state = self.lock();
+        if !state.disconnected || session != state.session {
+            return Err(fault::in_use());
+        }
+        state.disconnected = false;
+        Ok(())
+    }
+
+    /// Takes another client, by its first fragments; what the server answers them with. A shell
+    /// that is connected and of which nothing is asked has lost its client.
+    pub(super) fn connect(
+        &self,
+        content: &[u8],
+        session: Option<Uuid>,
+    ) -> Result<Vec<u8>, Box<Fault>> {
+        let mut state = self.lock();
+        if !state.disconnected && self.users.load(Ordering::Relaxed) > 1 {
+            return Err(fault::in_use());
+        }
+        let answer = state
+            .pool
+            .connect(content)
+            .map_err(|error| fault::of_protocol(&error))?;
+        state.disconnected = false;
+        state.session = session;
+        Ok(answer)
+    }
+
+    /// Whether it has that pipeline.
+    pub(super) fn knows(&self, id: Uuid) -> bool {
+        self.lock().pool.knows(id)
+    }
+
+    /// Its pipelines.
+    pub(super) fn pipelines(&self) -> Vec<Uuid> {
+        self.lock().pool.pipelines().collect()
     }
 
     /// Starts a command with a pipeline's first fragments.
@@ -441,6 +517,9 @@ impl Runspace {
         let mut state = self.lock();
         if state.deleted {
             return Err(fault::aborted());
+        }
+        if state.disconnected {
+            return Err(fault::disconnected());
         }
         if command.is_some_and(|id| !state.pool.knows(id)) {
             return Err(fault::invalid_parameter("the CommandId"));

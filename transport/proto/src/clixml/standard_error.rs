@@ -49,3 +49,41 @@ pub fn stream_texts(output: &str) -> Option<Vec<StreamText>> {
     plain(&mut texts, rest);
     Some(texts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::stream_texts;
+
+    const HEAD: &str = "#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">";
+
+    #[test]
+    fn texts_come_with_their_streams() {
+        let one = [HEAD, "<S S=\"Error\">a_x000D__x000A_&lt;b</S><Obj S=\"progress\"/><S S=\"warning\">w</S></Objs>"].concat();
+        for (output, expected) in [
+            ("stderr line".into(), None),
+            ([HEAD, "</Objs>"].concat(), Some("")),
+            (one.clone(), Some("Error=a\r\n<b;warning=w;")),
+            // Beside and behind each other.
+            (
+                ["before ", &one, "after"].concat(),
+                Some("=before ;Error=a\r\n<b;warning=w;=after;"),
+            ),
+            (
+                [one.as_str(), "\r\n", &one].concat(),
+                Some("Error=a\r\n<b;warning=w;Error=a\r\n<b;warning=w;"),
+            ),
+            // Broken off, and broken.
+            ([HEAD, "<S S=\"Error\">a"].concat(), Some("=<Objs")),
+            ([HEAD, "<S></Objs>"].concat(), None),
+        ] {
+            let found = stream_texts(&output).map(|texts| {
+                let text = texts.iter().map(|t| format!("{}={};", t.stream, t.text));
+                text.collect::<String>()
+            });
+            match expected {
+                Some("=<Objs") => assert!(found.is_some_and(|found| found.contains("<Objs"))),
+                expected => assert_eq!(found.as_deref(), expected, "{output:?}"),
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! [`Fault`]: what a server says instead of an answer ([MS-WSMV] 2.2.4.43).
 //!
-//! The code decides what it means for a retry ([`Fault::class`]); texts are for people, in the
+//! The number decides what it says ([`FaultKind`]) and what that means for a retry
+//! ([`Fault::class`]); texts are for people, in the
 //! server's language, and never matched.
 
 use std::fmt;
@@ -90,94 +91,140 @@ pub mod code {
     pub const UNEXPECTED_SELECTORS: u32 = 2_150_858_843;
     /// `QUOTA_MAX_SHELLS`
     pub const QUOTA_MAX_SHELLS: u32 = 2_150_859_173;
-    /// The load quota of so many requests in so many seconds
-    pub const QUOTA_REQUEST_RATE: u32 = 2_150_859_175;
 }
 
-/// Code, class and advice. What is not here is [`FaultClass::Unknown`].
-const TABLE: &[(std::ops::RangeInclusive<u32>, FaultClass, &str)] = &[
-    (
-        2_150_858_793..=2_150_858_793,
-        FaultClass::PollAgain,
-        "ask again",
-    ),
-    (170..=170, FaultClass::Later, BUSY),
-    (2_150_858_802..=2_150_858_802, FaultClass::Later, BUSY),
-    (2_150_858_815..=2_150_858_815, FaultClass::Later, QUOTA),
-    (
-        2_150_859_173..=2_150_859_173,
-        FaultClass::Later,
-        "close the account's other sessions on that server, or raise MaxShellsPerUser there",
-    ),
-    (2_150_859_175..=2_150_859_176, FaultClass::Later, QUOTA),
-    (2_150_859_179..=2_150_859_179, FaultClass::Later, QUOTA),
-    (2_150_859_236..=2_150_859_242, FaultClass::Later, QUOTA),
-    (
-        2_150_859_174..=2_150_859_174,
-        FaultClass::NewShell,
-        "open a new session: this one has had all the operations it may have",
-    ),
-    (
-        2_150_858_843..=2_150_858_843,
-        FaultClass::NewShell,
-        "open a new session: the server no longer knows this one",
-    ),
-    (
-        2_147_943_418..=2_147_943_418,
-        FaultClass::NewShell,
-        "open a new session: the user's profile was unloaded on the server",
-    ),
-    (
-        995..=995,
-        FaultClass::Aborted,
-        "open a new session: the server ended the operation",
-    ),
-    (
-        5..=5,
-        FaultClass::Never,
-        "give the account the right to use this endpoint (Get-PSSessionConfiguration on the server shows who has it)",
-    ),
-    (87..=87, FaultClass::Never, MALFORMED),
-    (
-        2_147_942_402..=2_147_942_402,
-        FaultClass::Never,
-        "check that what the request names exists on the server",
-    ),
-    (
-        2_150_858_752..=2_150_858_752,
-        FaultClass::Never,
-        CONFIGURATION,
-    ),
-    (
-        2_150_858_811..=2_150_858_811,
-        FaultClass::Never,
-        CONFIGURATION,
-    ),
-    (2_150_858_790..=2_150_858_790, FaultClass::Never, MALFORMED),
-    (2_150_858_813..=2_150_858_813, FaultClass::Never, MALFORMED),
-    (2_150_859_032..=2_150_859_032, FaultClass::Never, MALFORMED),
-    (
-        2_150_858_824..=2_150_858_824,
-        FaultClass::Never,
-        "send less at once, or raise MaxEnvelopeSizekb on the server",
-    ),
-    (
-        2_150_858_906..=2_150_858_906,
-        FaultClass::Never,
-        "repair the session configuration on the server: its provider cannot be loaded",
-    ),
+/// What a fault says, as far as its number tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Nothing to tell within the time that the request gave.
+    TimedOut,
+    /// The service, or the command that input is for, is busy.
+    Busy,
+    /// A quota is used up.
+    Quota,
+    /// The account has as many shells as it may.
+    TooManyShells,
+    /// The account has sent more requests in a while than it may.
+    TooManyRequests,
+    /// The shell has had as many operations as it may.
+    Exhausted,
+    /// The shell, or the command in it, is not known.
+    UnknownShell,
+    /// The user's profile was unloaded.
+    ProfileUnloaded,
+    /// The operation was aborted, as by closing its shell.
+    Aborted,
+    /// The account may not do that.
+    AccessDenied,
+    /// What the request names does not exist: a program, a file.
+    NotFound,
+    /// There is no such session configuration, or resource of another kind.
+    UnknownResource,
+    /// The request does not say what it should.
+    Malformed,
+    /// The request or its answer is larger than the service takes.
+    EnvelopeTooLarge,
+    /// The provider of the session configuration cannot be loaded.
+    ProviderNotLoaded,
+    /// The session configuration is broken.
+    BrokenConfiguration,
+    /// None of these, or no number at all.
+    Unknown,
+}
+
+/// Which number says what. Those that are not here are [`FaultKind::Unknown`].
+const TABLE: &[(std::ops::RangeInclusive<u32>, FaultKind)] = &[
+    (2_150_858_793..=2_150_858_793, FaultKind::TimedOut),
+    (170..=170, FaultKind::Busy),
+    (2_150_858_802..=2_150_858_802, FaultKind::Busy),
+    (2_150_858_815..=2_150_858_815, FaultKind::Quota),
+    (2_150_859_173..=2_150_859_173, FaultKind::TooManyShells),
+    (2_150_859_175..=2_150_859_175, FaultKind::TooManyRequests),
+    (2_150_859_176..=2_150_859_176, FaultKind::Quota),
+    (2_150_859_179..=2_150_859_179, FaultKind::Quota),
+    (2_150_859_236..=2_150_859_242, FaultKind::Quota),
+    (2_150_859_174..=2_150_859_174, FaultKind::Exhausted),
+    (2_150_858_843..=2_150_858_843, FaultKind::UnknownShell),
+    (2_147_943_418..=2_147_943_418, FaultKind::ProfileUnloaded),
+    (995..=995, FaultKind::Aborted),
+    (5..=5, FaultKind::AccessDenied),
+    (87..=87, FaultKind::Malformed),
+    (2_147_942_402..=2_147_942_402, FaultKind::NotFound),
+    (2_150_858_752..=2_150_858_752, FaultKind::UnknownResource),
+    (2_150_858_811..=2_150_858_811, FaultKind::UnknownResource),
+    (2_150_858_790..=2_150_858_790, FaultKind::Malformed),
+    (2_150_858_813..=2_150_858_813, FaultKind::Malformed),
+    (2_150_859_032..=2_150_859_032, FaultKind::Malformed),
+    (2_150_858_824..=2_150_858_824, FaultKind::EnvelopeTooLarge),
+    (2_150_858_906..=2_150_858_906, FaultKind::ProviderNotLoaded),
     (
         2_150_859_205..=2_150_859_206,
-        FaultClass::Never,
-        "repair the session configuration on the server",
+        FaultKind::BrokenConfiguration,
     ),
 ];
 
-const BUSY: &str = "try again when the server is less busy";
-const QUOTA: &str =
-    "close the account's other sessions on that server, wait, or raise the quota there";
-const MALFORMED: &str = "report it: the server does not accept the request as it stands";
-const CONFIGURATION: &str = "check the name of the session configuration and the URL (Get-PSSessionConfiguration on the server lists the names)";
+impl FaultKind {
+    /// What it means for who sent the request.
+    pub fn class(self) -> FaultClass {
+        match self {
+            Self::TimedOut => FaultClass::PollAgain,
+            Self::Busy | Self::Quota | Self::TooManyShells | Self::TooManyRequests => {
+                FaultClass::Later
+            }
+            Self::Exhausted | Self::UnknownShell | Self::ProfileUnloaded => FaultClass::NewShell,
+            Self::Aborted => FaultClass::Aborted,
+            Self::AccessDenied
+            | Self::NotFound
+            | Self::UnknownResource
+            | Self::Malformed
+            | Self::EnvelopeTooLarge
+            | Self::ProviderNotLoaded
+            | Self::BrokenConfiguration => FaultClass::Never,
+            Self::Unknown => FaultClass::Unknown,
+        }
+    }
+
+    /// What an administrator can do about it: a sentence without its full stop.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::TimedOut => "ask again",
+            Self::Busy => "try again when the server is less busy",
+            Self::Quota => {
+                "close the account's other sessions on that server, wait, or raise the quota there"
+            }
+            Self::TooManyShells => {
+                "close the account's other sessions on that server, or raise MaxShellsPerUser there"
+            }
+            Self::TooManyRequests => {
+                "send requests to that server at a slower rate, or raise the account's quota there"
+            }
+            Self::Exhausted => {
+                "open a new session: this one has had all the operations it may have"
+            }
+            Self::UnknownShell => "open a new session: the server no longer knows this one",
+            Self::ProfileUnloaded => {
+                "open a new session: the user's profile was unloaded on the server"
+            }
+            Self::Aborted => "open a new session: the server ended the operation",
+            Self::AccessDenied => {
+                "give the account the right to use this endpoint (Get-PSSessionConfiguration on the server shows who has it)"
+            }
+            Self::NotFound => "check that what the request names exists on the server",
+            Self::UnknownResource => {
+                "check the name of the session configuration and the URL (Get-PSSessionConfiguration on the server lists the names)"
+            }
+            Self::Malformed => "report it: the server does not accept the request as it stands",
+            Self::EnvelopeTooLarge => "send less at once, or raise MaxEnvelopeSizekb on the server",
+            Self::ProviderNotLoaded => {
+                "repair the session configuration on the server: its provider cannot be loaded"
+            }
+            Self::BrokenConfiguration => "repair the session configuration on the server",
+            Self::Unknown => {
+                "look the code up and see the server's log of Windows Remote Management"
+            }
+        }
+    }
+}
 
 impl Fault {
     /// A fault as a service makes one: WSMan code, SOAP code (`Sender`, `Receiver`), subcode
@@ -196,16 +243,23 @@ impl Fault {
         }
     }
 
+    /// What it says, as far as its number tells.
+    pub fn kind(&self) -> FaultKind {
+        let known = |code| TABLE.iter().find(|(codes, _)| codes.contains(&code));
+        self.code
+            .and_then(known)
+            .map_or(FaultKind::Unknown, |(_, kind)| *kind)
+    }
+
     /// What it means for who sent the request.
     pub fn class(&self) -> FaultClass {
-        self.row()
-            .map_or(FaultClass::Unknown, |(_, class, _)| *class)
+        self.kind().class()
     }
 
     /// How long the server asks its client to wait: the milliseconds in the message of 2150859175,
     /// which every language writes in digits.
     pub fn wait(&self) -> Option<Duration> {
-        if self.code != Some(code::QUOTA_REQUEST_RATE) {
+        if self.kind() != FaultKind::TooManyRequests {
             return None;
         }
         let text = self.message.as_deref().unwrap_or(&self.reason);
@@ -218,15 +272,7 @@ impl Fault {
 
     /// What an administrator can do about it: a sentence without its full stop.
     pub fn advice(&self) -> &'static str {
-        self.row().map_or(
-            "look the code up and see the server's log of Windows Remote Management",
-            |(_, _, advice)| advice,
-        )
-    }
-
-    fn row(&self) -> Option<&'static (std::ops::RangeInclusive<u32>, FaultClass, &'static str)> {
-        let code = self.code?;
-        TABLE.iter().find(|(codes, _, _)| codes.contains(&code))
+        self.kind().advice()
     }
 
     /// Whether it is a fault of WS-Addressing rather than of WS-Management.

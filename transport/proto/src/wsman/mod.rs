@@ -25,7 +25,7 @@ pub use command::{CommandLine, Signal, SignalCode};
 pub use connect::{Connect, Connected, Disconnect};
 pub use envelope::{Request, RequestBody, Response, ResponseBody};
 pub use error::EnvelopeError;
-pub use fault::{Fault, FaultClass, ProviderFault, code};
+pub use fault::{Fault, FaultClass, FaultKind, ProviderFault, code};
 pub use header::{RequestHeader, RequestOption, Selector};
 pub use identify::{IDENTIFY_HEADER, Identity, identify, is_identify};
 pub use ns::PREFIXES;

@@ -284,6 +284,23 @@ fn faults_keep_what_they_say() {
 }
 
 #[test]
+fn a_server_says_how_long_to_wait() {
+    let wait = |code, text: &str| {
+        let fault = Fault::new(code, "Receiver", "InternalError", text);
+        fault.wait()
+    };
+    for text in [
+        "The load quota of 15 requests per 2 seconds has been exceeded. The next request from this user will not be approved for at least 1584 milliseconds.",
+        "Das Kontingent von 15 Anforderungen in 2 Sekunden wurde überschritten. Die nächste wird mindestens 1584 Millisekunden lang nicht genehmigt.",
+    ] {
+        assert_eq!(wait(2_150_859_175, text), Some(Duration::from_millis(1584)));
+        assert_eq!(wait(2_150_859_176, text), None);
+    }
+    assert_eq!(wait(2_150_859_175, "later"), None);
+    assert_eq!(wait(2_150_859_175, "99999999999999999999999 ms"), None);
+}
+
+#[test]
 fn fault_codes_have_their_class() {
     let cases = [
         (2_150_858_793, FaultClass::PollAgain),

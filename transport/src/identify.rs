@@ -1,0 +1,49 @@
+//! [`identify`] and [`max_envelope_size`]: what a service says of itself.
+
+use owaim_proto::wsman::{self, Identity, RequestBody, Resource, ResponseBody};
+use owaim_proto::xml::Limits;
+use uuid::Uuid;
+
+use crate::client::ClientOptions;
+use crate::error::action;
+use crate::service::{Call, Service};
+use crate::{Connection, Endpoint, Tickets, Timeouts, TransportError};
+
+/// Asks a service what it is: vendor, version, protocol. Nobody logs on for it, so that the
+/// endpoint's credentials are not shown, and the version leaves the system out. A server may want a
+/// logon all the same: HTTP status 401.
+pub async fn identify(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Identity, TransportError> {
+    let action = action::IDENTIFY;
+    let connection = Connection::open(endpoint, timeouts)?;
+    let answer = connection.identify(action, wsman::identify()).await?;
+    Identity::decode(&answer, &Limits::default()).map_err(|error| TransportError::Protocol {
+        action,
+        url: endpoint.url.clone(),
+        detail: error.to_string(),
+    })
+}
+
+/// The largest envelope that a service takes, in bytes, for [`ClientOptions::send_limit`]. Only
+/// administrators may ask; others get a fault (access denied), and do with the default.
+pub async fn max_envelope_size(
+    endpoint: &Endpoint,
+    options: ClientOptions,
+    tickets: &Tickets,
+) -> Result<u32, TransportError> {
+    let action = action::GET;
+    let service = Service::new(endpoint, options, None, tickets, Uuid::new_v4(), 2);
+    let call = Call {
+        action,
+        resource_uri: wsman::CONFIG,
+        shell: None,
+        options: &[],
+        body: RequestBody::Get,
+    };
+    match service.exchange(call).await? {
+        ResponseBody::Got(resource) => match *resource {
+            Resource::Config(config) => Ok(config.max_envelope_kib.saturating_mul(1024)),
+            Resource::Shell(_) => Err(service.unexpected(action)),
+        },
+        _ => Err(service.unexpected(action)),
+    }
+}

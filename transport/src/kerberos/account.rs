@@ -55,11 +55,11 @@ impl Account {
                 ];
                 // Of `DOMAIN\user` the realm is more likely DOMAIN.EXAMPLE.COM than another.
                 let short = given.split_once('\\').map(|(short, _)| short);
-                let is_named = |realm: &&&str| {
+                let is_named = |realm: &&str| {
                     let label = realm.split('.').next().unwrap_or_default();
                     short.is_some_and(|short| short.eq_ignore_ascii_case(label))
                 };
-                let mut realms = known.iter().flatten();
+                let mut realms = known.into_iter().flatten();
                 let named = realms.clone().find(is_named);
                 named
                     .or_else(|| realms.next())

@@ -91,22 +91,26 @@ async fn a_session_is_opened_in_five_requests() {
 #[tokio::test]
 async fn logons_over_tls_are_tied_to_it() {
     let kdc = Kdc::start();
-    let server = ForeignServer::start(&json!({
-        "authentication": "kerberos",
-        "services": kdc.for_services(),
-        "tls": {},
-    }));
-    let kerberos = Authentication::Kerberos(owaim(&kdc));
-    let mut session = connect(&Client::default(), &server, kerberos)
-        .await
-        .unwrap();
-    use_once(&mut session).await;
-    let seen = server.stop();
-    assert!(
-        seen.0.to_string().contains("\"bound\":true"),
-        "{:#}",
-        seen.0
-    );
+    for (name, authentication) in [
+        ("kerberos", Authentication::Kerberos(owaim(&kdc))),
+        (
+            "negotiate",
+            Authentication::Negotiate {
+                kerberos: owaim(&kdc),
+                ntlm_fallback: false,
+            },
+        ),
+    ] {
+        let server = ForeignServer::start(&json!({
+            "authentication": name,
+            "services": kdc.for_services(),
+            "tls": {},
+        }));
+        let session = connect(&Client::default(), &server, authentication).await;
+        use_once(&mut session.unwrap()).await;
+        let seen = server.stop().0.to_string();
+        assert!(seen.contains("\"bound\":true"), "{name}: {seen}");
+    }
 }
 
 #[tokio::test]

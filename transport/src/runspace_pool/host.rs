@@ -41,6 +41,7 @@ impl Host for DefaultChoice {
             ui_is_null: false,
             raw_ui_is_null: true,
             use_pool_host: false,
+            screen: None,
         }
     }
 

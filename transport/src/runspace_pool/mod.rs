@@ -255,7 +255,6 @@ impl RunspacePool {
         create.invocation_info = options.invocation_info;
         create.is_nested = options.nested;
         create.host = self.options.host.info();
-        create.host.use_pool_host = true;
         create.pipeline.takes_input |= options.input.is_some();
         self.begin(|pool, id| {
             pool.create_pipeline(id, &create)?;
@@ -426,7 +425,10 @@ impl RunspacePool {
                 Resource::Config(_) => return Err(service.unexpected(action)),
             },
             Ok(_) => return Err(service.unexpected(action)),
-            Err(error) if is_unknown(&error) => true,
+            Err(error) if is_unknown(&error) => {
+                self.core.shell.set_condition(Condition::Absent);
+                true
+            }
             Err(TransportError::Fault { fault, .. }) if fault.class() == FaultClass::PollAgain => {
                 true
             }
@@ -496,8 +498,8 @@ impl RunspacePool {
         lock(&self.core.pool).private_data().clone()
     }
 
-    /// Least and greatest number of runspaces: as asked for, or as the server said when this
-    /// client connected.
+    /// Least and greatest number of runspaces: as asked for and agreed on, or as the server said
+    /// when this client connected.
     pub fn runspaces(&self) -> (i32, i32) {
         lock(&self.core.pool).runspaces()
     }

@@ -32,6 +32,8 @@ pub struct ClientPool {
     taken_over: bool,
     /// Least and greatest number of runspaces, as far as known.
     runspaces: (i32, i32),
+    /// Numbers of runspaces that the server was asked for, by the call.
+    wishes: HashMap<i64, Wish>,
     next_call: i64,
     key: Key,
     ids: ObjectIds,
@@ -39,6 +41,13 @@ pub struct ClientPool {
     outgoing: Fragmenter,
     incoming: Defragmenter,
     pipelines: HashMap<Uuid, ClientPipeline>,
+}
+
+/// A number of runspaces.
+#[derive(Debug)]
+enum Wish {
+    Least(i32),
+    Most(i32),
 }
 
 /// What comes of received bytes.
@@ -134,6 +143,7 @@ impl ClientPool {
             private_data: Value::Null,
             taken_over: false,
             runspaces: (1, 1),
+            wishes: HashMap::new(),
             next_call: 0,
             key: Key::None,
             ids: ObjectIds::default(),
@@ -164,8 +174,8 @@ impl ClientPool {
         &self.private_data
     }
 
-    /// Least and greatest number of runspaces: as asked for, or as the server says when a
-    /// client connects.
+    /// Least and greatest number of runspaces: as asked for and agreed on, or as the server says
+    /// when a client connects.
     pub fn runspaces(&self) -> (i32, i32) {
         self.runspaces
     }
@@ -209,12 +219,16 @@ impl ClientPool {
     /// Asks for a greatest number of runspaces. The answer is [`ClientEvent::Answered`] with the
     /// id that this gives: true, or false if the server does not want to.
     pub fn set_max_runspaces(&mut self, number: i32) -> Result<i64, PsrpError> {
-        self.call(|call| Payload::SetMaxRunspaces(number, call))
+        let call = self.call(|call| Payload::SetMaxRunspaces(number, call))?;
+        self.wishes.insert(call, Wish::Most(number));
+        Ok(call)
     }
 
     /// Asks for a least number of runspaces, as [`set_max_runspaces`](Self::set_max_runspaces).
     pub fn set_min_runspaces(&mut self, number: i32) -> Result<i64, PsrpError> {
-        self.call(|call| Payload::SetMinRunspaces(number, call))
+        let call = self.call(|call| Payload::SetMinRunspaces(number, call))?;
+        self.wishes.insert(call, Wish::Least(number));
+        Ok(call)
     }
 
     /// Asks how many runspaces are available: the answer is a number.
@@ -466,6 +480,14 @@ impl ClientPool {
                 events.push(ClientEvent::Opened);
             }
             Payload::RunspaceAvailability(call, answer) => {
+                if let Some(wish) = self.wishes.remove(&call)
+                    && answer.as_bool() == Some(true)
+                {
+                    match wish {
+                        Wish::Least(number) => self.runspaces.0 = number,
+                        Wish::Most(number) => self.runspaces.1 = number,
+                    }
+                }
                 events.push(ClientEvent::Answered(call, answer));
             }
             Payload::UserEvent(event) => events.push(ClientEvent::UserEvent(event)),

@@ -1,51 +1,8 @@
-//! [`HostInfo`], [`HostCall`] and [`HostResponse`]: the client's host, as the server sees it
-//! ([MS-PSRP] 2.2.3.14, 2.2.2.15, 2.2.2.16, 2.2.2.27, 2.2.2.28).
+//! [`HostCall`] and [`HostResponse`]: what a server asks of the client's host, and the answer
+//! ([MS-PSRP] 2.2.2.15, 2.2.2.16, 2.2.2.27, 2.2.2.28).
 
 use super::{ErrorRecord, HostCall, MessageType, PsrpError};
 use crate::clixml::{Object, Value};
-
-/// What the client says of its host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HostInfo {
-    /// There is none.
-    pub is_null: bool,
-    /// It has no user interface: what would prompt fails on the server.
-    pub ui_is_null: bool,
-    /// It has no screen.
-    pub raw_ui_is_null: bool,
-    /// A pipeline uses the host of its pool.
-    pub use_pool_host: bool,
-}
-
-impl HostInfo {
-    /// No host at all: what this client says.
-    pub const NONE: Self = Self {
-        is_null: true,
-        ui_is_null: true,
-        raw_ui_is_null: true,
-        use_pool_host: true,
-    };
-
-    pub(super) fn to_value(self) -> Value {
-        Object::new()
-            .with_note("_isHostNull", self.is_null)
-            .with_note("_isHostUINull", self.ui_is_null)
-            .with_note("_isHostRawUINull", self.raw_ui_is_null)
-            .with_note("_useRunspaceHost", self.use_pool_host)
-            .into()
-    }
-
-    /// What is not said is taken as absent.
-    pub(super) fn from_value(value: Option<&Value>) -> Self {
-        let flag = |name| value.and_then(|v| v.get(name)).and_then(Value::as_bool);
-        Self {
-            is_null: flag("_isHostNull").unwrap_or(true),
-            ui_is_null: flag("_isHostUINull").unwrap_or(true),
-            raw_ui_is_null: flag("_isHostRawUINull").unwrap_or(true),
-            use_pool_host: flag("_useRunspaceHost").unwrap_or(false),
-        }
-    }
-}
 
 /// The answer to a host call.
 #[derive(Debug, Clone, PartialEq)]

@@ -134,8 +134,8 @@ impl ServerPool {
     }
 
     /// The client's host, as said when the pool was initialized.
-    pub fn host(&self) -> HostInfo {
-        self.host
+    pub fn host(&self) -> &HostInfo {
+        &self.host
     }
 
     /// Least and greatest number of runspaces, as the client wants them.
@@ -331,7 +331,7 @@ impl ServerPool {
                     return Err(self.out_of_state(kind));
                 }
                 self.state = PoolState::Opening;
-                self.host = init.host;
+                self.host = init.host.clone();
                 self.runspaces = (init.min_runspaces, init.max_runspaces);
                 self.queue(
                     None,
@@ -390,7 +390,7 @@ impl ServerPool {
         payload: Payload,
     ) -> Result<ServerEvent, PsrpError> {
         let kind = payload.kind();
-        let host = self.host;
+        let host = self.host.clone();
         let Some(pipeline) = self.pipelines.get_mut(&id) else {
             return Err(PsrpError::OtherPipeline { kind, found: id });
         };

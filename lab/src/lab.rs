@@ -303,9 +303,7 @@ fn bind(
         let url = url(&rule, &host.name, kind);
         let offers = wire.auth(kind);
         let certificate = offers.contains(&AuthScheme::Certificate);
-        let secure = wire
-            .tls(kind)
-            .unwrap_or(url.scheme_str() == Some("https") && rule.url.is_some());
+        let secure = wire.tls(kind).unwrap_or(url.scheme_str() == Some("https"));
         let tls = secure
             .then(|| authority.door(&host.name, address.ip(), certificate))
             .transpose()?;

@@ -89,7 +89,12 @@ impl WireOverlay {
     }
 }
 
-/// What a freshly installed endpoint offers.
-fn default_auth(_kind: EndpointKind) -> &'static [AuthScheme] {
-    &[AuthScheme::Kerberos, AuthScheme::Negotiate]
+/// What a freshly installed endpoint offers. Exchange's virtual directory takes Kerberos alone.
+fn default_auth(kind: EndpointKind) -> &'static [AuthScheme] {
+    match kind {
+        EndpointKind::Exchange => &[AuthScheme::Kerberos],
+        EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => {
+            &[AuthScheme::Kerberos, AuthScheme::Negotiate]
+        }
+    }
 }

@@ -301,11 +301,10 @@ fn bind(
         let (socket, address) = reserve(address).map_err(failed)?;
         let rule = host.endpoints.get(&kind).cloned().unwrap_or_default();
         let url = url(&rule, &host.name, kind);
-        let offers = wire.auth(kind);
+        let connection = site.connections.for_endpoint(Some(host), kind);
+        let offers = wire.auth(kind, connection.auth);
         let certificate = offers.contains(&AuthScheme::Certificate);
-        let secure = wire
-            .tls(kind)
-            .unwrap_or(url.scheme_str() == Some("https") && rule.url.is_some());
+        let secure = wire.tls(kind).unwrap_or(url.scheme_str() == Some("https"));
         let tls = secure
             .then(|| authority.door(&host.name, address.ip(), certificate))
             .transpose()?;
@@ -321,7 +320,7 @@ fn bind(
             offers,
             ntlm: wire.ntlm,
             hardening: wire.channel_binding,
-            allow_unencrypted: wire.allow_unencrypted,
+            allow_unencrypted: wire.allow_unencrypted || connection.allow_plaintext == Some(true),
         };
         entries.push(EndpointEntry {
             host: host.name.clone(),

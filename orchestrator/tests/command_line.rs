@@ -749,10 +749,11 @@ fn a_password_is_found_nowhere() {
         text = text.replace(&name, &format!("{name}{url}"));
     }
     let kerberos = &endpoints["kerberos"];
-    text.push_str(&format!(
+    let kerberos = format!(
         "\n[kerberos]\nrealm = {}\nkdc = [{}]\n\n[endpoints]\nca = \"ca.pem\"\n",
         kerberos["realm"], kerberos["kdc"]
-    ));
+    );
+    text += &kerberos;
     std::fs::write(bench.path("ca.pem"), endpoints["ca"].as_str().unwrap()).unwrap();
     std::fs::write(&bench.site, text).unwrap();
     let runs = bench.path("runs");

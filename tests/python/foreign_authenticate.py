@@ -6,6 +6,7 @@ what was found out about it is in `facts`.
 
 import base64
 
+import gssapi
 import spnego
 from pypsrp.encryption import WinRMEncryption
 from spnego._ntlm_raw.crypto import md5
@@ -15,6 +16,8 @@ from spnego.exceptions import SpnegoError
 # GSS_C_CHANNEL_BOUND_FLAG of MIT krb5: the client's binding was there, and was right.
 CHANNEL_BOUND = 2048
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+# A refusal is to be one, and not a token for the client that pyspnego takes for success.
+gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False
 # Where in a message of NTLM its type is.
 SIGNATURE = b"NTLMSSP\0"
 

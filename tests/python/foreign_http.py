@@ -98,6 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.rounds = 0
             self.refuse()
             return False
+        answer = self.server.misbehaviour.token(answer)
         self.token = base64.b64encode(answer).decode() if answer else ""
         if not self.logon.complete:
             if body:

@@ -1,7 +1,7 @@
 """What the foreign server does wrong on purpose.
 
-A job's "misbehaviour" is {"kind": a method of `Misbehaviour`, "at": the action whose answers are spoiled}.
-Everything until then is as it should be.
+A job's "misbehaviour" is {"kind": a method of `Misbehaviour`, "at": the action whose answers are
+spoiled, or "logon", "after": how many of them are not}. Everything until then is as it should be.
 """
 
 import base64
@@ -29,6 +29,16 @@ LAUGHS = (
 )
 
 
+# What comes in place of the acceptor's tokens.
+TOKENS = {
+    "truncated": lambda octets: octets[: len(octets) // 2],
+    "garbage": lambda octets: bytes(reversed(octets)),
+    "echoed": lambda octets: b"x" * len(octets),
+    "huge": lambda octets: octets + bytes(MIB),
+    "deep": lambda octets: b"".join(b"\x30\x84" + n.to_bytes(4) for n in range(60_000, 6, -6)),
+}
+
+
 class Elsewhere(http.server.BaseHTTPRequestHandler):
     """The host that requests are redirected to: notes that there was one."""
 
@@ -47,10 +57,13 @@ class Misbehaviour:
 
     def __init__(self, job):
         self.job = job or {}
+        # How many answers of that action are as they should be before.
+        self.after = self.job.get("after", 0)
         self.previous = None
         self.last = None
         # Of fragments that never end.
         self.number = 0
+        self.command = None
         self.elsewhere = None
         if self.job.get("kind") == "redirect":
             self.elsewhere = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
@@ -59,7 +72,10 @@ class Misbehaviour:
 
     def is_due(self, record):
         """Whether the answer to that request is to be spoiled."""
-        return self.job.get("at", "") == record.get("action")
+        if self.job.get("at") != record.get("action"):
+            return False
+        self.after -= 1
+        return self.after < 0
 
     def saw(self, body):
         """Remembers a sealed body, to send it again."""
@@ -68,6 +84,12 @@ class Misbehaviour:
     def answer(self, handler, status, envelope):
         """Answers, in its way."""
         getattr(self, self.job["kind"])(handler, status, envelope)
+
+    def token(self, octets):
+        """The token to send back in a logon in place of `octets`."""
+        if self.job.get("at") != "logon" or not octets:
+            return octets
+        return TOKENS[self.job["kind"]](octets)
 
     # What is wrong with the envelope; the rest is right.
 
@@ -90,37 +112,44 @@ class Misbehaviour:
 
     def deep_clixml(self, handler, status, envelope):
         """Lists in lists, in an answer that is right otherwise."""
-        value = "<Obj RefId='0'><LST>" * DEEP + "</LST></Obj>" * DEEP
-        self.output(handler, status, envelope, value)
+        value = "".join(f"<Obj RefId='{number}'><LST>" for number in range(DEEP))
+        value += "</LST></Obj>" * DEEP
+        self.output(handler, envelope, value)
 
     def entities_clixml(self, handler, status, envelope):
         """Laughs in the CLIXML of an object."""
-        self.output(handler, status, envelope, f"{LAUGHS}<S>&i;</S>")
+        self.output(handler, envelope, f"{LAUGHS}<S>&i;</S>")
 
-    def output(self, handler, status, envelope, value):
+    def output(self, handler, envelope, value):
         """A Receive whose stream is one object."""
         message = MESSAGE.pack(TO_CLIENT, PIPELINE_OUTPUT, b"\0" * 16, uuid.uuid4().bytes)
         message += value.encode()
         octets = FRAGMENT.pack(1 << 32, 0, 3, len(message)) + message
-        handler.answer(status, *handler.closed(self.streamed(envelope, octets)))
+        handler.answer(200, *handler.closed(self.streamed(envelope, octets)))
 
     def endless(self, handler, status, envelope):
         """One object in fragments that never end."""
         piece = b"\xef\xbb\xbf" + b"x" * (256 << 10)
         octets = FRAGMENT.pack(1 << 32, self.number, int(self.number == 0), len(piece)) + piece
         self.number += 1
-        handler.answer(status, *handler.closed(self.streamed(envelope, octets)))
+        handler.answer(200, *handler.closed(self.streamed(envelope, octets)))
 
-    @staticmethod
-    def streamed(envelope, octets):
-        """The envelope of a Receive with another stream, which does not end the command."""
+    def streamed(self, envelope, octets):
+        """The answer to a Receive of a command, with another stream, which does not end it. The
+        real server has told all and knows no such command any more after the first."""
         root = soap.ET.fromstring(envelope)
-        for stream in root.iter(soap.RSP + "Stream"):
-            stream.text = base64.b64encode(octets).decode()
-        for state in root.iter(soap.RSP + "CommandState"):
-            state.set("State", soap.SHELL + "CommandState/Running")
-            for code in list(state):
-                state.remove(code)
+        stream = root.find(f".//{soap.RSP}Stream")
+        if stream is not None:
+            self.command = stream.get("CommandId")
+        root.find(f".//{soap.A}Action").text = soap.SHELL + "ReceiveResponse"
+        body = root.find(soap.S + "Body")
+        body.clear()
+        name = {"CommandId": self.command}
+        response = soap.ET.SubElement(body, soap.RSP + "ReceiveResponse")
+        stream = soap.ET.SubElement(response, soap.RSP + "Stream", {"Name": "stdout", **name})
+        stream.text = base64.b64encode(octets).decode()
+        state = {**name, "State": soap.SHELL + "CommandState/Running"}
+        soap.ET.SubElement(response, soap.RSP + "CommandState", state)
         return soap.ET.tostring(root, encoding="utf-8")
 
     # What is wrong with the sealed body.

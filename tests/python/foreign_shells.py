@@ -14,6 +14,7 @@ TIMED_OUT = 2150858793
 NO_SUCH_SHELL = 2150858843
 INVALID = 2150858767
 SHELLS = RSP[1:-1]
+COMMANDS = RSP[1:-1] + "/Command"
 CONFIG = C[1:-1]
 # The largest envelope that is taken, and what is said of it on request.
 MOST_KIB = 500
@@ -142,7 +143,11 @@ class Shells:
         """Status and envelope of the answer; without an envelope, the complaints are it."""
         if request.complaints:
             return 500, None
-        service = {("Get", CONFIG): self.configuration, ("Enumerate", SHELLS): self.enumerate}
+        service = {
+            ("Get", CONFIG): self.configuration,
+            ("Enumerate", SHELLS): self.enumerate,
+            ("Enumerate", COMMANDS): self.enumerate,
+        }
         if request.action == "Create":
             kind = self.kinds.get(request.resource_uri)
             request.expect(kind, f"a shell of {request.resource_uri}")
@@ -187,15 +192,23 @@ class Shells:
         return [config]
 
     def enumerate(self, request):
-        """All shells."""
-        enumerate_ = request.content(N + "Enumerate")
-        optimize = enumerate_.find(W + "OptimizeEnumeration")
+        """All shells, or the commands of one."""
+        wanted = request.content(N + "Enumerate")
+        optimize = wanted.find(W + "OptimizeEnumeration")
         request.expect(optimize is not None, "an Enumerate that wants to pull")
         response = ET.Element(N + "EnumerateResponse")
         ET.SubElement(response, N + "EnumerationContext")
-        ET.SubElement(response, W + "Items").extend(
-            shell.describe() for shell in self.shells.values()
-        )
+        items = ET.SubElement(response, W + "Items")
+        if request.resource_uri == SHELLS:
+            items.extend(shell.describe() for shell in self.shells.values())
+        else:
+            selector = wanted.find(f"{W}Filter/{W}SelectorSet/{W}Selector[@Name='ShellId']")
+            request.expect(selector is not None, "an Enumerate of commands of no shell")
+            if request.complaints:
+                return []
+            for number in self.shells[selector.text].commands:
+                values = [("CommandId", str(number).upper()), ("State", "Running")]
+                items.append(texts(ET.Element(RSP + "Command"), values))
         ET.SubElement(response, W + "EndOfSequence")
         return [response]
 

@@ -3,7 +3,7 @@
 A job's "tls" is an object, all of it optional:
     "flaw"      what is wrong with the server's certificate: "expired", "early", "name",
                 "self-signed" or "unknown" (of an authority that the client is not told of)
-    "digest"    hash of its signature: "sha256", "sha384", "sha512" or "sha1"
+    "digest"    hash of its signature: "sha256", "sha384" or "sha512"
     "key"       "rsa" or "ec"
     "ciphers"   names of OpenSSL, for TLS 1.2 and older
     "versions"  [oldest, newest]: "1.0" to "1.3"

@@ -84,8 +84,32 @@ async fn a_session_is_opened_in_five_requests() {
             .unwrap();
         use_once(&mut session).await;
         let seen = server.stop();
-        println!("{:#}", seen.0);
         assert_eq!(seen.requests().len(), 5, "{name}: {:?}", seen.requests());
+    }
+}
+
+#[tokio::test]
+async fn logons_over_tls_are_tied_to_it() {
+    let kdc = Kdc::start();
+    for (name, authentication) in [
+        ("kerberos", Authentication::Kerberos(owaim(&kdc))),
+        (
+            "negotiate",
+            Authentication::Negotiate {
+                kerberos: owaim(&kdc),
+                ntlm_fallback: false,
+            },
+        ),
+    ] {
+        let server = ForeignServer::start(&json!({
+            "authentication": name,
+            "services": kdc.for_services(),
+            "tls": {},
+        }));
+        let session = connect(&Client::default(), &server, authentication).await;
+        use_once(&mut session.unwrap()).await;
+        let seen = server.stop().0.to_string();
+        assert!(seen.contains("\"bound\":true"), "{name}: {seen}");
     }
 }
 
@@ -234,7 +258,7 @@ async fn credssp_delegates_the_password_and_seals_what_follows() {
         let mut session = connect(&Client::default(), &server, known).await.unwrap();
         use_once(&mut session).await;
         let seen = server.stop();
-        println!("{:#}", seen.0);
+        assert!(seen.0.to_string().contains("delegated"), "{:#}", seen.0);
     }
     let server = ForeignServer::start(&json!({ "authentication": "credssp" }));
     let wrong = Credential {

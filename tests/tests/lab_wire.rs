@@ -26,8 +26,11 @@ fn site() -> Site {
     owaim_inventory::parse("litware.toml", text).unwrap()
 }
 
+/// Exchange's endpoints with NTLM, which is what is tried here.
+const NTLM: &str = "[wire.endpoints.exchange]\nauth = [\"negotiate\"]\n";
+
 async fn start(overlay: &str, state_dir: Option<&Path>) -> Lab {
-    let overlay = Overlay::parse("overlay.toml", overlay).unwrap();
+    let overlay = Overlay::parse("overlay.toml", &[overlay, "\n", NTLM].concat()).unwrap();
     let options = LabOptions {
         overlay,
         state_dir: state_dir.map(Into::into),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use owaim_inventory::EndpointKind;
-use owaim_lab::{EndpointEntry, Lab, LabOptions};
+use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
 use owaim_tests::interop::Interop;
 use serde_json::{Value, json};
 
@@ -18,7 +18,13 @@ use serde_json::{Value, json};
 async fn start() -> Lab {
     let text = include_str!("../../examples/litware.toml");
     let site = owaim_inventory::parse("litware.toml", text).unwrap();
-    Lab::start(&site, LabOptions::default()).await.unwrap()
+    // Exchange's endpoints with NTLM; with tickets they are tried elsewhere.
+    let overlay = "[wire.endpoints.exchange]\nauth = [\"negotiate\"]\n";
+    let options = LabOptions {
+        overlay: Overlay::parse("overlay.toml", overlay).unwrap(),
+        ..LabOptions::default()
+    };
+    Lab::start(&site, options).await.unwrap()
 }
 
 fn entry(lab: &Lab, kind: EndpointKind) -> EndpointEntry {

@@ -11,10 +11,13 @@ use owaim_proto::psrp::{Command, Pipeline};
 use owaim_transport::{Authentication, Client, Connect, Credential, Endpoint, Secret};
 use serde_json::Value;
 
+/// Exchange's endpoints with NTLM, which is what is tried here.
+const NTLM: &str = "[wire.endpoints.exchange]\nauth = [\"negotiate\"]\n";
+
 async fn start(folder: &Path, overlay: &str) -> Lab {
     let text = include_str!("../../examples/litware.toml");
     let site = owaim_inventory::parse("litware.toml", text).unwrap();
-    let overlay = Overlay::parse("overlay.toml", overlay).unwrap();
+    let overlay = Overlay::parse("overlay.toml", &[overlay, "\n", NTLM].concat()).unwrap();
     let options = LabOptions {
         overlay,
         state_dir: Some(folder.into()),

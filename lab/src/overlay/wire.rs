@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use owaim_inventory::EndpointKind;
+use owaim_inventory::{Auth, EndpointKind};
 use serde::Deserialize;
 
 use crate::endpoints::AuthScheme;
@@ -59,10 +59,14 @@ impl Default for WireOverlay {
 }
 
 impl WireOverlay {
-    /// What the endpoints of a kind offer, best first.
-    pub(crate) fn auth(&self, kind: EndpointKind) -> Vec<AuthScheme> {
+    /// What the endpoints of a kind offer, best first: what the overlay says, or else what is usual, and
+    /// `wanted`, which the site file uses there.
+    pub(crate) fn auth(&self, kind: EndpointKind, wanted: Option<Auth>) -> Vec<AuthScheme> {
         let own = self.endpoints.get(&kind).and_then(|door| door.auth.clone());
-        let mut offered = own.unwrap_or_else(|| default_auth(kind).to_vec());
+        let mut offered = own.unwrap_or_else(|| {
+            let usual = default_auth(kind).iter().copied();
+            usual.chain(wanted.map(scheme)).collect()
+        });
         offered.sort_unstable();
         offered.dedup();
         offered
@@ -77,7 +81,7 @@ impl WireOverlay {
     /// What is wrong with it, for people.
     pub(crate) fn mistake(&self) -> Option<String> {
         EndpointKind::ALL.into_iter().find_map(|kind| {
-            let offered = self.auth(kind);
+            let offered = self.auth(kind, None);
             let usable = |scheme: &AuthScheme| self.ntlm || *scheme != AuthScheme::Negotiate;
             (!offered.iter().any(usable)).then(|| {
                 format!(
@@ -89,7 +93,23 @@ impl WireOverlay {
     }
 }
 
-/// What a freshly installed endpoint offers.
-fn default_auth(_kind: EndpointKind) -> &'static [AuthScheme] {
-    &[AuthScheme::Kerberos, AuthScheme::Negotiate]
+/// The scheme that a way of authentication goes by.
+fn scheme(auth: Auth) -> AuthScheme {
+    match auth {
+        Auth::Basic => AuthScheme::Basic,
+        Auth::Ntlm | Auth::Negotiate => AuthScheme::Negotiate,
+        Auth::Kerberos => AuthScheme::Kerberos,
+        Auth::Certificate => AuthScheme::Certificate,
+        Auth::CredSsp => AuthScheme::Credssp,
+    }
+}
+
+/// What a freshly installed endpoint offers. Exchange's virtual directory takes Kerberos alone.
+fn default_auth(kind: EndpointKind) -> &'static [AuthScheme] {
+    match kind {
+        EndpointKind::Exchange => &[AuthScheme::Kerberos],
+        EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => {
+            &[AuthScheme::Kerberos, AuthScheme::Negotiate]
+        }
+    }
 }

@@ -41,9 +41,13 @@ impl Krb5Conf {
     /// What the files of this machine say: those that `KRB5_CONFIG` names, or `/etc/krb5.conf`. A
     /// file that is not there says nothing.
     pub(crate) fn of_system() -> Self {
-        let paths = match std::env::var_os("KRB5_CONFIG") {
+        let paths: Vec<PathBuf> = match std::env::var_os("KRB5_CONFIG") {
             Some(paths) => std::env::split_paths(&paths).collect(),
-            None => vec![PathBuf::from("/etc/krb5.conf")],
+            // Without a drive it is no whole path on Windows, where anyone may make such a folder.
+            None => vec![PathBuf::from("/etc/krb5.conf")]
+                .into_iter()
+                .filter(|path| path.is_absolute())
+                .collect(),
         };
         let mut conf = Self::default();
         for path in paths {

@@ -138,6 +138,15 @@ impl KerberosContext {
             service: service.clone(),
             detail,
         };
+        let token = match (&state, binding) {
+            (_, None) => Ok(token),
+            (State::Spnego(context), Some(_)) => whole(context.as_ref(), &token, spnego),
+            (State::Bare(context), Some(_)) => whole(context, &token, spnego),
+            (State::Established(_) | State::Broken, Some(_)) => {
+                return Err(SecurityError::OutOfTurn);
+            }
+        }
+        .map_err(package)?;
         let request = Request::of_token(&token, spnego).map_err(package)?;
         let context = Self {
             state,
@@ -285,6 +294,13 @@ impl KerberosContext {
             State::Bare(_) | State::Spnego(_) | State::Broken => Err(SecurityError::OutOfTurn),
         }
     }
+}
+
+/// The first token of `context`, which is tied to a channel, as servers take it.
+fn whole<P: Sspi>(context: &P, token: &[u8], spnego: bool) -> Result<Vec<u8>, String> {
+    let keys = context.query_context_session_key();
+    let keys = keys.map_err(|error| error.to_string())?;
+    tokens::with_whole_flag(token, spnego, keys.session_key.as_ref())
 }
 
 /// What is wrong with a ticket, of what servers say most.

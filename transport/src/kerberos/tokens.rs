@@ -35,6 +35,44 @@ pub(super) enum Answer {
     Rejected(String),
 }
 
+/// The client's first token with the flag of its channel binding (KERB_AP_OPTIONS_CBT, [MS-KILE]
+/// 3.2.5.8) in four octets: `sspi` writes two, which MIT krb5 refuses.
+pub(super) fn with_whole_flag(
+    token: &[u8],
+    spnego: bool,
+    session_key: &[u8],
+) -> Result<Vec<u8>, String> {
+    let wrong = |error: picky_asn1_der::Asn1DerError| error.to_string();
+    let request = Request::of_token(token, spnego)?;
+    let mut message = KrbMessage::<ApReq>::decode_application_krb_message(&request.token)
+        .map_err(|error| error.to_string())?;
+    let sealed = &mut message.0.krb_msg.0.authenticator.0;
+    let mut authenticator: Authenticator = open(sealed, session_key, AP_REQ_AUTHENTICATOR)?;
+    if let Some(data) = authenticator.0.authorization_data.0.as_mut() {
+        for entry in &mut data.0.0 {
+            entry.ad_data.0.0.resize(4, 0);
+        }
+    }
+    let plain = picky_asn1_der::to_vec(&authenticator).map_err(wrong)?;
+    sealed.cipher.0.0 = CipherSuite::try_from(sealed.etype.0.0.as_slice())
+        .and_then(|suite| {
+            suite
+                .cipher()
+                .encrypt(session_key, AP_REQ_AUTHENTICATOR, &plain)
+        })
+        .map_err(|error| error.to_string())?;
+    let whole = picky_asn1_der::to_vec(&message).map_err(wrong)?;
+    if !spnego {
+        return Ok(whole);
+    }
+    let mut init: ApplicationTag0<GssApiNegInit> =
+        picky_asn1_der::from_bytes(token).map_err(wrong)?;
+    if let Some(inner) = init.0.neg_token_init.0.mech_token.0.as_mut() {
+        inner.0.0 = whole;
+    }
+    picky_asn1_der::to_vec(&init).map_err(wrong)
+}
+
 impl Request {
     /// That of the client's first token.
     pub(super) fn of_token(token: &[u8], spnego: bool) -> Result<Self, String> {

@@ -247,7 +247,7 @@ impl Seen {
                         FragmentLimits::default(),
                     );
                     let events = pool.receive(None, "stdin", creation).unwrap();
-                    self.hosts.push(pool.host());
+                    self.hosts.push(pool.host().clone());
                     self.pool = Some(pool);
                     self.run(events);
                 }

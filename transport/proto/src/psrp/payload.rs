@@ -199,11 +199,11 @@ impl Payload {
             Self::PublicKeyRequest | Self::ConnectRunspacePool => Value::String(String::new()),
             Self::SetMaxRunspaces(number, call) => Object::new()
                 .with_note("MaxRunspaces", *number)
-                .with_note("CI", *call)
+                .with_note("ci", *call)
                 .into(),
             Self::SetMinRunspaces(number, call) => Object::new()
                 .with_note("MinRunspaces", *number)
-                .with_note("CI", *call)
+                .with_note("ci", *call)
                 .into(),
             Self::GetAvailableRunspaces(call) | Self::ResetRunspaceState(call) => {
                 Object::new().with_note("ci", *call).into()

@@ -44,14 +44,14 @@ pub(crate) const DIFFERENCES: &[Allowed] = &[
         path: "/s:Envelope/s:Header/p:OperationID",
         recorded: "-",
         ours: "uuid:*",
-        why: "ours names the operation, as Windows' own client does ([MS-WSMV] 2.2.4.26)",
+        why: "ours names the operation, which a server may go by ([MS-WSMV] 2.2.4.45)",
     },
     Allowed {
         context: "*",
         path: "/s:Envelope/s:Header/p:OperationID/@s:mustUnderstand",
         recorded: "-",
         ours: "false",
-        why: "ours names the operation, as Windows' own client does ([MS-WSMV] 2.2.4.26)",
+        why: "ours names the operation, which a server may go by ([MS-WSMV] 2.2.4.45)",
     },
     Allowed {
         context: "*",
@@ -121,21 +121,21 @@ pub(crate) const DIFFERENCES: &[Allowed] = &[
         path: "/Obj/MS/Obj[ApartmentState]/types",
         recorded: "System.Management.Automation.Runspaces.ApartmentState < *",
         ours: "System.Threading.ApartmentState < System.Enum < System.ValueType < System.Object",
-        why: "ours names the type as it is called in .NET ([MS-PSRP] 2.2.3.7)",
+        why: "ours names the type as it is called in .NET, and by psrpcore",
     },
     Allowed {
         context: "*",
         path: "/Obj/MS/Obj[ApartmentState]/ToString",
         recorded: "UNKNOWN",
         ours: "Unknown",
-        why: "ours names the member as it is called in .NET ([MS-PSRP] 2.2.3.7)",
+        why: "ours names the member as it is called in .NET",
     },
     Allowed {
         context: "CREATE_PIPELINE",
         path: "/Obj/MS/Obj[RemoteStreamOptions]/types",
         recorded: "System.Management.Automation.Runspaces.RemoteStreamOptions < *",
         ours: "System.Management.Automation.RemoteStreamOptions < System.Enum < System.ValueType < System.Object",
-        why: "ours names the type as it is called in PowerShell ([MS-PSRP] 2.2.3.8)",
+        why: "ours names the type as it is called in PowerShell, and by psrpcore",
     },
     Allowed {
         context: "CREATE_PIPELINE",
@@ -159,6 +159,10 @@ pub(crate) const DIFFERENCES: &[Allowed] = &[
         why: "every client session has a key pair of its own, of the same algorithm, size and exponent",
     },
 ];
+
+/// What is called otherwise in recordings than by us, and has to say the same: pypsrp writes the id of some calls
+/// in capitals, PowerShell never does.
+pub(crate) const RENAMED: (&str, &str) = ("/Obj/MS/I64[CI]", "/Obj/MS/I64[ci]");
 
 /// A request that was not recorded and comes all the same, in one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use owaim_proto::psrp::{Defragmenter, FragmentLimits, Message};
 
+use crate::allowed::RENAMED;
 use crate::facts::{self, Difference, Fact};
 use crate::ids::Ids;
 
@@ -163,9 +164,11 @@ fn says(message: &Message, reader: Reader<'_>) -> Result<Vec<Fact>, String> {
             value,
         });
     }
-    if let Reader::Ours(ids) = reader {
-        for fact in &mut facts {
-            fact.value = ids.recorded(&fact.value);
+    for fact in &mut facts {
+        match reader {
+            Reader::Ours(ids) => fact.value = ids.recorded(&fact.value),
+            Reader::Recorded(_) if fact.path == RENAMED.0 => RENAMED.1.clone_into(&mut fact.path),
+            Reader::Recorded(_) => {}
         }
     }
     Ok(facts)

@@ -54,6 +54,10 @@ pub struct EndpointEntry {
     /// The service's principal, where it is not `HTTP/` with the name of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// SHA-256 of the certificate that the endpoint of a lab in this process shows. It is in no file, whose readers
+    /// have the authority to go by.
+    #[serde(skip)]
+    pub fingerprint: Option<[u8; 32]>,
     /// The certificate and key that the account can show instead of its password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateEntry>,
@@ -183,6 +187,7 @@ mod tests {
                 password: Password::new("S3cret-canary-42!".into()),
                 configuration: "Microsoft.Exchange".into(),
                 service: None,
+                fingerprint: None,
                 certificate: None,
             }],
             ca: None,

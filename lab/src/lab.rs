@@ -311,6 +311,7 @@ fn bind(
         let certificate = (secure && certificate)
             .then(|| authority.client(&principal_name(&username, domain)))
             .transpose()?;
+        let fingerprint = tls.as_ref().map(|door| door.fingerprint);
         let scheme = if secure { "https" } else { "http" };
         let listener = Listener {
             host: host.name.clone(),
@@ -333,6 +334,7 @@ fn bind(
                 .configuration
                 .unwrap_or_else(|| kind.default_configuration().into()),
             service: Some(format!("HTTP/{}", host.name)),
+            fingerprint,
             certificate,
         });
         bound.push(Bound {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use owaim_inventory::{
-    Auth, ConnectionRule, Credential, EndpointKind, ExchangeVersion, Host, MinTls, Role, Site,
+    Auth, ConnectionRule, Credential, EndpointKind, ExchangeVersion, Fingerprint, Host, MinTls,
+    Role, Site,
 };
 use owaim_lab::{AuthScheme, EndpointEntry, EndpointsFile};
 use owaim_steps::{Place, Problem};
@@ -134,7 +135,8 @@ impl EndpointBook {
             let host = site.host(&entry.host);
             let mut rule = site.connections.for_endpoint(host, entry.kind);
             if origin == Origin::Lab {
-                rule.pin = None;
+                // The process that made its certificate need not ask anybody about it.
+                rule.pin = entry.fingerprint.map(Fingerprint);
                 rule.proxy = None;
                 rule.insecure_skip_verify = None;
             }

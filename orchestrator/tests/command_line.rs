@@ -642,7 +642,9 @@ impl Drop for LabProcess {
 #[test]
 fn a_wrong_password_is_tried_exactly_once() {
     let bench = Bench::new();
-    let lab = LabProcess::start(&bench, &[]);
+    // Wine's SChannel takes no authority that publishes no list of what it has revoked.
+    let overlay = bench.overlay("[wire.endpoints.lync]\ntls = false\n");
+    let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
     let mut endpoints: Value =
         serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
     for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
@@ -701,7 +703,7 @@ fn the_whole_job_needs_no_ntlm() {
     bench
         .run("apply", &[&with[..], &["--yes"]].concat())
         .ends(0);
-    assert_eq!(bench.changing_calls(0).len(), CHANGES);
+    assert_eq!(unhurried(bench.changing_calls(0)).len(), CHANGES);
     let requests = bench.lab_record("requests.ndjson");
     for request in &requests {
         assert_eq!(
@@ -732,7 +734,8 @@ fn a_password_is_found_nowhere() {
     const CANARY: &str = "S3cret-canary-42!";
     let bench = Bench::new();
     let overlay = bench.overlay(&format!(
-        "[[accounts]]\nusername = 'LITWAREINC\\owaim'\npassword = \"{CANARY}\"\n"
+        "[[accounts]]\nusername = 'LITWAREINC\\owaim'\npassword = \"{CANARY}\"\n\
+         [wire.endpoints.lync]\ntls = false\n"
     ));
     let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
     let endpoints: Value = serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();

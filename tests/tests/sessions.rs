@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use owaim::endpoints::{EndpointBook, Origin};
 use owaim_inventory::EndpointKind;
 use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
 use owaim_proto::psrp::{Command, Pipeline};
@@ -113,6 +114,68 @@ async fn pipelines_run_at_each_kind_of_endpoint() {
             call("exchange", "Get-OwaMailboxPolicy"),
         ]
     );
+}
+
+/// Requests until the first pipeline has given what it has to give, the second Receive that a pool may take to open
+/// left out.
+async fn cold(auth: &str, tls: bool) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start(
+        folder.path(),
+        &format!("[wire.endpoints.windows]\ntls = {tls}\n"),
+    )
+    .await;
+    let text = include_str!("../../examples/litware.toml");
+    let set = [("endpoints.windows.auth".to_owned(), auth.to_owned())];
+    let site = owaim_inventory::parse_with("litware.toml", text, &set).unwrap();
+    let book = EndpointBook::from_file(lab.endpoints(), &site, Origin::Lab).unwrap();
+    let place = book
+        .places_of("atl-mbx-001")
+        .find(|place| place.kind == EndpointKind::Windows)
+        .unwrap();
+    let mut session = Client::default()
+        .connect(book.get(place).unwrap())
+        .await
+        .unwrap();
+    let command = Command::new("Test-Path").with("LiteralPath", r"C:\Windows");
+    let output = session.run(&Pipeline::new(command)).await.unwrap();
+    assert!(output.is_clean(), "{output:?}");
+    session.close().await;
+    lab.stop().await.unwrap();
+    let requests = records(folder.path(), "requests.ndjson");
+    assert!(requests.iter().all(|request| request["tls"] == tls));
+    let by = if auth == "negotiate" {
+        "kerberos"
+    } else {
+        auth
+    };
+    assert!(
+        requests.iter().all(|request| request["auth"] == by),
+        "{requests:#?}"
+    );
+    let opening = requests
+        .iter()
+        .take_while(|request| request["action"] != "Command")
+        .filter(|request| request["action"] == "Receive")
+        .count();
+    let counted = requests
+        .iter()
+        .filter(|request| request["action"] != "Delete");
+    counted.count() - opening.saturating_sub(1).min(1)
+}
+
+#[tokio::test]
+async fn the_first_pipeline_costs_few_round_trips() {
+    for (auth, most) in [("ntlm", 6), ("kerberos", 5), ("negotiate", 5)] {
+        for tls in [false, true] {
+            let count = cold(auth, tls).await;
+            let most = most + usize::from(tls);
+            assert!(
+                count <= most,
+                "{auth}, TLS {tls}: {count} of at most {most}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
@@ -70,6 +71,8 @@ pub(crate) struct TlsDoor {
     pub(crate) config: Arc<ServerConfig>,
     /// What a logon through this door is bound to.
     pub(crate) binding: Binding,
+    /// SHA-256 of its certificate.
+    pub(crate) fingerprint: [u8; 32],
 }
 
 /// The authority and what it takes to use it.
@@ -140,6 +143,7 @@ impl Authority {
         Ok(TlsDoor {
             config: Arc::new(config),
             binding: Binding::of_certificate(&certificate.der),
+            fingerprint: Sha256::digest(&certificate.der).into(),
         })
     }
 

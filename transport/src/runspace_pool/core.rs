@@ -11,6 +11,7 @@ use owaim_proto::psrp::{
 use owaim_proto::wsman::{
     FaultClass, Receive, ReceiveResponse, RequestBody, ResponseBody, RunState, Send, Stream,
 };
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub(super) struct Core {
     /// Held by the one Receive of the pool.
     listening: Arc<tokio::sync::Mutex<()>>,
     agreeing: tokio::sync::Mutex<()>,
+    /// Counts what was received and taken in.
+    taken: watch::Sender<u64>,
 }
 
 /// What a Receive of a pipeline brought.
@@ -61,6 +64,7 @@ impl Core {
             sending: tokio::sync::Mutex::default(),
             listening: Arc::default(),
             agreeing: tokio::sync::Mutex::default(),
+            taken: watch::Sender::new(0),
         }
     }
 
@@ -181,17 +185,22 @@ impl Core {
         }
     }
 
-    /// Waits for one Receive of the pool, its own or another's.
+    /// How much was received and taken in so far.
+    pub(super) fn taken(&self) -> u64 {
+        *self.taken.borrow()
+    }
+
+    /// Waits for its turn and then for one Receive of the pool. Where somebody else's brought something since `seen`,
+    /// there is no need for another: it may be what is waited for.
     pub(super) async fn listen_once(
         self: &Arc<Self>,
         action: &'static str,
+        seen: u64,
     ) -> Result<(), TransportError> {
-        let listening = Arc::clone(&self.listening);
-        let Ok(turn) = listening.try_lock_owned() else {
-            // Somebody listens: what comes may be what is waited for.
-            let _ = self.listening.lock().await;
+        let turn = Arc::clone(&self.listening).lock_owned().await;
+        if self.taken() != seen {
             return Ok(());
-        };
+        }
         let core = Arc::clone(self);
         let task = self.shell.spawn(async move {
             let _turn = turn;
@@ -210,15 +219,20 @@ impl Core {
         mut done: impl FnMut(&Self) -> Option<T>,
     ) -> Result<T, TransportError> {
         let start = Instant::now();
+        let mut taken = self.taken.subscribe();
         loop {
+            // Before the look: what comes after it is noticed, whoever receives it.
+            let seen = *taken.borrow_and_update();
             if let Some(result) = done(self) {
                 return Ok(result);
             }
-            let after = start.elapsed();
-            if after > patience {
-                return Err(self.shell.service.timeout(action, after));
+            tokio::select! {
+                listened = self.listen_once(action, seen) => listened?,
+                _ = taken.changed() => {}
+                () = tokio::time::sleep_until(start + patience) => {
+                    return Err(self.shell.service.timeout(action, start.elapsed()));
+                }
             }
-            self.listen_once(action).await?;
         }
     }
 
@@ -229,7 +243,8 @@ impl Core {
             if self.shell.condition() == Condition::Absent {
                 return;
             }
-            if let Err(error) = self.listen_once(action::LISTEN).await {
+            let seen = self.taken();
+            if let Err(error) = self.listen_once(action::LISTEN, seen).await {
                 // Whoever uses the pool meets the same, and is told.
                 if self.shell.condition() != Condition::Disconnected {
                     lock(&self.said).push_back(Record::Warning(error.to_string()));
@@ -326,6 +341,8 @@ impl Core {
                 ClientEvent::Opened | ClientEvent::KeyAgreed | ClientEvent::Ignored(_) => {}
             }
         }
+        self.taken
+            .send_modify(|count| *count = count.wrapping_add(1));
         Ok(batch)
     }
 

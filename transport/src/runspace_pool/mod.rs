@@ -114,7 +114,7 @@ impl RunspacePool {
             .map_err(|error| core.broken(action, &error))?;
         core.shell.set_condition(Condition::Present);
         // The server says of itself what it said to the first client.
-        core.listen_once(action).await?;
+        core.listen_once(action, core.taken()).await?;
         pool.listen();
         Ok(pool)
     }

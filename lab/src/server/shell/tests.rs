@@ -78,6 +78,19 @@ impl Runner for Fake {
     fn powershell(&self, _host: &HostName) -> Option<PowerShellVersion> {
         Some(PowerShellVersion { major: 5, minor: 1 })
     }
+
+    fn start(
+        &self,
+        _caller: &Caller,
+        _around: &Surroundings,
+        line: &ProgramLine<'_>,
+    ) -> Result<Program, Refused> {
+        Err(Refused::NotModelled(line.command.into()))
+    }
+
+    fn windows(&self, _host: &HostName) -> Option<WindowsVersion> {
+        None
+    }
 }
 
 use owaim_proto::psrp::HostCall;

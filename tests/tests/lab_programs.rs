@@ -74,8 +74,7 @@ fn fault<T>(result: Result<T, TransportError>) -> u32 {
 
 #[tokio::test]
 async fn programs_give_what_they_give_on_windows() {
-    let folder = tempfile::tempdir().unwrap();
-    let lab = start(Some(folder.path())).await;
+    let lab = start(None).await;
     let shell = shell(&lab).await;
     for (program, arguments, stdout, stderr, code) in [
         ("hostname", &[][..], "ATL-MBX-001\r\n", "", 0),
@@ -165,7 +164,14 @@ async fn programs_give_what_they_give_on_windows() {
         all.contains("IPv4 Address. . . . . . . . . . . : 192.0.2."),
         "{all}"
     );
-    // The site hears of programs as it hears of cmdlets.
+    shell.close().await;
+}
+
+#[tokio::test]
+async fn the_site_hears_of_programs_as_it_hears_of_cmdlets() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start(Some(folder.path())).await;
+    let shell = shell(&lab).await;
     let recycle = ["recycle", "apppool", "/apppool.name:MSExchangeOWAAppPool"];
     let output = run(&shell, APPCMD, &recycle).await;
     assert_eq!(output.exit_code, Some(0));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use owaim_inventory::EndpointKind;
 use owaim_proto::wsman::{
-    self, CommandLine, CreateShell, Fault, RequestBody, RequestHeader, Resource, ResponseBody,
-    Shell, Signal, SignalCode,
+    self, CommandLine, CreateShell, Fault, Receive, RequestBody, RequestHeader, Resource,
+    ResponseBody, Send, Shell, Signal, SignalCode,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -122,23 +122,8 @@ impl ProgramShells {
                 Ok(ResponseBody::Deleted)
             }
             RequestBody::Command(line) => shell.command(runner, header, line),
-            RequestBody::Send(send) => {
-                for stream in &send.streams {
-                    if stream.name != "stdin" {
-                        return Err(fault::invalid_parameter("the stream"));
-                    }
-                    let process = shell.process(stream.command_id)?;
-                    process.input(&stream.data, stream.end)?;
-                }
-                Ok(ResponseBody::Sent)
-            }
-            RequestBody::Receive(receive) => {
-                let process = shell.process(receive.command_id)?;
-                let room = wsman::stream_room(header.max_envelope_size);
-                let patience = header.operation_timeout;
-                let received = process.receive(&receive.streams, room, patience).await;
-                received.map(ResponseBody::Received)
-            }
+            RequestBody::Send(send) => shell.input(send),
+            RequestBody::Receive(receive) => shell.receive(header, receive).await,
             RequestBody::Signal(signal) => shell.signal(signal),
             RequestBody::Get => Ok(ResponseBody::Got(Box::new(Resource::Shell(
                 shell.describe(),
@@ -243,6 +228,29 @@ impl ProgramShell {
                 })?;
         self.processes().insert(id, Process::start(id, program));
         Ok(ResponseBody::CommandStarted(id))
+    }
+
+    fn input(&self, send: &Send) -> Result<ResponseBody, Box<Fault>> {
+        for stream in &send.streams {
+            if stream.name != "stdin" {
+                return Err(fault::invalid_parameter("the stream"));
+            }
+            let process = self.process(stream.command_id)?;
+            process.input(&stream.data, stream.end)?;
+        }
+        Ok(ResponseBody::Sent)
+    }
+
+    async fn receive(
+        &self,
+        header: &RequestHeader,
+        receive: &Receive,
+    ) -> Result<ResponseBody, Box<Fault>> {
+        let process = self.process(receive.command_id)?;
+        let room = wsman::stream_room(header.max_envelope_size);
+        let patience = header.operation_timeout;
+        let received = process.receive(&receive.streams, room, patience).await;
+        received.map(ResponseBody::Received)
     }
 
     fn signal(&self, signal: &Signal) -> Result<ResponseBody, Box<Fault>> {

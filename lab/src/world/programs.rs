@@ -8,6 +8,7 @@ mod line;
 mod ping;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::cmdlets::{native, network};
 use super::{Caller, World, lock, signon};
 use crate::state::State;
 use line::Line;
+use variables::{value, variables};
 
 pub(crate) use code_page::CodePage;
 pub(crate) use ping::Ping;
@@ -515,44 +517,4 @@ fn is_path(program: &str) -> bool {
 fn file_name(program: &str) -> String {
     let file = program.rsplit(['\\', '/']).next().unwrap_or(program);
     file.to_ascii_lowercase()
-}
-
-/// The variables of a program: those of the system and the account, and over them the shell's.
-fn variables(caller: &Caller, own: &[(String, String)]) -> Vec<(String, String)> {
-    let (domain, user) = caller.user.split_once('\\').unwrap_or(("", &caller.user));
-    let profile = [r"C:\Users\", user].concat();
-    let temporary = [profile.as_str(), r"\AppData\Local\Temp"].concat();
-    let computer = caller.host.short().to_uppercase();
-    let path = [SYSTEM, ";C:\\Windows"].concat();
-    let mut all: Vec<(String, String)> = [
-        ("COMPUTERNAME", computer.as_str()),
-        ("ComSpec", r"C:\Windows\system32\cmd.exe"),
-        ("OS", "Windows_NT"),
-        ("Path", &path),
-        ("PATHEXT", ".COM;.EXE;.BAT;.CMD"),
-        ("PROCESSOR_ARCHITECTURE", "AMD64"),
-        ("ProgramFiles", r"C:\Program Files"),
-        ("SystemDrive", "C:"),
-        ("SystemRoot", r"C:\Windows"),
-        ("TEMP", &temporary),
-        ("TMP", &temporary),
-        ("USERDOMAIN", domain),
-        ("USERNAME", user),
-        ("USERPROFILE", &profile),
-        ("windir", r"C:\Windows"),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .into();
-    for (name, value) in own {
-        all.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-        all.push((name.clone(), value.clone()));
-    }
-    all
-}
-
-fn value<'v>(variables: &'v [(String, String)], name: &str) -> Option<&'v str> {
-    let found = variables
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
 }

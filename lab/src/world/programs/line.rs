@@ -1,6 +1,7 @@
 //! [`Line`]: a line as `cmd.exe` reads it.
 
-use super::{Refused, value};
+use super::Refused;
+use super::variables::value;
 
 /// What `cmd.exe` takes for itself outside quotes.
 const SPECIAL: &[char] = &['&', '|', '<', '>', '^', '(', ')'];

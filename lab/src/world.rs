@@ -18,6 +18,7 @@ mod iis;
 mod lync;
 pub(crate) mod model;
 mod opath;
+mod programs;
 mod prompt;
 mod record;
 mod registry;
@@ -39,12 +40,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
+use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site, WindowsVersion};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{HostCall, Pipeline, PipelineOutput, Record};
 use uuid::Uuid;
 
 pub(crate) use directory::MessagingType;
+pub(crate) use programs::{CodePage, Ending, Ping, Program, ProgramLine, Refused, Surroundings};
 pub(crate) use record::Recorder;
 pub(crate) use unified::{StartupMode, UriType, VoipSecurity};
 pub(crate) use values::Nested;
@@ -214,6 +216,11 @@ impl World {
             .hosts
             .get(host)
             .map(|h| h.powershell)
+    }
+
+    /// The version of Windows at `host`.
+    pub(crate) fn windows(&self, host: &HostName) -> Option<WindowsVersion> {
+        lock(&self.inner.state).hosts.get(host).map(|h| h.windows)
     }
 
     /// Writes the state down, if it is kept.

@@ -6,4 +6,5 @@ pub mod interop;
 pub mod kdc;
 pub mod peer;
 pub mod pypsrp;
+pub mod pywinrm;
 pub mod stores;

@@ -78,7 +78,6 @@ impl Client {
     }
 
     fn run_now(&self, pipelines: &Value) -> Value {
-        let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
         let job = json!({
             "url": self.entry.url,
             "auth": self.auth,
@@ -89,22 +88,7 @@ impl Client {
             "options": self.options,
             "pipelines": pipelines,
         });
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/pypsrp_client.py");
-        let mut child = Command::new(interop.python())
-            .arg(script)
-            .envs(&self.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(job.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        let output = child.wait_with_output().unwrap();
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {complaints}", self.entry.url);
-        serde_json::from_slice(&output.stdout).unwrap()
+        run_script("pypsrp_client.py", &job, &self.environment)
     }
 
     /// Checks that a session comes about and works.
@@ -137,6 +121,27 @@ impl Client {
             "{what}: {results:#}"
         );
     }
+}
+
+/// What a script of `tests/python` makes of a job. It blocks.
+pub fn run_script(name: &str, job: &Value, environment: &BTreeMap<&str, String>) -> Value {
+    let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let mut child = Command::new(interop.python())
+        .arg(folder.join(name))
+        .envs(environment)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(job.to_string().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {complaints}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The lines of `requests.ndjson`.

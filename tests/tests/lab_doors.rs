@@ -5,14 +5,11 @@
 // It drives a Python of this machine.
 #![cfg(unix)]
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
 
 use owaim_inventory::EndpointKind;
 use owaim_lab::{AuthScheme, EndpointEntry};
-use owaim_tests::interop::Interop;
-use owaim_tests::pypsrp::{Client, REFUSED, entry, records, start};
+use owaim_tests::pypsrp::{Client, REFUSED, entry, records, run_script, start};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -161,11 +158,13 @@ async fn credssp_takes_ntlm_and_messages_in_pieces() {
 }
 
 /// What a script of `tests/python` makes of an endpoint.
-async fn script(name: &str, entry: EndpointEntry) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("python")
-        .join(name);
-    let job = json!({
+async fn script(name: &'static str, entry: EndpointEntry) -> Value {
+    script_with(name, entry, json!({})).await
+}
+
+/// The same, with more in its job.
+async fn script_with(name: &'static str, entry: EndpointEntry, more: Value) -> Value {
+    let mut job = json!({
         "url": entry.url,
         "auth": "ntlm",
         "username": entry.username,
@@ -173,25 +172,11 @@ async fn script(name: &str, entry: EndpointEntry) -> Value {
         "configuration": entry.configuration,
         "encryption": "auto",
     });
-    tokio::task::spawn_blocking(move || {
-        let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
-        let mut child = Command::new(interop.python())
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(job.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        let output = child.wait_with_output().unwrap();
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{complaints}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    })
-    .await
-    .unwrap()
+    let more = more.as_object().unwrap().clone();
+    job.as_object_mut().unwrap().extend(more);
+    tokio::task::spawn_blocking(move || run_script(name, &job, &BTreeMap::new()))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -215,5 +200,40 @@ async fn the_number_of_shells_can_be_reached() {
     let lab = start("[wire]\nmax_shells_per_user = 0", folder.path()).await;
     let client = Client::new(&lab, EndpointKind::Windows, "ntlm", folder.path());
     client.fails("quota", "Code: 2150859173").await;
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_shells_of_pypsrp_are_open_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("[wire]\nmax_shells_per_user = 200", folder.path()).await;
+    let own = entry(&lab, EndpointKind::Windows);
+    let found = script_with("pypsrp_crowd.py", own, json!({ "shells": 200 })).await;
+    let expected: Vec<String> = (0..200).map(|number: u32| number.to_string()).collect();
+    assert_eq!(found["given"], json!(expected));
+    // All of them are gone: there is room for another one.
+    let client = Client::new(&lab, EndpointKind::Windows, "ntlm", folder.path());
+    client.succeeds("after the crowd").await;
+    lab.stop().await.unwrap();
+    let records = records(folder.path());
+    let created = records.iter().filter(|record| record["action"] == "Create");
+    assert_eq!(created.count(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_mebibytes_go_through_pypsrp_there_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("", folder.path()).await;
+    let text = "\u{e9}<&> ".repeat(1 << 20);
+    assert!(text.len() > 5 << 20);
+    let echo = json!([[{ "cmdlet": "Write-Output", "parameters": { "InputObject": text } }]]);
+    let client = Client::new(&lab, EndpointKind::Windows, "ntlm", folder.path());
+    let results = client.run(echo).await;
+    let came = results["pipelines"][0]["output"][0].as_str();
+    assert!(
+        came == Some(&text),
+        "{} characters came",
+        came.unwrap_or_default().len()
+    );
     lab.stop().await.unwrap();
 }

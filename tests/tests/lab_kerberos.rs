@@ -1,5 +1,5 @@
-//! The realm of the simulated site, with MIT's `kinit` and `kvno` and with `pypsrp` over MIT's
-//! GSS-API.
+//! The realm of the simulated site, with MIT's `kinit` and `kvno` and with `pypsrp` and `pywinrm` over
+//! MIT's GSS-API.
 
 #![allow(clippy::unwrap_used)]
 // It drives programs of this machine.
@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use owaim_inventory::EndpointKind;
 use owaim_lab::{EndpointEntry, Lab};
 use owaim_tests::pypsrp::{Client, REFUSED, entry, records, start};
+use owaim_tests::pywinrm;
 
 /// The realm as MIT's programs are told of it.
 struct Realm {
@@ -150,4 +151,41 @@ async fn pypsrp_gets_in_with_tickets() {
     let commands = records.iter().filter(|record| record["action"] == "Create");
     assert!(commands.clone().all(|record| record["auth"] == "kerberos"));
     assert!(commands.count() >= 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pywinrm_gets_in_with_tickets() {
+    for overlay in ["", "[wire.endpoints.windows]\ntls = true\n"] {
+        let overlay = [
+            "[wire]\nntlm = false\nchannel_binding = \"strict\"\n",
+            overlay,
+        ]
+        .concat();
+        let folder = tempfile::tempdir().unwrap();
+        let lab = start(&overlay, folder.path()).await;
+        let realm = Realm::of(&lab, folder.path());
+        let own = entry(&lab, EndpointKind::Windows);
+        let password = own.password.expose();
+        let client = |host: &str| {
+            let mut client = pywinrm::Client::new(&lab, "kerberos", folder.path())
+                .option("username", "owaim@LITWAREINC.COM")
+                .option("kerberos_hostname_override", host);
+            client.environment.extend(realm.environment());
+            client
+        };
+        // It has no use for a password: its tickets come from elsewhere.
+        let what = format!("without a ticket at {}", own.url);
+        client(own.host.as_str()).fails(&what, "credential").await;
+        check(&realm.run("kinit", &["owaim"], password), None);
+        client(own.host.as_str()).succeeds(&own.url).await;
+        client("atl-mbx-001.litwareinc.com")
+            .fails("of another host", "rejected")
+            .await;
+        lab.stop().await.unwrap();
+        let records = records(folder.path());
+        let mut commands = records
+            .iter()
+            .filter(|record| record["action"] == "Command");
+        assert!(commands.all(|record| record["auth"] == "kerberos"));
+    }
 }

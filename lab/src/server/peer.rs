@@ -143,6 +143,11 @@ impl Peer {
         if head.method != Method::POST {
             return Some(Reply::empty(StatusCode::METHOD_NOT_ALLOWED));
         }
+        if is_anonymous_identify(&head.headers, body) {
+            note.action = Some("Identify");
+            let identity = self.wire.service.identify(None);
+            return Some(Reply::empty(StatusCode::OK).with_body(SOAP, identity));
+        }
         let sender = match self.log_on(&head.headers, note) {
             ControlFlow::Continue(sender) => sender,
             ControlFlow::Break(reply) => return Some(reply),
@@ -314,7 +319,11 @@ impl Peer {
             return Some(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR));
         };
         let request = wsman::Request::decode(&envelope, &Limits::default()).ok();
-        note.action = request.and_then(|request| request.action().uri().rsplit('/').next());
+        note.action = if wsman::is_identify(&envelope, &Limits::default()) {
+            Some("Identify")
+        } else {
+            request.and_then(|request| request.action().uri().rsplit('/').next())
+        };
 
         let (host, kind) = (&self.listener.host, self.listener.kind);
         let effect = self
@@ -360,6 +369,14 @@ impl Peer {
             Err(_) => Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).closing(),
         }
     }
+}
+
+/// Whether somebody asks who this is who does not want to say who he is.
+fn is_anonymous_identify(headers: &HeaderMap, body: &[u8]) -> bool {
+    let (name, value) = wsman::IDENTIFY_HEADER;
+    let asked = headers.get(name).and_then(|value| value.to_str().ok());
+    asked.is_some_and(|asked| asked.eq_ignore_ascii_case(value))
+        && wsman::is_identify(body, &Limits::default())
 }
 
 /// A status that may be one of a file.

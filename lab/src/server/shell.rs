@@ -1,10 +1,12 @@
 //! [`Shells`]: the WS-Management service of the site's endpoints.
 //!
-//! Envelopes in, envelopes out: shells are created, pipelines run through a [`Runner`], output
-//! waits until a Receive takes it. HTTP, authentication and sealing have happened before.
+//! Envelopes in, envelopes out: shells are created, pipelines and programs run through a [`Runner`],
+//! output waits until a Receive takes it. HTTP, authentication and sealing have happened before.
 
 mod banner;
 mod fault;
+mod process;
+mod programs;
 mod runspace;
 #[cfg(test)]
 mod tests;
@@ -13,18 +15,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site};
+use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site, WindowsVersion};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Pipeline;
 use owaim_proto::wsman::{
-    self, Connected, CreateShell, Enumerate, Fault, Items, Request, RequestBody, RequestHeader,
-    Resource, Response, ResponseBody, ShellCommand, SignalCode,
+    self, Connected, CreateShell, Enumerate, Fault, Identity, Items, Request, RequestBody,
+    RequestHeader, Resource, Response, ResponseBody, ShellCommand, SignalCode,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::world::{Caller, Execution, World};
+use crate::world::{Caller, Execution, Program, ProgramLine, Refused, Surroundings, World};
+use programs::ProgramShells;
 use runspace::Runspace;
 
 /// How long a shell is kept that nobody asks for and that does not say for how long: the default
@@ -44,7 +47,17 @@ pub(crate) struct RequestOrigin {
     pub(crate) path: String,
 }
 
-/// What runs the pipelines: the simulated site.
+impl RequestOrigin {
+    /// Whether it is the same account at the same endpoint.
+    fn is_same(&self, other: &Self) -> bool {
+        self.host == other.host
+            && self.endpoint == other.endpoint
+            && self.path == other.path
+            && self.user.eq_ignore_ascii_case(&other.user)
+    }
+}
+
+/// What runs pipelines and programs: the simulated site.
 pub(crate) trait Runner: Clone + Send + Sync + 'static {
     /// Runs a pipeline at once.
     fn run(&self, caller: &Caller, pipeline: &Pipeline, input: &[Value]) -> Execution;
@@ -52,8 +65,19 @@ pub(crate) trait Runner: Clone + Send + Sync + 'static {
     /// Forgets what it knows of a runspace.
     fn forget(&self, session: Uuid);
 
+    /// Starts a program.
+    fn start(
+        &self,
+        caller: &Caller,
+        around: &Surroundings,
+        line: &ProgramLine<'_>,
+    ) -> Result<Program, Refused>;
+
     /// The PowerShell of a host.
     fn powershell(&self, host: &HostName) -> Option<PowerShellVersion>;
+
+    /// The Windows of a host.
+    fn windows(&self, host: &HostName) -> Option<WindowsVersion>;
 }
 
 impl Runner for World {
@@ -68,6 +92,19 @@ impl Runner for World {
     fn powershell(&self, host: &HostName) -> Option<PowerShellVersion> {
         Self::powershell(self, host)
     }
+
+    fn start(
+        &self,
+        caller: &Caller,
+        around: &Surroundings,
+        line: &ProgramLine<'_>,
+    ) -> Result<Program, Refused> {
+        self.start_program(caller, around, line)
+    }
+
+    fn windows(&self, host: &HostName) -> Option<WindowsVersion> {
+        Self::windows(self, host)
+    }
 }
 
 /// The shells of all endpoints. One instance serves every listener of the site.
@@ -78,6 +115,7 @@ pub(crate) struct Shells<R: Runner = World> {
     /// Shells that an account may have at an endpoint, where that is not as usual.
     quota: Option<usize>,
     table: Mutex<HashMap<Uuid, Arc<Runspace>>>,
+    programs: ProgramShells,
 }
 
 impl<R: Runner> Shells<R> {
@@ -100,6 +138,7 @@ impl<R: Runner> Shells<R> {
             configurations,
             quota: None,
             table: Mutex::default(),
+            programs: ProgramShells::default(),
         }
     }
 
@@ -114,6 +153,9 @@ impl<R: Runner> Shells<R> {
     /// May take as long as the OperationTimeout of the request: a Receive waits for output.
     pub(crate) async fn handle(&self, origin: RequestOrigin, body: Vec<u8>) -> (u16, Vec<u8>) {
         let limits = Limits::default();
+        if wsman::is_identify(&body, &limits) {
+            return (200, self.identify(Some(&origin.host)));
+        }
         let request = match Request::decode(&body, &limits) {
             Ok(request) => request,
             Err(error) => {
@@ -136,6 +178,27 @@ impl<R: Runner> Shells<R> {
         )
     }
 
+    /// The answer to an Identify. The system is told only to those who have logged on, at `host`.
+    pub(crate) fn identify(&self, host: Option<&HostName>) -> Vec<u8> {
+        let version = host.and_then(|host| self.runner.windows(host));
+        let system = match version {
+            None => "0.0.0",
+            Some(WindowsVersion::W2008R2) => "6.1.7601",
+            Some(WindowsVersion::W2012) => "6.2.9200",
+            Some(WindowsVersion::W2012R2) => "6.3.9600",
+            Some(WindowsVersion::W2016) => "10.0.14393",
+            Some(WindowsVersion::W2019) => "10.0.17763",
+            Some(WindowsVersion::W2022) => "10.0.20348",
+            Some(WindowsVersion::W2025) => "10.0.26100",
+        };
+        let identity = Identity {
+            protocol_version: "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd".into(),
+            vendor: "Microsoft Corporation".into(),
+            version: format!("OS: {system} SP: 0.0 Stack: 3.0"),
+        };
+        identity.encode()
+    }
+
     async fn answer(
         &self,
         origin: &RequestOrigin,
@@ -144,11 +207,20 @@ impl<R: Runner> Shells<R> {
         self.remove_idle();
         let header = &request.header;
         if let RequestBody::Create(create) = &request.body {
+            if header.resource_uri == wsman::CMD_SHELL {
+                let table = self.table();
+                self.check_quota(&table, create, origin)?;
+                return self.programs.create(origin, header, create);
+            }
             let acts_as = self.configuration(origin, &header.resource_uri)?;
             return self.create(origin, acts_as, header, create);
         }
         if let RequestBody::Enumerate(wanted) = &request.body {
             return self.enumerate(origin, wanted);
+        }
+        if let Some(id) = header.shell().filter(|id| self.programs.has(*id)) {
+            let asked = (header, &request.body);
+            return self.programs.answer(&self.runner, origin, id, asked).await;
         }
         let shell = self.find(origin, header.shell())?;
         let _use = shell.in_use();
@@ -232,9 +304,12 @@ impl<R: Runner> Shells<R> {
         wanted: &Enumerate,
     ) -> Result<ResponseBody, Box<Fault>> {
         let mut items = Items::default();
-        if wanted.shell.is_some() {
-            let shell = self.find(origin, wanted.shell)?;
-            let commands = shell.pipelines().into_iter().map(|id| ShellCommand {
+        if let Some(id) = wanted.shell {
+            let commands = match self.programs.processes(origin, id) {
+                Some(processes) => processes,
+                None => self.find(origin, wanted.shell)?.pipelines(),
+            };
+            let commands = commands.into_iter().map(|id| ShellCommand {
                 id,
                 state: "Running".into(),
             });
@@ -243,6 +318,7 @@ impl<R: Runner> Shells<R> {
             let table = self.table();
             let own = table.values().filter(|shell| shell.serves(origin));
             items.shells.extend(own.map(|shell| shell.describe()));
+            items.shells.extend(self.programs.of(origin));
         }
         Ok(ResponseBody::Enumerated(items))
     }
@@ -287,21 +363,34 @@ impl<R: Runner> Shells<R> {
             .unwrap_or(PowerShellVersion { major: 5, minor: 1 });
         let idle = create.idle_timeout.unwrap_or(IDLE);
         let mut table = self.table();
-        if table.contains_key(&id) {
-            return Err(fault::invalid_parameter(
-                "the proposed ShellId, which is taken",
-            ));
-        }
-        let limit = self.quota.unwrap_or(most_shells(origin.endpoint));
-        if table.values().filter(|shell| shell.serves(origin)).count() >= limit {
-            return Err(fault::too_many_shells(limit));
-        }
+        self.check_quota(&table, create, origin)?;
         let (uri, session) = (&header.resource_uri, header.session_id);
         let shell = Runspace::new(id, origin.clone(), acts_as, version, uri, idle, session);
         shell.open(creation)?;
         let description = shell.describe();
         table.insert(id, Arc::new(shell));
         Ok(ResponseBody::Created(description))
+    }
+
+    /// Whether an account may have one more shell, of the id that it proposes.
+    fn check_quota(
+        &self,
+        pools: &HashMap<Uuid, Arc<Runspace>>,
+        create: &CreateShell,
+        origin: &RequestOrigin,
+    ) -> Result<(), Box<Fault>> {
+        let taken = |id| pools.contains_key(&id) || self.programs.has(id);
+        if create.id.is_some_and(taken) {
+            return Err(fault::invalid_parameter(
+                "the proposed ShellId, which is taken",
+            ));
+        }
+        let limit = self.quota.unwrap_or(most_shells(origin.endpoint));
+        let pools = pools.values().filter(|shell| shell.serves(origin)).count();
+        if pools + self.programs.of(origin).len() >= limit {
+            return Err(fault::too_many_shells(limit));
+        }
+        Ok(())
     }
 
     fn find(&self, origin: &RequestOrigin, id: Option<Uuid>) -> Result<Arc<Runspace>, Box<Fault>> {
@@ -313,6 +402,7 @@ impl<R: Runner> Shells<R> {
 
     fn remove_idle(&self) {
         let now = Instant::now();
+        self.programs.remove_idle(now);
         let mut idle = Vec::new();
         self.table().retain(|_, shell| {
             let keep = !shell.is_idle(now);

@@ -206,7 +206,7 @@ impl Machine {
 
     /// Runs the cmdlet on the model.
     fn carry_out(&mut self, work: &Work) -> Stage {
-        let fault = self.fault(work.cmdlet.name);
+        let fault = self.world.fault(&self.caller, work.cmdlet.name);
         let world = self.world.clone();
         let mut state = lock(&world.inner.state);
         let clock = (world.inner.clock)();
@@ -438,7 +438,7 @@ impl Machine {
             .next()
             .unwrap_or(&command.name)
             .to_owned();
-        let fault = self.fault(&file);
+        let fault = self.world.fault(&self.caller, &file);
         let world = self.world.clone();
         let mut state = lock(&world.inner.state);
         let clock = (world.inner.clock)();
@@ -497,30 +497,28 @@ impl Machine {
         }
     }
 
+    fn record(&self, cmdlet: &str, parameters: Json, changes: bool, effect: bool, result: &str) {
+        let what = (changes, effect);
+        self.world
+            .record(&self.caller, cmdlet, parameters, what, result);
+    }
+}
+
+impl World {
     /// The fault that the overlay has for this call of `cmdlet`, if any.
-    fn fault(&self, cmdlet: &str) -> Option<String> {
-        let mut counts = lock(&self.world.inner.faults);
+    pub(super) fn fault(&self, caller: &Caller, cmdlet: &str) -> Option<String> {
+        let mut counts = lock(&self.inner.faults);
         let mut hit = None;
-        for (fault, count) in self
-            .world
-            .inner
-            .overlay
-            .faults
-            .iter()
-            .zip(counts.iter_mut())
-        {
+        for (fault, count) in self.inner.overlay.faults.iter().zip(counts.iter_mut()) {
             let named = fault
                 .cmdlet
                 .as_deref()
                 .is_some_and(|name| name.eq_ignore_ascii_case(cmdlet));
-            let here = fault
-                .host
-                .as_ref()
-                .is_none_or(|host| *host == self.caller.host)
+            let here = fault.host.as_ref().is_none_or(|host| *host == caller.host)
                 && fault
                     .endpoint
                     .as_deref()
-                    .is_none_or(|kind| kind == self.caller.endpoint.name());
+                    .is_none_or(|kind| kind == caller.endpoint.name());
             if named && here {
                 *count += 1;
                 if fault.nth.is_none_or(|nth| nth == *count) && hit.is_none() {
@@ -531,13 +529,21 @@ impl Machine {
         hit
     }
 
-    fn record(&self, cmdlet: &str, parameters: Json, changes: bool, effect: bool, result: &str) {
-        self.world.inner.recorder.call(&CallRecord {
-            time: (self.world.inner.clock)(),
-            host: self.caller.host.to_string(),
-            endpoint: self.caller.endpoint.name(),
-            user: self.caller.user.clone(),
-            session: self.caller.session,
+    /// Takes down what `caller` ran.
+    pub(super) fn record(
+        &self,
+        caller: &Caller,
+        cmdlet: &str,
+        parameters: Json,
+        (changes, effect): (bool, bool),
+        result: &str,
+    ) {
+        self.inner.recorder.call(&CallRecord {
+            time: (self.inner.clock)(),
+            host: caller.host.to_string(),
+            endpoint: caller.endpoint.name(),
+            user: caller.user.clone(),
+            session: caller.session,
             cmdlet: cmdlet.into(),
             parameters,
             changes,

@@ -91,6 +91,35 @@ pub(super) fn invalid_parameter(what: &str) -> Box<Fault> {
     )
 }
 
+/// `ERROR_FILE_NOT_FOUND`, `ERROR_BROKEN_PIPE` and `ERROR_DIRECTORY` as results.
+const FILE_NOT_FOUND: u32 = 2_147_942_402;
+const BROKEN_PIPE: u32 = 2_147_942_509;
+const DIRECTORY: u32 = 2_147_942_667;
+
+/// There is no program of that name.
+pub(super) fn no_program() -> Box<Fault> {
+    let text = "The system cannot find the file specified.";
+    new(FILE_NOT_FOUND, "Receiver", "InternalError", text)
+}
+
+/// Nobody reads what is sent: the program has ended.
+pub(super) fn broken_pipe() -> Box<Fault> {
+    let text = "The pipe has been ended.";
+    new(BROKEN_PIPE, "Receiver", "InternalError", text)
+}
+
+/// The folder that programs are to start in is none.
+pub(super) fn no_folder() -> Box<Fault> {
+    let text = "The directory name is invalid.";
+    new(DIRECTORY, "Receiver", "InternalError", text)
+}
+
+/// A real server would do it.
+pub(super) fn not_modelled(what: &str) -> Box<Fault> {
+    let text = format!("The simulated site does not model this: {what}");
+    new(code::INVALID_ACTION, "Sender", "ActionNotSupported", &text)
+}
+
 /// The streams' content breaks PSRP.
 pub(super) fn of_protocol(error: &PsrpError) -> Box<Fault> {
     let provider = ProviderFault {

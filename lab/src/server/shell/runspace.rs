@@ -100,11 +100,7 @@ impl Runspace {
 
     /// Whether it is that account's at that endpoint.
     pub(super) fn serves(&self, origin: &RequestOrigin) -> bool {
-        let own = &self.origin;
-        own.host == origin.host
-            && own.endpoint == origin.endpoint
-            && own.path == origin.path
-            && own.user.eq_ignore_ascii_case(&origin.user)
+        self.origin.is_same(origin)
     }
 
     /// What it is, as the service tells.

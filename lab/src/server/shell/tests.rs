@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod programs;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +17,7 @@ use owaim_proto::wsman::{
 };
 
 use super::*;
+use crate::world::Ending;
 
 const SHELL: Uuid = Uuid::from_u128(7);
 const URL: &str = "http://mbx1.litwareinc.com:5985/wsman";
@@ -77,6 +80,32 @@ impl Runner for Fake {
 
     fn powershell(&self, _host: &HostName) -> Option<PowerShellVersion> {
         Some(PowerShellVersion { major: 5, minor: 1 })
+    }
+
+    fn start(
+        &self,
+        _caller: &Caller,
+        _around: &Surroundings,
+        line: &ProgramLine<'_>,
+    ) -> Result<Program, Refused> {
+        match line.command {
+            "copy" => Ok(Program::Copies),
+            "slow" => Ok(Program::Ends(Ending {
+                takes: Duration::from_hours(1),
+                ..Ending::default()
+            })),
+            "much" => Ok(Program::Ends(Ending {
+                stdout: vec![b'o'; 100_000],
+                stderr: vec![b'e'; 100_000],
+                code: 3,
+                ..Ending::default()
+            })),
+            other => Err(Refused::NotModelled(other.into())),
+        }
+    }
+
+    fn windows(&self, _host: &HostName) -> Option<WindowsVersion> {
+        Some(WindowsVersion::W2012R2)
     }
 }
 
@@ -489,4 +518,16 @@ async fn what_is_no_request_gets_a_fault() {
         .await
         .unwrap_err();
     assert_eq!(fault.provider.unwrap().provider, "microsoft.powershell");
+}
+
+#[tokio::test]
+async fn an_identify_tells_the_system_to_those_who_have_logged_on() {
+    let client = Client::new(EndpointKind::Windows, "Microsoft.PowerShell");
+    let asked = client.shells.handle(client.origin, wsman::identify()).await;
+    let anonymous = (200, client.shells.identify(None));
+    for ((status, answer), system) in [(asked, "6.3.9600"), (anonymous, "0.0.0")] {
+        assert_eq!(status, 200);
+        let identity = Identity::decode(&answer, &Limits::default()).unwrap();
+        assert_eq!(identity.version, format!("OS: {system} SP: 0.0 Stack: 3.0"));
+    }
 }

@@ -17,7 +17,7 @@ mod item_changes;
 mod item_objects;
 mod items;
 pub(super) mod native;
-mod network;
+pub(super) mod network;
 mod objects;
 mod paths;
 mod pools;

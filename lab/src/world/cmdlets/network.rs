@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use owaim_inventory::{HostName, Role};
+use owaim_inventory::{HostName, Role, Site};
 use owaim_proto::clixml::{Object, Value};
 
 use super::super::binder::Bound;
 use super::super::errors::{Category, Failure};
 use super::Cx;
-use crate::state::HostState;
+use crate::state::{HostState, State};
 
 /// The process `System`, which also listens for IIS and WinRM.
 const SYSTEM: u32 = 4;
@@ -182,16 +182,16 @@ pub(super) fn get_tcp_connection(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Fa
 
 /// The addresses of `name`: as the overlay says, else those of the site's own names. A pool has
 /// the address of one of its servers.
-fn addresses(cx: &Cx<'_>, name: &HostName) -> Vec<IpAddr> {
-    if let Some(given) = cx.state.dns.get(name) {
+pub(in super::super) fn addresses(state: &State, site: &Site, name: &HostName) -> Vec<IpAddr> {
+    if let Some(given) = state.dns.get(name) {
         return given.clone();
     }
-    let first = |role: Role| cx.site.hosts.iter().position(|host| host.is(role));
-    let position = if let Some(own) = cx.site.hosts.iter().position(|host| host.name == *name) {
+    let first = |role: Role| site.hosts.iter().position(|host| host.is(role));
+    let position = if let Some(own) = site.hosts.iter().position(|host| host.name == *name) {
         Some(own)
-    } else if *name == cx.site.lync.pool {
-        Some(first(Role::LyncFrontEnd).unwrap_or(cx.site.hosts.len()))
-    } else if *name == cx.site.lync.trusted_application.pool {
+    } else if *name == site.lync.pool {
+        Some(first(Role::LyncFrontEnd).unwrap_or(site.hosts.len()))
+    } else if *name == site.lync.trusted_application.pool {
         first(Role::Backend)
     } else {
         None
@@ -226,7 +226,8 @@ pub(super) fn resolve_dns_name(cx: &mut Cx<'_>, call: &Bound) -> Result<(), Fail
         "A_AAAA" => (true, true),
         _ => return Err(Failure::not_modelled("DNS records other than addresses")),
     };
-    let known = HostName::new(&name).map_or_else(|_| Vec::new(), |host| addresses(cx, &host));
+    let known = HostName::new(&name)
+        .map_or_else(|_| Vec::new(), |host| addresses(cx.state, cx.site, &host));
     if known.is_empty() {
         return Err(Failure::new(
             "DNS_ERROR_RCODE_NAME_ERROR",

@@ -304,7 +304,10 @@ fn bind(
         let connection = site.connections.for_endpoint(Some(host), kind);
         let offers = wire.auth(kind, connection.auth);
         let certificate = offers.contains(&AuthScheme::Certificate);
-        let secure = wire.tls(kind).unwrap_or(url.scheme_str() == Some("https"));
+        // Wine's SChannel, the client's TLS there, stops at the second answer of a connection.
+        let secure = wire
+            .tls(kind)
+            .unwrap_or(cfg!(unix) && url.scheme_str() == Some("https"));
         let tls = secure
             .then(|| authority.door(&host.name, address.ip(), certificate))
             .transpose()?;

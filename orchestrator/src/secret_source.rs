@@ -1,4 +1,4 @@
-//! [`read_secret`]: the password that a reference of the site file means.
+//! `read_secret`: the password that a reference of the site file means.
 
 use std::io::{BufRead, IsTerminal};
 

@@ -217,7 +217,7 @@ impl Bench {
         let site = folder.path().join("site.toml");
         let text = std::fs::read_to_string(SITE).unwrap();
         // Nobody waits long for what never comes.
-        let patience = "[retry.\"lync.replication\"]\nattempt_timeout = \"2s\"\nmax_delay = \"2s\"\ndeadline = \"2s\"\n";
+        let patience = "[retry.\"lync.replication\"]\nattempt_timeout = \"6s\"\nmax_delay = \"2s\"\ndeadline = \"6s\"\n";
         std::fs::write(&site, format!("{text}\n{patience}")).unwrap();
         std::fs::write(folder.path().join("lab.toml"), overlay).unwrap();
         Self { site, folder }

@@ -359,7 +359,7 @@ fn the_display_name_of_a_site_is_refused_with_its_site_id() {
 fn a_replica_that_stays_behind_is_named() {
     let bench = Bench::with(|text| {
         format!(
-            "{text}\n[retry.\"lync.replication\"]\nattempt_timeout = \"2s\"\nmax_delay = \"2s\"\ndeadline = \"2s\"\n"
+            "{text}\n[retry.\"lync.replication\"]\nattempt_timeout = \"6s\"\nmax_delay = \"2s\"\ndeadline = \"6s\"\n"
         )
     });
     let with = overlay("replica-never-green");

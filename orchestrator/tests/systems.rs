@@ -105,9 +105,23 @@ fn a_logon_that_cannot_be_shown_is_an_error_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let site = site_with_logon(folder.path());
     let site = site.to_str().unwrap();
+    // Somebody is there, who is told nothing: the connection comes before the logon.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "hosts.\"atl-mbx-001.litwareinc.com\".endpoints.windows.url=http://{}/wsman",
+        server.local_addr().unwrap()
+    );
     let called = owaim(
         folder.path(),
-        &["invoke", site, "atl-mbx-001", "--", "Get-Service"],
+        &[
+            "invoke",
+            site,
+            "atl-mbx-001",
+            "--set",
+            &url,
+            "--",
+            "Get-Service",
+        ],
     )
     .output()
     .unwrap();

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use owaim_inventory::SecretSource;
 use owaim_transport::{ClientCertificate, Secret};
 use p12_keystore::Pkcs12Archive;
+use pem_rfc7468::LineEnding;
 
 use crate::secret_source::{SecretError, read_secret};
 
@@ -80,31 +79,19 @@ pub(crate) fn open(
     let [certificate] = own.as_slice() else {
         return Err(content("no certificate that belongs to it"));
     };
-    let chain = own
-        .iter()
-        .chain(&others)
+    let pem = |label, der| {
+        let text = pem_rfc7468::encode_string(label, LineEnding::LF, der);
+        text.map_err(|_| content("more than can be written as PEM"))
+    };
+    let chain = own.iter().chain(&others);
+    let chain: Result<String, _> = chain
         .map(|bag| pem("CERTIFICATE", bag.cert.as_der()))
         .collect();
     Ok(ClientCertificate {
         name: certificate.cert.subject().to_owned(),
-        chain,
-        key: Secret::new(pem("PRIVATE KEY", key.key.as_der())),
+        chain: chain?,
+        key: Secret::new(pem("PRIVATE KEY", key.key.as_der())?),
     })
-}
-
-/// `der` in the textual encoding of RFC 7468.
-fn pem(label: &str, der: &[u8]) -> String {
-    const LINE: usize = 64;
-    let text = STANDARD.encode(der);
-    let mut rest = text.as_str();
-    let mut lines = vec![format!("-----BEGIN {label}-----")];
-    while !rest.is_empty() {
-        let (line, further) = rest.split_at(rest.len().min(LINE));
-        lines.push(line.into());
-        rest = further;
-    }
-    lines.push(format!("-----END {label}-----\n"));
-    lines.join("\n")
 }
 
 #[cfg(test)]

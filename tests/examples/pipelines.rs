@@ -1,7 +1,7 @@
 //! One session, many pipelines: `pipelines ENDPOINTS.json COUNT`, for `scripts/bench-clients.sh`.
 //!
-//! Runs `Get-OwaVirtualDirectory` COUNT times over one NTLM session at the Exchange endpoint of an endpoint file,
-//! reads every property of what comes back, and prints as JSON how many there were.
+//! Asks for the 40 properties of `bench_properties.txt` of every OWA virtual directory COUNT times, over one NTLM session at the Exchange endpoint of an endpoint file,
+//! reads what comes back, and prints as JSON how many there were.
 
 use owaim_inventory::EndpointKind;
 use owaim_lab::EndpointsFile;
@@ -10,6 +10,9 @@ use owaim_proto::psrp::{Command, Pipeline};
 use owaim_transport::{
     Authentication, Client, Connect as _, Credential, Endpoint, Secret, TransportError,
 };
+
+/// What is asked for, a name a line.
+const PROPERTIES: &str = include_str!("../python/bench_properties.txt");
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -48,7 +51,9 @@ fn main() -> Result<(), AnyError> {
 
 async fn run(endpoint: &Endpoint, count: usize) -> Result<(usize, usize), TransportError> {
     let mut session = Client::default().connect(endpoint).await?;
-    let pipeline = Pipeline::new(Command::new("Get-OwaVirtualDirectory"));
+    let names: Vec<Value> = PROPERTIES.lines().map(Value::from).collect();
+    let select = Command::new("Select-Object").with("Property", names);
+    let pipeline = Pipeline::new(Command::new("Get-OwaVirtualDirectory")).pipe(select);
     let (mut objects, mut properties) = (0, 0);
     for _ in 0..count {
         let output = session.run(&pipeline).await?;

@@ -1,10 +1,11 @@
 """One session, many pipelines: pipelines.py ENDPOINTS.json COUNT, for scripts/bench-clients.sh.
 
-Runs Get-OwaVirtualDirectory COUNT times with pypsrp over one NTLM session at the Exchange endpoint of an endpoint file,
+Asks for the 40 properties of bench_properties.txt of every OWA virtual directory COUNT times, with pypsrp over one NTLM session at the Exchange endpoint of an endpoint file,
 and prints as JSON how many objects and properties came back.
 """
 
 import json
+import os
 import sys
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from pypsrp.wsman import WSMan
 
 def main():
     path, count = sys.argv[1], int(sys.argv[2])
+    with open(os.path.join(os.path.dirname(__file__), "bench_properties.txt"), encoding="utf-8") as file:
+        names = file.read().split()
     with open(path, encoding="utf-8") as file:
         endpoints = json.load(file)["endpoints"]
     entry = next(entry for entry in endpoints if entry["kind"] == "exchange")
@@ -33,6 +36,7 @@ def main():
         for _ in range(count):
             shell = PowerShell(pool)
             shell.add_cmdlet("Get-OwaVirtualDirectory")
+            shell.add_cmdlet("Select-Object").add_parameter("Property", names)
             output = shell.invoke()
             if shell.had_errors:
                 sys.exit(f"the pipeline failed: {shell.streams.error}")

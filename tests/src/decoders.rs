@@ -234,7 +234,9 @@ pub fn envelope(bytes: &[u8]) {
     }
     let related = xml::parse(bytes, &limits)
         .ok()
-        .and_then(|root| relates_to(&root));
+        .and_then(|root| relates_to(&root))
+        // No request of ours has an id that XML has to write otherwise.
+        .filter(|id| id.chars().all(|c| c.is_ascii_graphic()));
     for mut request in requests() {
         if let Some(id) = &related {
             request.header.message_id.clone_from(id);

@@ -8,7 +8,6 @@
 //! Needs Windows PowerShell 3 to 5.1 (`-Encoding Byte`). Hashes are made by `Get-FileHash` (PowerShell 4); where
 //! there is none, what was written is read back.
 
-use std::fmt::Write as _;
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 
@@ -374,7 +373,7 @@ impl<'a> FileTransfer<'a> {
         loop {
             let bytes = self.read(path, record).await?;
             if bytes.is_empty() {
-                return Ok(hexadecimal(&hasher.finalize()));
+                return Ok(hex::encode_upper(hasher.finalize()));
             }
             hasher.update(&bytes);
             record += RECORDS as u64;
@@ -519,13 +518,5 @@ async fn hash_of(file: &mut File, size: u64) -> std::io::Result<String> {
         hasher.update(&buffer[..read]);
         rest -= read as u64;
     }
-    Ok(hexadecimal(&hasher.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
+    Ok(hex::encode_upper(hasher.finalize()))
 }

@@ -3,14 +3,14 @@
 //! Key type: [`Ntlm`], the client's half of one security context: two tokens establish it, then
 //! it seals requests and unseals answers, strictly in turn. It belongs to one connection.
 
-use owaim_proto::multipart::{Delimiter, SOAP, SPNEGO, SealedMessage};
+use owaim_proto::multipart::{SPNEGO, SealedMessage};
 use sspi::{
     AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, DataRepresentation,
-    EncryptionFlags, SecurityBuffer, SecurityBufferRef, Sspi, SspiImpl, Username,
+    SecurityBuffer, SecurityBufferRef, Sspi, SspiImpl, Username,
 };
 
 use crate::Credential;
-use crate::security::SecurityError;
+use crate::security::{SecurityError, seal_by};
 use crate::tls::ChannelBinding;
 
 /// Length of an NTLM signature ([MS-NLMP] 2.2.2.9).
@@ -85,22 +85,8 @@ impl Ntlm {
     }
 
     /// The body that carries `envelope`; its content type is that of `SPNEGO`.
-    pub(crate) fn seal(&mut self, mut envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        let original_length = envelope.len();
-        let mut signature = vec![0; SIGNATURE];
-        let mut buffers = [
-            SecurityBufferRef::token_buf(&mut signature),
-            SecurityBufferRef::data_buf(&mut envelope),
-        ];
-        self.context
-            .encrypt_message(EncryptionFlags::empty(), &mut buffers)?;
-        let message = SealedMessage {
-            original_type: SOAP.into(),
-            original_length,
-            signature,
-            sealed: envelope,
-        };
-        Ok(message.encode(SPNEGO, Delimiter::Plain))
+    pub(crate) fn seal(&mut self, envelope: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
+        seal_by(&mut self.context, SIGNATURE, SPNEGO, envelope)
     }
 
     /// The envelope that `body` carries, its signature and order checked.

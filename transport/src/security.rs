@@ -3,7 +3,8 @@
 //! Tokens go to and fro until both sides know each other; from then on it seals requests and
 //! unseals answers, strictly in turn. It belongs to one connection.
 
-use owaim_proto::multipart::{self, MultipartError, SPNEGO};
+use owaim_proto::multipart::{self, Delimiter, MultipartError, SOAP, SPNEGO, SealedMessage};
+use sspi::{EncryptionFlags, SecurityBufferRef, Sspi};
 
 use crate::credssp::CredSsp;
 #[cfg(feature = "gssapi")]
@@ -54,6 +55,29 @@ pub(crate) enum SecurityError {
     /// The body is not framed as a sealed message.
     #[error("{0}")]
     Framing(#[from] MultipartError),
+}
+
+/// The body that carries `envelope`, sealed by a package whose signatures are of `signature` octets.
+pub(crate) fn seal_by(
+    package: &mut impl Sspi,
+    signature: usize,
+    protocol: &str,
+    mut envelope: Vec<u8>,
+) -> Result<Vec<u8>, SecurityError> {
+    let original_length = envelope.len();
+    let mut signature = vec![0; signature];
+    let mut buffers = [
+        SecurityBufferRef::token_buf(&mut signature),
+        SecurityBufferRef::data_buf(&mut envelope),
+    ];
+    package.encrypt_message(EncryptionFlags::empty(), &mut buffers)?;
+    let message = SealedMessage {
+        original_type: SOAP.into(),
+        original_length,
+        signature,
+        sealed: envelope,
+    };
+    Ok(message.encode(protocol, Delimiter::Plain))
 }
 
 /// What a server's token leads to.

@@ -293,11 +293,8 @@ impl Patient {
         match connection.greet("Greet").await {
             Ok(greeting) => Some(Some(greeting)),
             Err(error) => {
-                checks.push(Check::failed("offered", &error));
                 // What a server tells strangers decides nothing.
-                if let Some(check) = checks.last_mut() {
-                    check.verdict = Verdict::Warning;
-                }
+                checks.push(Check::warning("offered", error.to_string(), error.advice()));
                 Some(None)
             }
         }

@@ -5,14 +5,14 @@
 //! `sspi` compares neither the header in clear with the one that is sealed nor the sequence
 //! numbers, and so takes a message twice, and it counts on fields that anyone can set.
 
-use owaim_proto::multipart::{Delimiter, SOAP, SealedMessage};
+use owaim_proto::multipart::SealedMessage;
 use picky_krb::constants::key_usages::ACCEPTOR_SEAL;
 use picky_krb::crypto::CipherSuite;
 use picky_krb::gss_api::WrapToken;
-use sspi::{EncryptionFlags, SecurityBufferRef, Sspi as _};
+use sspi::Sspi as _;
 use zeroize::Zeroizing;
 
-use crate::security::SecurityError;
+use crate::security::{SecurityError, seal_by};
 
 /// What the token of an AES cipher puts before the message: header 16, and of what is rotated
 /// there the sealed header 16, the checksum 12 and the confounder 16.
@@ -57,23 +57,9 @@ impl Sealing {
     pub(super) fn seal(
         &mut self,
         protocol: &str,
-        mut envelope: Vec<u8>,
+        envelope: Vec<u8>,
     ) -> Result<Vec<u8>, SecurityError> {
-        let original_length = envelope.len();
-        let mut signature = vec![0; SIGNATURE];
-        let mut buffers = [
-            SecurityBufferRef::token_buf(&mut signature),
-            SecurityBufferRef::data_buf(&mut envelope),
-        ];
-        self.context
-            .encrypt_message(EncryptionFlags::empty(), &mut buffers)?;
-        let message = SealedMessage {
-            original_type: SOAP.into(),
-            original_length,
-            signature,
-            sealed: envelope,
-        };
-        Ok(message.encode(protocol, Delimiter::Plain))
+        seal_by(&mut self.context, SIGNATURE, protocol, envelope)
     }
 
     /// The envelope that `body` carries: sealed by the other side, whole, and after the one before.

@@ -1,7 +1,6 @@
 //! What a server's certificate says: [`Leaf`]. Whether somebody vouches for it, the system's TLS
 //! library says.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
@@ -27,8 +26,8 @@ impl<'a> Leaf<'a> {
         let found = Sha256::digest(self.der);
         if found.as_slice() != pin {
             return Err(TlsReason::Pin {
-                expected: hex(pin),
-                found: hex(&found),
+                expected: hex::encode(pin),
+                found: hex::encode(found),
             });
         }
         if !self.certificate.validity().is_valid() {
@@ -123,14 +122,6 @@ fn address(octets: &[u8]) -> Option<String> {
         _ => return None,
     };
     Some(address.to_string())
-}
-
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ pub(crate) use system::refusal_behind;
 
 use crate::dial::Stream;
 use crate::{ClientCertificate, Tls, TlsVersion};
-use certificate::hex;
 use tap::Tap;
 
 /// What a TLS connection is like.
@@ -42,7 +41,7 @@ pub struct TlsInfo {
 impl TlsInfo {
     /// SHA-256 of the server's certificate, as a pin has it: hexadecimal digits.
     pub fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(&self.certificate))
+        hex::encode(Sha256::digest(&self.certificate))
     }
 }
 

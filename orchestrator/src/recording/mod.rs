@@ -7,6 +7,7 @@
 mod base64_text;
 mod capture;
 mod certificates;
+mod credentials;
 mod names;
 mod readme;
 mod sanitizer;
@@ -260,8 +261,9 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
             for name in of_names {
                 names.learn_name(&name);
             }
-        } else if let Ok(text) = String::from_utf8(bytes.clone()) {
-            texts.push(text);
+        } else {
+            let text = sanitizer::as_text(bytes);
+            texts.extend(text.or_else(|| String::from_utf8(bytes.clone()).ok()));
         }
     }
     texts.sort_unstable();

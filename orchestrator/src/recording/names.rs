@@ -187,7 +187,7 @@ impl Names {
                 Word::Sid(machine) => self.learn_sid(machine),
                 Word::Digest(digest) => {
                     let replaced = self.digest(digest);
-                    self.put(digest.to_lowercase(), replaced, Boundary::Word);
+                    self.put(digest.to_lowercase(), replaced, Boundary::Free);
                 }
                 Word::Phone(number) => {
                     self.phones += 1;

@@ -22,7 +22,9 @@ What was replaced
 -----------------
 The same name has the same replacement everywhere in this folder; which one stands for which is written nowhere.
 
-  secrets known to the run                      [redacted]
+  secrets known to the run; in files, values    [redacted]
+    whose names end in key, password, pwd,
+    passwd, passphrase or secret
   values that travel encrypted, session keys    [secure string], [key]
   hosts and domains of the site file, and all   host1, example, example2, ...; capitals stay capitals,
     that is below one of its DNS domains          top-level domains and labels such as mail and sip stay
@@ -34,14 +36,16 @@ The same name has the same replacement everywhere in this folder; which one stan
   SIDs of machines and domains                  S-1-5-21-1000000000-2000000000-...; the last number stays
   telephone numbers behind tel:                 +15550000001, ...
   certificates                                  issued anew: other names, serial numbers, keys and signatures
-  thumbprints and hashes                        those of what was replaced, or other digits
+  thumbprints, hashes, and all that is 32 or    those of what was replaced, or other digits
+    more hexadecimal digits
   binary data that is no text                   as many zeros
 
 What stays
 ----------
 GUIDs (nobody finds an object by one without its directory), versions, times, paths, names of services and features, numbers
 of events, sizes, and names that are also words of PowerShell in this run: a server called \"server\" is replaced only in
-its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event.
+its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event. So
+does a secret that nothing marks as one: a token in Base64 under another name, a password in a sentence.
 
 How to review it
 ----------------

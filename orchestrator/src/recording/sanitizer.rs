@@ -13,9 +13,10 @@ use owaim_proto::xml::Element;
 
 use super::base64_text;
 use super::certificates::{self, Certificates};
+use super::credentials;
 use super::names::{Boundary, Names, Replacement};
 use super::words;
-use crate::redact::Redactor;
+use crate::redact::{REDACTED, Redactor};
 
 /// What stands for a text that travelled encrypted.
 const SECURE_STRING: &str = "[secure string]";
@@ -86,6 +87,7 @@ impl<'n> Sanitizer<'n> {
 
     fn text_within(&self, text: &str, depth: usize) -> String {
         let text = self.redactor.text(text);
+        let text = credentials::blanked(&text);
         let text = self.base64(&text, depth);
         let mut hits: Vec<(usize, usize, &Replacement)> = self
             .search
@@ -143,7 +145,7 @@ impl<'n> Sanitizer<'n> {
             };
             let replaced = self.bytes_within(&bytes, depth + 1);
             // Any word of that length is Base64 of something.
-            if replaced == bytes || !is_understood(&bytes) && !certificates::is_der(&bytes) {
+            if replaced == bytes || as_text(&bytes).is_none() && !certificates::is_der(&bytes) {
                 continue;
             }
             let start = start + run.find(inner).unwrap_or_default();
@@ -225,6 +227,9 @@ impl<'n> Sanitizer<'n> {
     ) -> Value {
         match value {
             Value::String(text) if matches!(key, Some("Cmd" | "N")) => Value::String(text.clone()),
+            Value::String(text) if !text.is_empty() && key.is_some_and(credentials::is_secret) => {
+                Value::String(REDACTED.into())
+            }
             Value::String(text) => Value::String(self.text(text)),
             Value::Uri(text) => Value::Uri(self.text(text)),
             Value::XmlDocument(text) => Value::XmlDocument(self.text(text)),
@@ -408,8 +413,9 @@ fn is_printable(text: &str) -> bool {
         .all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n'))
 }
 
-fn is_understood(bytes: &[u8]) -> bool {
-    utf8(bytes).is_some() || utf16(bytes).is_some()
+/// What `bytes` say, if they are text.
+pub(super) fn as_text(bytes: &[u8]) -> Option<String> {
+    utf16(bytes).or_else(|| utf8(bytes).map(str::to_owned))
 }
 
 /// The binary form of a SID: revision 1, number of parts, authority, parts of 4 bytes.

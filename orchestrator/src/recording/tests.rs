@@ -142,6 +142,45 @@ fn names_in_bytes_are_replaced_too() {
 }
 
 #[test]
+fn keys_and_passwords_within_files_do_not_stay() {
+    let (validation, decryption) = ("0123456789ABCDEF".repeat(8), "89abcdef".repeat(6));
+    let file = format!(
+        r#"<configuration>
+  <appSettings><add key="IMPoolName" value="x" /><add key="RelaySecret" value="canary-1" /></appSettings>
+  <connectionStrings>
+    <add name="a" connectionString="Data Source=db;User ID=sa;Password=canary-2;Pooling=true" />
+  </connectionStrings>
+  <machineKey validationKey="{validation}" decryptionKey="{decryption}" validation="SHA1" />
+</configuration>"#
+    );
+    let seen =
+        format!("Event 1309: key was 0x{validation}, GUID 6f9619ff-8b86-d011-b42d-00cf4fc964ff");
+    let names = names(&[&file, &seen]);
+    let redactor = Redactor::new::<&str>([]).unwrap();
+    let certificates = Certificates::default();
+    let sanitizer = Sanitizer::new(&names, &redactor, &certificates).unwrap();
+    for bytes in [file.as_bytes().to_vec(), utf16(&file)] {
+        let clean = sanitizer.bytes(&bytes);
+        let clean = super::sanitizer::as_text(&clean).unwrap();
+        for secret in [&validation, &decryption, "canary"] {
+            assert!(!clean.contains(secret), "{secret}: {clean}");
+        }
+        for kept in [
+            r#"key="IMPoolName" value="x""#,
+            "User ID=sa;Password=[redacted];Pooling=true\"",
+            r#"validation="SHA1""#,
+        ] {
+            assert!(clean.contains(kept), "{kept}: {clean}");
+        }
+    }
+    let clean = sanitizer.text(&seen);
+    assert!(
+        !clean.contains(&validation) && clean.contains("6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+        "{clean}"
+    );
+}
+
+#[test]
 fn persons_and_secure_strings_do_not_stay() {
     let person: Value = Object::new()
         .with("DisplayName", "Erika Muster")

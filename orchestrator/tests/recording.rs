@@ -278,6 +278,29 @@ fn small_answers() -> Client {
     })
 }
 
+/// `automation`, `generic` and `management` are in the names of types of every session.
+#[tokio::test]
+async fn names_that_are_in_the_middle_of_words_do_not_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let server = "CN=Tom,OU=Eric,CN=Ana,DC=litwareinc,DC=com";
+    let pipelines = [
+        Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory")),
+        Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory").with("Server", server)),
+    ];
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let observer =
+        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+    let observer = Arc::new(observer);
+    let client = Client::default().observed_by(Arc::clone(&observer) as _);
+    bench.run(EndpointKind::Exchange, client, &pipelines).await;
+    bench.lab.stop().await.unwrap();
+    observer.finish().unwrap();
+    assert_nothing_survives(&record, &["=tom", "=eric", "=ana"]);
+}
+
 #[tokio::test]
 async fn secrets_travel_again_and_spread_messages_are_spread_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -287,7 +310,7 @@ async fn secrets_travel_again_and_spread_messages_are_spread_again() {
         Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory").with("Server", "atl-cas-001")),
         Pipeline::new(
             psrp::Command::new("Import-ExchangeCertificate")
-                .with("FileData", vec![0x30u8; 300])
+                .with("FileData", vec![0x81u8; 300])
                 .with("Password", Secret::new("pa55-canary".into())),
         ),
     ];

@@ -452,7 +452,7 @@ fn message(captured: &CapturedMessage, sanitizer: &Sanitizer<'_>) -> RecordedMes
         (None, _) => String::new(),
         (Some(_), MessageType::PublicKey) => key("PublicKey"),
         (Some(_), MessageType::EncryptedSessionKey) => key("EncryptedSessionKey"),
-        (Some(value), _) => clixml::encode(&sanitizer.value(value)),
+        (Some(value), kind) => clixml::encode(&sanitizer.value(kind, value)),
     };
     RecordedMessage {
         message: Message {

@@ -43,8 +43,8 @@ The same name has the same replacement everywhere in this folder; which one stan
 What stays
 ----------
 GUIDs (nobody finds an object by one without its directory), versions, times, paths, names of services and features, numbers
-of events, sizes, and names that are also words of PowerShell in this run: a server called \"server\" is replaced only in
-its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event. So
+of events, sizes, and names that are also words of PowerShell in this run, or parts of them from six letters on: a server called \"server\"
+is replaced only in its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event. So
 does a secret that nothing marks as one: a token in Base64 under another name, a password in a sentence.
 
 How to review it

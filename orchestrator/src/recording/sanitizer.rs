@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use owaim_lab::recording::visit_texts;
 use owaim_proto::clixml::{Base, Object, Value};
+use owaim_proto::psrp::MessageType;
 use owaim_proto::xml::Element;
 
 use super::base64_text;
@@ -35,6 +36,13 @@ pub(super) struct Sanitizer<'n> {
     replacements: Vec<Replacement>,
     certificates: &'n Certificates,
     lengths: Lengths,
+}
+
+/// What is known on the way through a value.
+struct Walk {
+    /// Whether the properties `Cmd` and `N` are names of commands and parameters.
+    commands: bool,
+    seen: HashMap<*const Object, Arc<Object>>,
 }
 
 /// How long contents of some length become. All of one length become equally long, so that what a server says of the
@@ -213,20 +221,21 @@ impl<'n> Sanitizer<'n> {
         visit_texts(element, &mut |text| *text = self.text(text));
     }
 
-    /// `value` without names and secrets. The names of commands and their parameters stay.
-    pub(super) fn value(&self, value: &Value) -> Value {
-        let mut seen = HashMap::new();
-        self.any(value, None, &mut seen)
+    /// The data of a message of that kind without names and secrets. The names of commands and their parameters stay,
+    /// in the message that says what to run.
+    pub(super) fn value(&self, kind: MessageType, value: &Value) -> Value {
+        let mut walk = Walk {
+            commands: kind == MessageType::CreatePipeline,
+            seen: HashMap::new(),
+        };
+        self.any(value, None, &mut walk)
     }
 
-    fn any(
-        &self,
-        value: &Value,
-        key: Option<&str>,
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Value {
+    fn any(&self, value: &Value, key: Option<&str>, walk: &mut Walk) -> Value {
         match value {
-            Value::String(text) if matches!(key, Some("Cmd" | "N")) => Value::String(text.clone()),
+            Value::String(text) if walk.commands && matches!(key, Some("Cmd" | "N")) => {
+                Value::String(text.clone())
+            }
             Value::String(text) if !text.is_empty() && key.is_some_and(credentials::is_secret) => {
                 Value::String(REDACTED.into())
             }
@@ -244,14 +253,14 @@ impl<'n> Sanitizer<'n> {
                     progress.current_operation.map(|text| self.text(&text));
                 Value::Progress(progress)
             }
-            Value::MemberSet(members) => Value::MemberSet(self.members(members, seen)),
+            Value::MemberSet(members) => Value::MemberSet(self.members(members, walk)),
             Value::Object(object) => {
                 let address = Arc::as_ptr(object);
-                if let Some(known) = seen.get(&address) {
+                if let Some(known) = walk.seen.get(&address) {
                     return Value::Object(Arc::clone(known));
                 }
-                let clean = Arc::new(self.object(object, value, seen));
-                seen.insert(address, Arc::clone(&clean));
+                let clean = Arc::new(self.object(object, value, walk));
+                walk.seen.insert(address, Arc::clone(&clean));
                 Value::Object(clean)
             }
             Value::Int64(length) if key == Some("Length") => {
@@ -283,12 +292,7 @@ impl<'n> Sanitizer<'n> {
         }
     }
 
-    fn object(
-        &self,
-        object: &Object,
-        value: &Value,
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Object {
+    fn object(&self, object: &Object, value: &Value, walk: &mut Walk) -> Object {
         let base = match self.byte_list(value) {
             Some(items) => match &object.base {
                 Base::Enumerable(_) => Base::Enumerable(items),
@@ -296,14 +300,14 @@ impl<'n> Sanitizer<'n> {
                 Base::Queue(_) => Base::Queue(items),
                 _ => Base::List(items),
             },
-            None => self.base(&object.base, seen),
+            None => self.base(&object.base, walk),
         };
         Object {
             type_names: object.type_names.clone(),
             to_string: object.to_string.as_ref().map(|text| self.text(text)),
             base,
-            adapted: self.members(&object.adapted, seen),
-            extended: self.members(&object.extended, seen),
+            adapted: self.members(&object.adapted, walk),
+            extended: self.members(&object.extended, walk),
             received_order: object.received_order.clone(),
         }
     }
@@ -320,11 +324,11 @@ impl<'n> Sanitizer<'n> {
         (clean != *bytes).then(|| clean.into_iter().map(Value::Byte).collect())
     }
 
-    fn base(&self, base: &Base, seen: &mut HashMap<*const Object, Arc<Object>>) -> Base {
+    fn base(&self, base: &Base, walk: &mut Walk) -> Base {
         let mut all = |items: &[Value]| -> Vec<Value> {
             items
                 .iter()
-                .map(|item| self.any(item, None, seen))
+                .map(|item| self.any(item, None, walk))
                 .collect()
         };
         match base {
@@ -333,24 +337,20 @@ impl<'n> Sanitizer<'n> {
             Base::Enumerable(items) => Base::Enumerable(all(items)),
             Base::Stack(items) => Base::Stack(all(items)),
             Base::Queue(items) => Base::Queue(all(items)),
-            Base::Primitive(value) => Base::Primitive(self.any(value, None, seen)),
+            Base::Primitive(value) => Base::Primitive(self.any(value, None, walk)),
             Base::Dictionary(entries) => Base::Dictionary(
                 entries
                     .iter()
-                    .map(|(key, value)| (self.any(key, None, seen), self.any(value, None, seen)))
+                    .map(|(key, value)| (self.any(key, None, walk), self.any(value, None, walk)))
                     .collect(),
             ),
         }
     }
 
-    fn members(
-        &self,
-        members: &[(String, Value)],
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Vec<(String, Value)> {
+    fn members(&self, members: &[(String, Value)], walk: &mut Walk) -> Vec<(String, Value)> {
         let clean = members
             .iter()
-            .map(|(key, value)| (key.clone(), self.any(value, Some(key), seen)));
+            .map(|(key, value)| (key.clone(), self.any(value, Some(key), walk)));
         clean.collect()
     }
 }

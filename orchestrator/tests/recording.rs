@@ -302,6 +302,35 @@ async fn names_that_are_in_the_middle_of_words_do_not_stay() {
 }
 
 #[tokio::test]
+async fn a_recording_takes_no_more_room_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let pipelines = [Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"))];
+    let run = async |name: &str, most: usize| {
+        let record = folder.path().join(name);
+        let recorder =
+            Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+        let observer = Arc::new(recorder.keeping(most));
+        let client = Client::default().observed_by(Arc::clone(&observer) as _);
+        bench.run(EndpointKind::Exchange, client, &pipelines).await;
+        let beyond = observer.finish().unwrap();
+        (
+            beyond,
+            fs::read_to_string(record.join("README.txt")).unwrap(),
+        )
+    };
+    let (beyond, readme) = run("small", 1 << 10).await;
+    assert!(beyond > 2, "{beyond}");
+    let expected = format!("NOT WHOLE: its last {beyond} exchanges are in no file");
+    assert!(readme.contains(&expected), "{readme}");
+    let (beyond, readme) = run("large", 1 << 20).await;
+    assert!(beyond == 0 && !readme.contains("NOT WHOLE"), "{readme}");
+    bench.lab.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn secrets_travel_again_and_spread_messages_are_spread_again() {
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record");

@@ -28,7 +28,9 @@ pub(super) fn blanked(text: &str) -> Cow<'_, str> {
         let (before, after) = (&text[..at], &text[at + 1..]);
         let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
         let name = last_name(before);
-        if !is_secret(name) && !(name.eq_ignore_ascii_case("value") && tag_is_secret(text, at)) {
+        let secret =
+            is_secret(name) || name.eq_ignore_ascii_case("value") && tag_is_secret(text, at);
+        if !secret {
             continue;
         }
         let (quote, length) = value(before, &after[blanks..]);

@@ -54,11 +54,19 @@ smaller files whole. What should not be there may be edited: the files are text,
 they stay XML and equal names stay equal.
 ";
 
-/// The text for these files with their numbers of exchanges, `left_out` exchanges that are in none, and what was set
-/// beside the site file.
+/// What is in no file.
+pub(super) struct Missing {
+    /// Exchanges that are of no session or not understood.
+    pub(super) left_out: usize,
+    /// Exchanges after the one for which there was no room within `most` bytes.
+    pub(super) beyond: usize,
+    pub(super) most: usize,
+}
+
+/// The text for these files with their numbers of exchanges, and what was set beside the site file.
 pub(super) fn text(
     files: &[(String, usize)],
-    left_out: usize,
+    missing: &Missing,
     overrides: &[(String, String)],
 ) -> String {
     let mut text = String::from(HEAD);
@@ -77,11 +85,23 @@ pub(super) fn text(
     for (name, exchanges) in files {
         let _ = writeln!(text, "  {name}: {exchanges} exchanges");
     }
-    if left_out > 0 {
+    let Missing {
+        left_out,
+        beyond,
+        most,
+    } = missing;
+    if *left_out > 0 {
         let _ = writeln!(
             text,
             "  {left_out} exchanges are in no file: they belong to no PowerShell session, or could not be understood and \
              so not sanitised"
+        );
+    }
+    if *beyond > 0 {
+        let _ = writeln!(
+            text,
+            "  THE RECORDING IS NOT WHOLE: its last {beyond} exchanges are in no file, since the first of them would have \
+             been more than {most} bytes"
         );
     }
     text

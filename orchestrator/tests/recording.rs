@@ -331,6 +331,35 @@ async fn a_recording_takes_no_more_room_than_it_may() {
 }
 
 #[tokio::test]
+async fn a_session_of_a_replay_runs_any_number_of_pipelines() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let pipeline = Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"));
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let observer =
+        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+    let observer = Arc::new(observer);
+    let client = Client::default().observed_by(Arc::clone(&observer) as _);
+    let recorded = bench
+        .run(EndpointKind::Exchange, client, &[pipeline.clone()])
+        .await;
+    bench.lab.stop().await.unwrap();
+    observer.finish().unwrap();
+    let text = fs::read_to_string(record.join("site.toml")).unwrap();
+    let bench = Bench::new(text, Some(record)).await;
+    let pipelines = vec![pipeline; 100];
+    let client = Client::default();
+    let replayed = bench.run(EndpointKind::Exchange, client, &pipelines).await;
+    bench.lab.stop().await.unwrap();
+    assert_eq!(replayed.len(), 100);
+    for output in replayed {
+        assert_eq!(output.records.len(), recorded[0].records.len());
+    }
+}
+
+#[tokio::test]
 async fn secrets_travel_again_and_spread_messages_are_spread_again() {
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("record");

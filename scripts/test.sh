@@ -14,6 +14,8 @@ need() { packages+=("$@"); }
 python3 -c 'import venv, ensurepip' 2>/dev/null || need python3 python3-venv
 python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || need python3-dev
 command -v gcc >/dev/null || need gcc
+# The fuzzer's library is C++.
+command -v g++ >/dev/null || need g++
 command -v krb5-config >/dev/null || need libkrb5-dev
 # Which libgssapi reads that library's headers with.
 compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || need libclang-dev
@@ -43,6 +45,9 @@ cargo fmt --all --check
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "fuzz targets"
+CARGO_TARGET_DIR=target cargo check --manifest-path fuzz/Cargo.toml --locked
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet

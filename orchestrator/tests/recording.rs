@@ -343,7 +343,11 @@ async fn a_session_of_a_replay_runs_any_number_of_pipelines() {
     let observer = Arc::new(observer);
     let client = Client::default().observed_by(Arc::clone(&observer) as _);
     let recorded = bench
-        .run(EndpointKind::Exchange, client, &[pipeline.clone()])
+        .run(
+            EndpointKind::Exchange,
+            client,
+            std::slice::from_ref(&pipeline),
+        )
         .await;
     bench.lab.stop().await.unwrap();
     observer.finish().unwrap();

@@ -205,12 +205,12 @@ impl Connection {
             .head(envelope.len())
             .header(CONTENT_TYPE, SOAP)
             .header(name, value);
-        let purpose = Purpose::Handshake;
+        let attempt = self.attempt(action, Purpose::Handshake);
         let answer = self
-            .round_trip(action, &mut http, request, purpose, envelope)
+            .round_trip(attempt, &mut http, request, envelope)
             .await?;
         if answer.status != StatusCode::OK {
-            return Err(self.attempt(action).http_status(&answer));
+            return Err(attempt.http_status(&answer));
         }
         Ok(answer.body)
     }
@@ -233,7 +233,7 @@ impl Connection {
         let patience = self.timeouts.connect;
         let stream = dial(&self.target, patience)
             .await
-            .map_err(|error| self.attempt(action).undialled(&error))?;
+            .map_err(|error| self.attempt(action, Purpose::Handshake).undialled(&error))?;
         let stream = if self.target.is_tls() {
             let tls = tls::connect(
                 stream,
@@ -242,7 +242,9 @@ impl Connection {
                 self.identity(),
             );
             let (stream, info) = match timeout(patience, tls).await {
-                Ok(done) => done.map_err(|error| self.attempt(action).no_tls(error))?,
+                Ok(done) => {
+                    done.map_err(|error| self.attempt(action, Purpose::Handshake).no_tls(error))?
+                }
                 Err(_) => {
                     return Err(TransportError::Connect {
                         action,
@@ -258,8 +260,8 @@ impl Connection {
         };
         let http = Http::start(stream).await;
         http.map_err(|error| {
-            self.attempt(action)
-                .failed(Purpose::Handshake, &HttpError::Lost(error))
+            self.attempt(action, Purpose::Handshake)
+                .failed(&HttpError::Lost(error))
         })
     }
 
@@ -328,7 +330,7 @@ impl Connection {
         let sent = self.send(action, &mut http, &mut proof, token, envelope);
         let answer = sent.await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(self.attempt(action).refused(&answer));
+            return Err(self.attempt(action, Purpose::Message).refused(&answer));
         }
         Ok((http, proof, answer))
     }
@@ -340,45 +342,40 @@ impl Connection {
         action: &'static str,
         http: &mut Http,
     ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
+        let attempt = self.attempt(action, Purpose::Handshake);
         let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
         let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
         let (mut context, mut token) =
             SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
                 .await
-                .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
+                .map_err(|error| attempt.no_context(&error, Attempt::unsendable))?;
         for _ in 0..MAX_LEGS {
             let answer = self.show(action, http, &context, &token).await?;
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
-                return Err(self.attempt(action).http_status(&answer));
+                return Err(attempt.http_status(&answer));
             }
-            let challenge = match self.challenge(action, context.scheme(), &answer) {
-                Ok(challenge) => challenge,
-                Err(error) => match context.unanswered().await {
-                    Some(meaning) if offers(&answer, context.scheme()) => {
-                        return Err(self.attempt(action).no_context(&meaning, Attempt::sealing));
-                    }
-                    _ => return Err(error),
-                },
+            let Some(challenge) = challenge(context.scheme(), &answer) else {
+                return Err(self.unchallenged(attempt, &context, &answer).await);
             };
             let leg = context
                 .step(challenge)
                 .await
-                .map_err(|error| self.attempt(action).no_context(&error, Attempt::sealing))?;
+                .map_err(|error| attempt.no_context(&error, Attempt::sealing))?;
             match leg {
                 Leg::More(next) => token = next,
                 Leg::Last(last) => return Ok((context, last)),
                 Leg::Alone(last) => {
                     let answer = self.show(action, http, &context, &last).await?;
                     return match answer.status {
-                        StatusCode::UNAUTHORIZED => Err(self.attempt(action).refused(&answer)),
+                        StatusCode::UNAUTHORIZED => Err(attempt.refused(&answer)),
                         status if status.is_success() => Ok((context, None)),
-                        _ => Err(self.attempt(action).http_status(&answer)),
+                        _ => Err(attempt.http_status(&answer)),
                     };
                 }
             }
         }
-        Err(self.attempt(action).protocol(format!(
+        Err(attempt.protocol(format!(
             "expected to know each other after {MAX_LEGS} tokens"
         )))
     }
@@ -400,37 +397,31 @@ impl Connection {
         self.post(action, http, request).await
     }
 
-    /// The token in `answer`.
-    fn challenge(
+    /// What it means that `answer` has no token.
+    async fn unchallenged(
         &self,
-        action: &'static str,
-        scheme: &'static str,
+        attempt: Attempt<'_>,
+        context: &SecurityContext,
         answer: &Answer,
-    ) -> Result<Vec<u8>, TransportError> {
-        let challenges = challenges(answer);
-        let token = challenges.iter().find_map(|challenge| {
-            let (theirs, token) = challenge.split_once(' ')?;
-            let ours = theirs.eq_ignore_ascii_case(scheme);
-            ours.then(|| STANDARD.decode(token.trim()).ok()).flatten()
-        });
-        if let Some(token) = token {
-            return Ok(token);
-        }
-        // The current logon has shown its ticket with the first token: the scheme alone is a no.
-        if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offers(answer, scheme)
-        {
-            return Err(TransportError::RefusedLogon {
-                action,
+    ) -> TransportError {
+        if !offers(answer, context.scheme()) {
+            return TransportError::NoCommonAuthentication {
                 url: self.endpoint.url.clone(),
-                username: self.endpoint.authentication.account().into(),
-                detail: format!("HTTP status {} without a token", answer.status.as_u16()),
-            });
+                offered: offered(answer),
+            };
         }
-        Err(TransportError::NoCommonAuthentication {
-            url: self.endpoint.url.clone(),
-            offered: offered(answer),
-        })
+        // Who has said who it is with the first token is told no by the scheme alone.
+        if let Some(meaning) = context.unanswered().await {
+            return attempt.no_context(&meaning, Attempt::sealing);
+        }
+        let detail = format!("HTTP status {} without a token", answer.status.as_u16());
+        match self.endpoint.authentication {
+            Authentication::CurrentLogon => attempt.refusal(detail),
+            _ => TransportError::NoCommonAuthentication {
+                url: self.endpoint.url.clone(),
+                offered: offered(answer),
+            },
+        }
     }
 
     /// Sends a message: sealed over plain HTTP, if there is a context to seal it.
@@ -455,7 +446,8 @@ impl Connection {
                     (SOAP.into(), envelope)
                 } else {
                     let sealed = context.seal(envelope);
-                    let sealed = sealed.map_err(|error| self.attempt(action).unsendable(&error))?;
+                    let attempt = self.attempt(action, Purpose::Message);
+                    let sealed = sealed.map_err(|error| attempt.unsendable(&error))?;
                     (sealed.content_type, sealed.body)
                 };
                 Body {
@@ -483,8 +475,8 @@ impl Connection {
         if let Some(kind) = body.kind {
             request = request.header(CONTENT_TYPE, kind);
         }
-        self.round_trip(action, http, request, body.purpose, body.octets)
-            .await
+        let attempt = self.attempt(action, body.purpose);
+        self.round_trip(attempt, http, request, body.octets).await
     }
 
     /// What every request begins with, of a body of that many octets.
@@ -499,34 +491,34 @@ impl Connection {
 
     async fn round_trip(
         &self,
-        action: &'static str,
+        attempt: Attempt<'_>,
         http: &mut Http,
         request: Builder,
-        purpose: Purpose,
         octets: Vec<u8>,
     ) -> Result<Answer, TransportError> {
         let request = request
             .body(Full::from(octets))
-            .map_err(|error| self.attempt(action).unsendable(&error))?;
+            .map_err(|error| attempt.unsendable(&error))?;
         match timeout(self.timeouts.response, http.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(purpose, &error)),
+            Ok(answer) => answer.map_err(|error| attempt.failed(&error)),
             Err(_) => Err(TransportError::Timeout {
-                action,
+                action: attempt.action,
                 url: self.endpoint.url.clone(),
                 after: self.timeouts.response,
-                sent: purpose == Purpose::Message,
+                sent: attempt.purpose == Purpose::Message,
             }),
         }
     }
 
     /// The envelope in `answer`. Where messages are sealed an answer in clear is refused: anyone could have
-    /// written it.
+    /// written it, and what it says proves nothing.
     fn open_answer(
         &self,
         action: &'static str,
         proof: &mut Proof,
         answer: Answer,
     ) -> Result<Vec<u8>, TransportError> {
+        let attempt = self.attempt(action, Purpose::Message);
         let content_type = answer.headers.get(CONTENT_TYPE);
         let content_type = content_type
             .and_then(|value| value.to_str().ok())
@@ -542,7 +534,7 @@ impl Connection {
         match (answer.status, &mut *proof) {
             (StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, _) => {}
             (StatusCode::UNAUTHORIZED, Proof::Header(_)) => {
-                return Err(self.attempt(action).refused(&answer));
+                return Err(attempt.refused(&answer));
             }
             (StatusCode::UNAUTHORIZED, Proof::Context(_)) => {
                 return Err(TransportError::Unauthenticated {
@@ -550,29 +542,31 @@ impl Connection {
                     url: self.endpoint.url.clone(),
                 });
             }
-            _ => return Err(self.attempt(action).http_status(&answer)),
+            _ => return Err(attempt.http_status(&answer)),
         }
-        match proof {
-            Proof::Context(context) if !self.target.is_tls() => {
-                if !multipart::is_sealed(content_type) {
-                    return Err(self.attempt(action).sealing(&expected("a sealed answer")));
-                }
-                context
-                    .unseal(content_type, &answer.body)
-                    .map_err(|error| self.attempt(action).sealing(&error))
+        let sealing = match proof {
+            Proof::Context(context) if !self.target.is_tls() => Some(context),
+            _ => None,
+        };
+        match sealing {
+            Some(context) if multipart::is_sealed(content_type) => context
+                .unseal(content_type, &answer.body)
+                .map_err(|error| attempt.sealing(&error)),
+            None if is_soap(content_type) => Ok(answer.body),
+            // A page of the HTTP service, which knows nothing of envelopes.
+            _ if answer.status != StatusCode::OK && !is_soap(content_type) => {
+                Err(attempt.http_status(&answer))
             }
-            _ if is_soap(content_type) => Ok(answer.body),
-            _ if answer.status == StatusCode::OK => {
-                Err(self.attempt(action).protocol(expected(SOAP)))
-            }
-            _ => Err(self.attempt(action).http_status(&answer)),
+            Some(_) => Err(attempt.sealing(&expected("a sealed answer"))),
+            None => Err(attempt.protocol(expected(SOAP))),
         }
     }
 
     /// What errors are made of.
-    fn attempt(&self, action: &'static str) -> Attempt<'_> {
+    fn attempt(&self, action: &'static str, purpose: Purpose) -> Attempt<'_> {
         Attempt {
             action,
+            purpose,
             endpoint: &self.endpoint,
             target: &self.target,
         }
@@ -594,7 +588,8 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         if credential.username.contains(':') {
             let detail = "Basic knows no user name with a colon";
-            return Err(self.attempt(action).unsendable(&detail));
+            let attempt = self.attempt(action, Purpose::Handshake);
+            return Err(attempt.unsendable(&detail));
         }
         let account = [&credential.username, ":", credential.password.expose()].concat();
         self.authorization(action, "Basic", account.as_bytes())
@@ -608,10 +603,20 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         let value = format!("{scheme} {}", STANDARD.encode(token));
         let value = HeaderValue::try_from(value);
-        let mut value = value.map_err(|error| self.attempt(action).unsendable(&error))?;
+        let attempt = self.attempt(action, Purpose::Handshake);
+        let mut value = value.map_err(|error| attempt.unsendable(&error))?;
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// The token of `scheme` in `answer`.
+fn challenge(scheme: &str, answer: &Answer) -> Option<Vec<u8>> {
+    challenges(answer).iter().find_map(|challenge| {
+        let (theirs, token) = challenge.split_once(' ')?;
+        let ours = theirs.eq_ignore_ascii_case(scheme);
+        ours.then(|| STANDARD.decode(token.trim()).ok()).flatten()
+    })
 }
 
 fn is_soap(content_type: &str) -> bool {

@@ -110,7 +110,7 @@ impl RemoteShell {
             }
             Ok(_) => Err(self.service.unexpected(action)),
             Err(error) => {
-                if !left_something_behind(&error) {
+                if !error.may_be_done() {
                     self.set_condition(Condition::Absent);
                 }
                 Err(error)
@@ -257,16 +257,6 @@ impl RemoteShell {
             let shell = Arc::clone(self);
             runtime.spawn(async move { shell.delete().await });
         }
-    }
-}
-
-/// Whether a Create that failed so may have left a shell: only where its answer was lost or could
-/// not be understood.
-fn left_something_behind(error: &TransportError) -> bool {
-    match error {
-        TransportError::Closed { sent, .. } | TransportError::Timeout { sent, .. } => *sent,
-        TransportError::Protocol { .. } => true,
-        _ => false,
     }
 }
 

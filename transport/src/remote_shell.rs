@@ -160,13 +160,16 @@ impl RemoteShell {
         task
     }
 
-    /// What a task gave, or that it was ended.
+    /// What a task gave, or that it was ended. A panic in it goes on in whoever waited.
     pub(crate) fn ended<T>(
         &self,
         action: &'static str,
         result: Result<Result<T, TransportError>, tokio::task::JoinError>,
     ) -> Result<T, TransportError> {
-        result.unwrap_or_else(|_| Err(self.service.unusable(action, "it was closed")))
+        result.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(self.service.unusable(action, "it was closed")),
+        })
     }
 
     /// Ends a command in the background: nobody wants it any more.

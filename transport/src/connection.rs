@@ -4,8 +4,10 @@
 //! after any failure it is dead and says so. Over plain HTTP messages are sealed by the security
 //! context, and nothing but its tokens ever travels unsealed; over TLS the messages go as they are, and the logon is
 //! tied to the TLS connection. A security context's first exchange takes two round trips: the first
-//! token goes unprompted with an empty body, the last one together with the message. WS-Management is not
-//! this module's business: envelopes are octets here.
+//! token goes unprompted with an empty body, the last one together with the message. Where the first token
+//! says who we are, as with Kerberos, it goes with the message over TLS: one round trip, and what servers
+//! want that ask who we are at every request. WS-Management is not this module's business: envelopes are
+//! octets here.
 
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ pub struct Connection {
     tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
     tls: Option<TlsInfo>,
+    /// Whether the server wants a token with each request, and not with the first one alone.
+    each: bool,
     state: State,
 }
 
@@ -86,6 +90,14 @@ enum Proof {
     Context(SecurityContext),
     /// By a header that goes with each of them.
     Header(HeaderValue),
+}
+
+/// How far a logon has come when both sides know each other.
+enum Stage {
+    /// The message is to be sent, with this token if there is one.
+    Ready(Option<Vec<u8>>),
+    /// It went with a token, and this is the answer to it.
+    Answered(Answer),
 }
 
 /// What of a request differs from others.
@@ -121,6 +133,7 @@ impl Connection {
             timeouts,
             tickets: Tickets::default(),
             tls: None,
+            each: false,
             state: State::Fresh,
         })
     }
@@ -270,8 +283,10 @@ impl Connection {
     ///
     /// A server may ask again who we are, by a 401 on a connection that it knows. Over TLS that
     /// comes from the server itself and says that it has not looked at the request, so that it is
-    /// sent again, once, behind another logon. Over plain HTTP a 401 has no seal: whoever sits in
-    /// between can have passed the request on and written that, so that it may have run.
+    /// sent again, once, behind another logon. Where a token goes with a message, each further one
+    /// then has its own: IIS knows by the connection who is there with NTLM, and with Kerberos only if
+    /// it is told to (`authPersistNonNTLM`). Over plain HTTP a 401 has no seal: whoever sits in between
+    /// can have passed the request on and written that, so that it may have run.
     ///
     /// The connection is dead after any error, and after a future that was dropped.
     pub async fn exchange(
@@ -282,6 +297,9 @@ impl Connection {
         self.connect(action).await?;
         let (http, mut proof, answer) = match std::mem::replace(&mut self.state, State::Dead) {
             State::Connected(http) => self.introduce(action, http, envelope).await?,
+            State::Established(http, _) if self.each => {
+                self.introduce(action, http, envelope).await?
+            }
             State::Established(mut http, mut proof) => {
                 let again = matches!(proof, Proof::Context(_)) && self.target.is_tls();
                 let kept = again.then(|| envelope.clone());
@@ -289,6 +307,7 @@ impl Connection {
                 let answer = sent.await?;
                 match kept {
                     Some(envelope) if answer.status == StatusCode::UNAUTHORIZED => {
+                        self.each = matches!(&proof, Proof::Context(it) if it.may_end_early());
                         self.introduce(action, http, envelope).await?
                     }
                     _ => (http, proof, answer),
@@ -323,8 +342,12 @@ impl Connection {
                 (Proof::Header(HeaderValue::from_static(MUTUAL)), None)
             }
             _ => {
-                let (context, token) = self.log_on(action, &mut http).await?;
-                (Proof::Context(context), token)
+                let (context, stage) = self.log_on(action, &mut http, &envelope).await?;
+                let proof = Proof::Context(context);
+                match stage {
+                    Stage::Answered(answer) => return Ok((http, proof, answer)),
+                    Stage::Ready(token) => (proof, token),
+                }
             }
         };
         let sent = self.send(action, &mut http, &mut proof, token, envelope);
@@ -335,13 +358,14 @@ impl Connection {
         Ok((http, proof, answer))
     }
 
-    /// The round trips before the first message: a security context, and the token, if another is
-    /// needed, that proves who we are.
+    /// The round trips before the first message, which goes along where the first token already
+    /// says who we are and nothing has to be sealed.
     async fn log_on(
         &self,
         action: &'static str,
         http: &mut Http,
-    ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
+        envelope: &[u8],
+    ) -> Result<(SecurityContext, Stage), TransportError> {
         let attempt = self.attempt(action, Purpose::Handshake);
         let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
         let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
@@ -349,8 +373,14 @@ impl Connection {
             SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
                 .await
                 .map_err(|error| attempt.no_context(&error, Attempt::unsendable))?;
+        let message = (self.target.is_tls() && context.may_end_early()).then_some(envelope);
         for _ in 0..MAX_LEGS {
-            let answer = self.show(action, http, &context, &token).await?;
+            let answer = self.show(action, http, &context, &token, message).await?;
+            // Behind anything else than a 401 the message was looked at, and is not sent again.
+            if message.is_some() && answer.status != StatusCode::UNAUTHORIZED {
+                self.prove(action, &mut context, &answer).await?;
+                return Ok((context, Stage::Answered(answer)));
+            }
             let early = answer.status.is_success() && context.may_end_early();
             if answer.status != StatusCode::UNAUTHORIZED && !early {
                 return Err(attempt.http_status(&answer));
@@ -364,12 +394,12 @@ impl Connection {
                 .map_err(|error| attempt.no_context(&error, Attempt::sealing))?;
             match leg {
                 Leg::More(next) => token = next,
-                Leg::Last(last) => return Ok((context, last)),
+                Leg::Last(last) => return Ok((context, Stage::Ready(last))),
                 Leg::Alone(last) => {
-                    let answer = self.show(action, http, &context, &last).await?;
+                    let answer = self.show(action, http, &context, &last, None).await?;
                     return match answer.status {
                         StatusCode::UNAUTHORIZED => Err(attempt.refused(&answer)),
-                        status if status.is_success() => Ok((context, None)),
+                        status if status.is_success() => Ok((context, Stage::Ready(None))),
                         _ => Err(attempt.http_status(&answer)),
                     };
                 }
@@ -380,19 +410,47 @@ impl Connection {
         )))
     }
 
-    /// Sends a token by itself.
+    /// Lets the server prove itself by the token that came with its answer to the first message.
+    async fn prove(
+        &self,
+        action: &'static str,
+        context: &mut SecurityContext,
+        answer: &Answer,
+    ) -> Result<(), TransportError> {
+        let attempt = self.attempt(action, Purpose::Message);
+        let scheme = context.scheme();
+        let unproven = || {
+            let status = answer.status.as_u16();
+            attempt.protocol(format!(
+                "expected the last token of {scheme} with HTTP status {status}, found another or none"
+            ))
+        };
+        let challenge = match (answer.status, challenge(scheme, answer)) {
+            (StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, Some(challenge)) => challenge,
+            (StatusCode::OK, None) => return Err(unproven()),
+            _ => return Err(attempt.http_status(answer)),
+        };
+        match context.step(challenge).await {
+            Ok(Leg::Last(_)) => Ok(()),
+            Ok(Leg::More(_) | Leg::Alone(_)) => Err(unproven()),
+            Err(error) => Err(attempt.no_context(&error, Attempt::sealing)),
+        }
+    }
+
+    /// Sends a token, by itself or with a message.
     async fn show(
         &self,
         action: &'static str,
         http: &mut Http,
         context: &SecurityContext,
         token: &[u8],
+        message: Option<&[u8]>,
     ) -> Result<Answer, TransportError> {
         let request = Body {
-            purpose: Purpose::Handshake,
+            purpose: message.map_or(Purpose::Handshake, |_| Purpose::Message),
             authorization: Some(self.authorization(action, context.scheme(), token)?),
-            kind: None,
-            octets: Vec::new(),
+            kind: message.map(|_| SOAP.into()),
+            octets: message.unwrap_or_default().to_vec(),
         };
         self.post(action, http, request).await
     }
@@ -404,23 +462,19 @@ impl Connection {
         context: &SecurityContext,
         answer: &Answer,
     ) -> TransportError {
-        if !offers(answer, context.scheme()) {
-            return TransportError::NoCommonAuthentication {
-                url: self.endpoint.url.clone(),
-                offered: offered(answer),
-            };
+        // Where the first token has said who we are, the scheme alone is a no.
+        if offers(answer, context.scheme()) {
+            if let Some(meaning) = context.unanswered().await {
+                return attempt.no_context(&meaning, Attempt::sealing);
+            }
+            if matches!(self.endpoint.authentication, Authentication::CurrentLogon) {
+                let status = answer.status.as_u16();
+                return attempt.refusal(format!("HTTP status {status} without a token"));
+            }
         }
-        // Who has said who it is with the first token is told no by the scheme alone.
-        if let Some(meaning) = context.unanswered().await {
-            return attempt.no_context(&meaning, Attempt::sealing);
-        }
-        let detail = format!("HTTP status {} without a token", answer.status.as_u16());
-        match self.endpoint.authentication {
-            Authentication::CurrentLogon => attempt.refusal(detail),
-            _ => TransportError::NoCommonAuthentication {
-                url: self.endpoint.url.clone(),
-                offered: offered(answer),
-            },
+        TransportError::NoCommonAuthentication {
+            url: self.endpoint.url.clone(),
+            offered: offered(answer),
         }
     }
 

@@ -17,8 +17,8 @@ use owaim_proto::psrp::{
 };
 use owaim_proto::wsman::{ShellState, SignalCode};
 use owaim_transport::{
-    DefaultChoice, Host, PipelineOptions, PoolHandle, PoolOptions, RetryClass, RunspacePool,
-    Secret, TransportError,
+    Client, ClientOptions, Connect as _, DefaultChoice, Host, PipelineOptions, PoolHandle,
+    PoolOptions, Retry, RetryClass, RunspacePool, Secret, TransportError,
 };
 use service::{Server, client_options};
 
@@ -462,4 +462,81 @@ async fn a_shell_that_is_closed_under_a_pipeline_may_have_run_it() {
         matches!(error, TransportError::SessionUnusable { .. }) && error.may_have_run(),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn commands_that_have_ended_are_given_back() {
+    let server = Server::start().await;
+    server.seen.lock().unwrap().most_commands = Some(100);
+    let pool = open(&server, &options()).await;
+    for number in 0..300 {
+        let output = pool.start(&echo(number)).await.unwrap().output().await;
+        assert!(output.unwrap().is_clean());
+    }
+    pool.close().await;
+    let seen = server.seen.lock().unwrap();
+    // In batches of 64, each let go of in the background; the rest goes with the shell.
+    assert!(seen.signals.len() <= 256, "{}", seen.signals.len());
+    assert!(seen.signals.iter().all(|s| *s == SignalCode::Terminate));
+    assert_eq!(seen.kept.len() + seen.signals.len(), 300);
+    assert_eq!(seen.actions.last().unwrap(), "Delete");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let server = Server::start().await;
+    server.seen.lock().unwrap().closes_idle = true;
+    let client = Client::new(ClientOptions {
+        retry: Retry::NEVER,
+        ..client_options()
+    });
+    let mut session = client.connect(&server.endpoint()).await.unwrap();
+    for connections in 2..4 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(session.run(&echo("on")).await.unwrap().is_clean());
+        assert_eq!(server.seen.lock().unwrap().connections, connections);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    session.close().await;
+    assert_eq!(server.count("Delete"), 1);
+    assert_eq!(server.seen.lock().unwrap().connections, 4);
+}
+
+#[tokio::test]
+async fn what_cleans_up_is_repeated() {
+    const PUT_OFF: &str = "of 15 in 2 … 100 ms.";
+    let start = std::time::Instant::now();
+    let server = Server::start().await;
+    let pool = open(&server, &options()).await;
+    drop(pool.start(&named("hang")).await.unwrap());
+    server.refuse("Signal", 2_150_859_175, PUT_OFF);
+    server.refuse("Delete", 2_150_859_175, PUT_OFF);
+    pool.close().await;
+    assert_eq!((server.count("Signal"), server.count("Delete")), (2, 2));
+    assert!(server.seen.lock().unwrap().signals.len() == 1);
+    assert!(start.elapsed() >= Duration::from_millis(200));
+
+    // Not what cannot succeed, nor what may have been done.
+    for code in [5, 87, 995, 2_150_858_843] {
+        let server = Server::start().await;
+        let pool = open(&server, &options()).await;
+        server.refuse("Delete", code, "");
+        pool.close().await;
+        assert_eq!(server.count("Delete"), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_receive_that_is_put_off_is_repeated_even_in_a_session() {
+    let server = Server::start().await;
+    let client = Client::new(ClientOptions {
+        retry: Retry::NEVER,
+        ..client_options()
+    });
+    let mut session = client.connect(&server.endpoint()).await.unwrap();
+    server.refuse("Receive", 2_150_859_175, "of 15 in 2 … 100 ms.");
+    let start = std::time::Instant::now();
+    assert!(session.run(&echo("on")).await.unwrap().is_clean());
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    session.close().await;
 }

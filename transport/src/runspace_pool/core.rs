@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{
-    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, HostCall, PipelineState, PsrpError, Record,
+    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, HostCall, PipelineState, ProtocolVersion,
+    PsrpError, Record,
 };
 use owaim_proto::wsman::{
     FaultClass, Receive, ReceiveResponse, RequestBody, ResponseBody, RunState, Send, Stream,
@@ -23,6 +24,12 @@ use crate::remote_shell::{Condition, RemoteShell, lock};
 
 /// Most records of the pool itself that are kept for those who ask.
 const MOST_SAID: usize = 256;
+
+/// How many pipelines that have ended wait until the server is told to let them go: it allows some
+/// 1,000 commands to a shell.
+const ENDED: usize = 64;
+/// The same where PowerShell 2 allows 15 or so.
+const ENDED_OF_OLD: usize = 8;
 
 /// What a pool, its pipelines and what listens for them share.
 pub(super) struct Core {
@@ -48,7 +55,7 @@ pub(super) struct Core {
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     pub(super) end: Option<PipelineState>,
-    /// Whether the server is done with the command as well.
+    /// Whether the server is done with the command.
     pub(super) done: bool,
 }
 
@@ -174,15 +181,18 @@ impl Core {
                 self.agree_on_key(ANSWER).await?;
             }
             let batch = self.take(action, Some(whose), &received).await?;
-            if batch.end.is_some() && !batch.done {
-                // The server would keep the command until the shell's end. The output is here:
-                // what becomes of the signal changes nothing about it.
-                self.shell.terminate(whose.command).await;
-            }
             if batch.done || batch.end.is_some() || !batch.records.is_empty() {
                 return Ok(batch);
             }
         }
+    }
+
+    /// Has the server let go of a pipeline that has ended. The output is here: what becomes of
+    /// that changes nothing about it.
+    pub(super) fn let_go(&self, whose: PipelineHandle) {
+        let old = lock(&self.pool).version() <= ProtocolVersion::V2_1;
+        let batch = if old { ENDED_OF_OLD } else { ENDED };
+        self.shell.acknowledge(whose.command, batch);
     }
 
     /// How much was received and taken in so far.

@@ -156,6 +156,7 @@ impl Running {
     fn finish(&mut self, end: Result<PipelineState, TransportError>) {
         if end.is_ok() {
             self.given = false;
+            self.core.let_go(self.whose);
         }
         lock(&self.core.running).retain(|other| *other != self.whose);
         self.end = Some(end);

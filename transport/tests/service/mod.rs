@@ -1,6 +1,6 @@
 //! A WS-Management service with one shell, real runspace pools and Receives that hang.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ use crate::peer::{PASSWORD, Peer};
 /// How long a Receive hangs before it says that there is nothing to tell.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long a connection may be idle, where that is limited.
+const IDLE: Duration = Duration::from_millis(50);
+
 /// What a server has seen, and what it has.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -43,6 +46,13 @@ pub(crate) struct Seen {
     pub(crate) queries: Vec<CommandQuery>,
     /// Actions that are refused, with the code of the fault, each once.
     pub(crate) refusals: Vec<(&'static str, Fault)>,
+    /// Whether connections are closed when they are idle.
+    pub(crate) closes_idle: bool,
+    /// Which requests are not answered, but the connection closed.
+    pub(crate) hangs_up: Option<fn(&Seen, &Request) -> bool>,
+    /// Commands that a shell may have, if only so many: they count until they are let go.
+    pub(crate) most_commands: Option<usize>,
+    pub(crate) kept: HashSet<Uuid>,
     /// What programs give: for each Receive, its streams; the last one ends the program.
     pub(crate) programs: VecDeque<Vec<(&'static str, &'static [u8])>>,
     /// Said to the host of a pipeline, once it has answered.
@@ -178,6 +188,9 @@ async fn serve(mut peer: Peer, seen: Arc<Mutex<Seen>>, changed: Arc<Notify>) {
         let refusal = {
             let mut seen = seen.lock().unwrap();
             seen.actions.push(action.into());
+            if seen.hangs_up.is_some_and(|does| does(&seen, &request)) {
+                return;
+            }
             let refused = seen.refusals.iter().position(|(name, _)| *name == action);
             refused.map(|at| seen.refusals.remove(at).1)
         };
@@ -199,7 +212,9 @@ async fn serve(mut peer: Peer, seen: Arc<Mutex<Seen>>, changed: Arc<Notify>) {
             Delimiter::Plain,
         );
         peer.write_sealed(status, &sealed).await;
-        let Some(next) = peer.read().await else {
+        let closes = seen.lock().unwrap().closes_idle;
+        let idle = if closes { IDLE } else { Duration::MAX };
+        let Ok(Some(next)) = tokio::time::timeout(idle, peer.read()).await else {
             return;
         };
         envelope = peer.unseal(&next);
@@ -257,17 +272,7 @@ impl Seen {
                 self.deleted = true;
                 ResponseBody::Deleted
             }
-            RequestBody::Command(line) => {
-                self.commands.push((line.clone(), header.clone()));
-                let id = line.id.unwrap_or(Uuid::from_u128(8));
-                if let Some(pool) = &mut self.pool {
-                    pool.start_command(id).unwrap();
-                    let fragments = line.fragments().unwrap();
-                    let events = pool.receive(Some(id), "stdin", &fragments).unwrap();
-                    self.run(events);
-                }
-                ResponseBody::CommandStarted(id)
-            }
+            RequestBody::Command(line) => ResponseBody::CommandStarted(self.start(line, header)?),
             RequestBody::Send(send) => {
                 for stream in &send.streams {
                     let Some(pool) = &mut self.pool else {
@@ -283,6 +288,9 @@ impl Seen {
             }
             RequestBody::Signal(signal) => {
                 self.signals.push(signal.code.clone());
+                if let (SignalCode::Terminate, Some(id)) = (&signal.code, signal.command_id) {
+                    self.kept.remove(&id);
+                }
                 if let (Some(pool), Some(id)) = (&mut self.pool, signal.command_id) {
                     match signal.code {
                         SignalCode::Terminate => pool.forget(id),
@@ -332,6 +340,25 @@ impl Seen {
             }
             RequestBody::Receive(_) => return Err(fault(code::INVALID_PARAMETER)),
         })
+    }
+
+    fn start(&mut self, line: &CommandLine, header: &RequestHeader) -> Result<Uuid, Fault> {
+        self.commands.push((line.clone(), header.clone()));
+        let id = line.id.unwrap_or(Uuid::from_u128(8));
+        if self
+            .most_commands
+            .is_some_and(|most| self.kept.len() >= most)
+        {
+            return Err(fault(2_150_859_241));
+        }
+        self.kept.insert(id);
+        if let Some(pool) = &mut self.pool {
+            pool.start_command(id).unwrap();
+            let fragments = line.fragments().unwrap();
+            let events = pool.receive(Some(id), "stdin", &fragments).unwrap();
+            self.run(events);
+        }
+        Ok(id)
     }
 
     fn shell(&self) -> Shell {

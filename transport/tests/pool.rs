@@ -15,7 +15,7 @@ use owaim_proto::psrp::{
     Command, CommandQuery, HostCall, HostInfo, HostResponse, Pipeline, PipelineState,
     ProtocolVersion, Record,
 };
-use owaim_proto::wsman::{ShellState, SignalCode};
+use owaim_proto::wsman::{RequestBody, ShellState, SignalCode};
 use owaim_transport::{
     Client, ClientOptions, Connect as _, DefaultChoice, Host, PipelineOptions, PoolHandle,
     PoolOptions, Retry, RetryClass, RunspacePool, Secret, TransportError,
@@ -539,4 +539,46 @@ async fn a_receive_that_is_put_off_is_repeated_even_in_a_session() {
     assert!(session.run(&echo("on")).await.unwrap().is_clean());
     assert!(start.elapsed() >= Duration::from_millis(100));
     session.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_exchange_of_keys_while_a_pipeline_runs_says_that_it_may_have_run() {
+    let server = Server::start().await;
+    let pool = open(
+        &server,
+        &PoolOptions {
+            listen: true,
+            ..options()
+        },
+    )
+    .await;
+    // The server has the client's key, and what the pipeline gives waits for its own.
+    server.seen.lock().unwrap().hangs_up = Some(|seen, request| {
+        let of_the_pool =
+            |body: &RequestBody| matches!(body, RequestBody::Receive(r) if r.command_id.is_none());
+        of_the_pool(&request.body) && seen.actions.iter().any(|action| action == "Send")
+    });
+    let running = pool.start(&named("secret")).await.unwrap();
+    let error = running.output().await.unwrap_err();
+    assert!(error.may_have_run(), "{error}");
+}
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_connected_to_is_left_as_it_is() {
+    let server = Server::start().await;
+    let pool = open(&server, &options()).await;
+    let running = pool.start(&named("hang")).await.unwrap();
+    let handle = pool.disconnect().await.unwrap();
+    drop((running, pool));
+    server.seen.lock().unwrap().hangs_up = Some(|seen, request| {
+        let connected = seen.actions.iter().any(|action| action == "Connect");
+        connected && matches!(request.body, RequestBody::Receive(_))
+    });
+    let connected = RunspacePool::connect(&server.endpoint(), &options(), &handle).await;
+    assert!(matches!(
+        connected.map(drop),
+        Err(TransportError::Closed { .. })
+    ));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.count("Delete"), 0);
 }

@@ -178,7 +178,7 @@ impl Core {
             if lock(&self.pool).awaits_key() {
                 // The session key comes over the pool's own stream, and what it opens must not
                 // be read before it is here.
-                self.agree_on_key(ANSWER).await?;
+                self.agree_on_key(action, ANSWER).await?;
             }
             let batch = self.take(action, Some(whose), &received).await?;
             if batch.done || batch.end.is_some() || !batch.records.is_empty() {
@@ -278,29 +278,28 @@ impl Core {
     }
 
     /// Agrees with the server on a session key. Its answer comes over the pool's own stream.
+    /// `action` is what the key is for: whether something may have run when that fails.
     pub(super) async fn agree_on_key(
         self: &Arc<Self>,
+        action: &'static str,
         patience: Duration,
     ) -> Result<(), TransportError> {
-        let action = action::KEY;
-        let _one_at_a_time = self.agreeing.lock().await;
-        // The server may have asked for it before.
-        let begun = {
-            let pool = lock(&self.pool);
-            pool.awaits_key() || pool.has_key()
-        };
-        if !begun {
-            self.offer_key().await?;
-        }
+        self.offer_key(action).await?;
         self.listen_until(action, patience, |core| {
             lock(&core.pool).has_key().then_some(())
         })
         .await
     }
 
-    /// Sends the public half of a new key.
-    async fn offer_key(&self) -> Result<(), TransportError> {
-        let action = action::KEY;
+    /// Sends the public half of a new key, once: the server may have asked for it before.
+    async fn offer_key(&self, action: &'static str) -> Result<(), TransportError> {
+        let _one_at_a_time = self.agreeing.lock().await;
+        {
+            let pool = lock(&self.pool);
+            if pool.awaits_key() || pool.has_key() {
+                return Ok(());
+            }
+        }
         let key = tokio::task::spawn_blocking(ExchangeKey::generate).await;
         let offered = match key {
             Ok(key) => key.and_then(|key| lock(&self.pool).offer_key(key)),
@@ -344,7 +343,7 @@ impl Core {
                 ClientEvent::Answered(call, answer) => {
                     lock(&self.answers).insert(call, answer);
                 }
-                ClientEvent::KeyRequested => self.offer_key().await?,
+                ClientEvent::KeyRequested => self.offer_key(action).await?,
                 ClientEvent::Finished(_, state) => batch.end = Some(state),
                 ClientEvent::Closed(error) => return Err(self.closed(action, "closed", error)),
                 ClientEvent::Broken(error) => return Err(self.closed(action, "broken", error)),

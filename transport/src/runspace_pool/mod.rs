@@ -112,9 +112,10 @@ impl RunspacePool {
         lock(&core.pool)
             .connected(&connected.content.unwrap_or_default())
             .map_err(|error| core.broken(action, &error))?;
-        core.shell.set_condition(Condition::Present);
         // The server says of itself what it said to the first client.
         core.listen_once(action, core.taken()).await?;
+        // Until here it is not this client's: whatever ends this future leaves it as it is.
+        core.shell.set_condition(Condition::Present);
         pool.listen();
         Ok(pool)
     }
@@ -312,7 +313,8 @@ impl RunspacePool {
         let mut queued = queue(&mut lock(&core.pool), id);
         if matches!(queued, Err(PsrpError::NoSessionKey { .. })) {
             lock(&core.pool).forget(id);
-            core.agree_on_key(self.options.client.open_timeout).await?;
+            core.agree_on_key(action::KEY, self.options.client.open_timeout)
+                .await?;
             queued = queue(&mut lock(&core.pool), id);
         }
         queued.map_err(|error| core.unsendable(action, &error))?;
@@ -484,7 +486,7 @@ impl RunspacePool {
     /// the first secret is sent; only a pipeline that gives secrets without taking any needs it.
     pub async fn exchange_keys(&self) -> Result<(), TransportError> {
         self.core
-            .agree_on_key(self.options.client.open_timeout)
+            .agree_on_key(action::KEY, self.options.client.open_timeout)
             .await
     }
 

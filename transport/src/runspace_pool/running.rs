@@ -169,7 +169,7 @@ impl Running {
         let queued = lock(&self.core.pool).input(id, value.clone());
         match queued {
             Err(PsrpError::NoSessionKey { .. }) => {
-                self.core.agree_on_key(ANSWER).await?;
+                self.core.agree_on_key(action::INPUT, ANSWER).await?;
                 self.queued_input(lock(&self.core.pool).input(id, value))
             }
             queued => self.queued_input(queued),

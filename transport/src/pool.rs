@@ -1,7 +1,7 @@
 //! [`PoolSession`]: a [`Session`] over a runspace pool of one runspace.
 //!
-//! The narrow door for those who must know what may have run: pipelines follow each other, a
-//! second connection is made only for what must pass a Receive that hangs, nothing is sent again,
+//! The narrow door for those who must know what may have run: pipelines follow each other, further
+//! connections are made only for what must pass a request under way, nothing is sent again,
 //! and after an error or a lost connection the session is of no use any more.
 
 use std::sync::Arc;

@@ -582,3 +582,39 @@ async fn a_pool_that_cannot_be_connected_to_is_left_as_it_is() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(server.count("Delete"), 0);
 }
+
+#[tokio::test]
+async fn a_silent_pipeline_keeps_nobody_from_the_pool() {
+    let server = Server::start().await;
+    server.seen.lock().unwrap().patience = Duration::from_mins(1);
+    let pool = open(&server, &options()).await;
+    let mut silent = pool.start(&named("hang")).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(50), silent.next()).await;
+    assert!(waited.is_err());
+    let start = std::time::Instant::now();
+    assert_eq!(pool.available_runspaces().await.unwrap(), 0);
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn listening_goes_on_after_a_lost_connection() {
+    let server = Server::start().await;
+    let listening = PoolOptions {
+        listen: true,
+        ..options()
+    };
+    let pool = open(&server, &listening).await;
+    server.seen.lock().unwrap().hangs_up =
+        Some(|_, request| matches!(request.body, RequestBody::Receive(_)));
+    while pool.take_records().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.seen.lock().unwrap().hangs_up = None;
+    server.request_key();
+    server.wait_for("Send").await;
+    pool.exchange_keys().await.unwrap();
+}

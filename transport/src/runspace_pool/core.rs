@@ -18,12 +18,20 @@ use uuid::Uuid;
 
 use super::options::ANSWER;
 use super::{Host, PipelineHandle};
-use crate::TransportError;
 use crate::error::action;
 use crate::remote_shell::{Condition, RemoteShell, lock};
+use crate::retry::Retry;
+use crate::{RetryClass, TransportError};
 
 /// Most records of the pool itself that are kept for those who ask.
 const MOST_SAID: usize = 256;
+
+/// How soon the pool is listened to again after a failure, up to some hours of them.
+const LISTEN_AGAIN: Retry = Retry {
+    times: 1_000,
+    first: Duration::from_secs(1),
+    most: Duration::from_secs(30),
+};
 
 /// How many pipelines that have ended wait until the server is told to let them go: it allows some
 /// 1,000 commands to a shell.
@@ -246,20 +254,32 @@ impl Core {
         }
     }
 
-    /// Listens for as long as there is a shell.
+    /// Listens for as long as there is a shell, over lost connections too.
     pub(super) async fn listen_always(self: Arc<Self>) {
+        let mut pauses = LISTEN_AGAIN.delays();
         loop {
             self.shell.connected().await;
             if self.shell.condition() == Condition::Absent {
                 return;
             }
             let seen = self.taken();
-            if let Err(error) = self.listen_once(action::LISTEN, seen).await {
-                // Whoever uses the pool meets the same, and is told.
-                if self.shell.condition() != Condition::Disconnected {
-                    lock(&self.said).push_back(Record::Warning(error.to_string()));
-                    return;
-                }
+            let Err(error) = self.listen_once(action::LISTEN, seen).await else {
+                pauses = LISTEN_AGAIN.delays();
+                continue;
+            };
+            if self.shell.condition() == Condition::Disconnected {
+                continue;
+            }
+            // Whoever uses the pool meets the same, and is told.
+            self.keep(Record::Warning(error.to_string()));
+            let pause = match error.retry() {
+                RetryClass::Later => pauses.next(error.retry_after()),
+                // The shell is gone, or will not be there for us.
+                RetryClass::NewSession | RetryClass::Never => None,
+            };
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return,
             }
         }
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::peer::{PASSWORD, Peer};
 
-/// How long a Receive hangs before it says that there is nothing to tell.
+/// How long a Receive hangs unless a test wants it otherwise.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a connection may be idle, where that is limited.
@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) queries: Vec<CommandQuery>,
     /// Actions that are refused, with the code of the fault, each once.
     pub(crate) refusals: Vec<(&'static str, Fault)>,
+    /// How long a Receive hangs before it says that there is nothing to tell.
+    pub(crate) patience: Duration,
     /// Whether connections are closed when they are idle.
     pub(crate) closes_idle: bool,
     /// Which requests are not answered, but the connection closed.
@@ -74,7 +76,10 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/wsman", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Seen {
+            patience: PATIENCE,
+            ..Seen::default()
+        }));
         let changed = Arc::new(Notify::new());
         let (shared, notify) = (Arc::clone(&seen), Arc::clone(&changed));
         tokio::spawn(async move {
@@ -231,7 +236,7 @@ async fn answer(
     changed: &Notify,
 ) -> Result<ResponseBody, Fault> {
     if let RequestBody::Receive(receive) = &request.body {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + seen.lock().unwrap().patience;
         loop {
             let news = changed.notified();
             tokio::pin!(news);

@@ -77,6 +77,10 @@ impl Session for PoolSession {
         result
     }
 
+    fn is_usable(&self) -> bool {
+        self.unusable_after.is_none()
+    }
+
     async fn close(self: Box<Self>) {
         self.pool.close().await;
     }

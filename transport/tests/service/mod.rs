@@ -11,7 +11,7 @@ use owaim_proto::psrp::{
     ServerEvent, ServerPool,
 };
 use owaim_proto::wsman::{
-    self, CommandLine, CommandState, Connected, CreateShell, Fault, Identity, Items,
+    self, CommandLine, CommandState, Connected, CreateShell, Enumerate, Fault, Identity, Items,
     ReceiveResponse, Request, RequestBody, RequestHeader, Resource, Response, ResponseBody,
     RunState, Shell, ShellCommand, ShellState, SignalCode, Stream, code,
 };
@@ -325,22 +325,27 @@ impl Seen {
             }
             RequestBody::Get if self.deleted => return Err(fault(code::UNEXPECTED_SELECTORS)),
             RequestBody::Get => ResponseBody::Got(Box::new(Resource::Shell(self.shell()))),
-            RequestBody::Enumerate(enumerate) => {
+            RequestBody::Enumerate(Enumerate { shell: None }) => ResponseBody::Enumerated(Items {
+                shells: vec![self.shell()],
+                ..Items::default()
+            }),
+            // Commands come piece by piece, and the first one is empty.
+            RequestBody::Enumerate(Enumerate { shell: Some(_) }) => {
+                ResponseBody::Enumerated(Items {
+                    context: Some("the rest".into()),
+                    ..Items::default()
+                })
+            }
+            RequestBody::Pull(pull) => {
+                assert_eq!(pull.context, "the rest");
                 let commands = self.pool.iter().flat_map(ServerPool::pipelines);
-                ResponseBody::Enumerated(match enumerate.shell {
-                    None => Items {
-                        shells: vec![self.shell()],
-                        ..Items::default()
-                    },
-                    Some(_) => Items {
-                        commands: commands
-                            .map(|id| ShellCommand {
-                                id,
-                                state: "Running".into(),
-                            })
-                            .collect(),
-                        ..Items::default()
-                    },
+                let commands = commands.map(|id| ShellCommand {
+                    id,
+                    state: "Running".into(),
+                });
+                ResponseBody::Pulled(Items {
+                    commands: commands.collect(),
+                    ..Items::default()
                 })
             }
             RequestBody::Receive(_) => return Err(fault(code::INVALID_PARAMETER)),

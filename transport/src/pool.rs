@@ -1,8 +1,8 @@
 //! [`PoolSession`]: a [`Session`] over a runspace pool of one runspace.
 //!
 //! The narrow door for those who must know what may have run: pipelines follow each other, further
-//! connections are made only for what must pass a request under way, nothing is sent again,
-//! and after an error or a lost connection the session is of no use any more.
+//! connections are made only for what must pass a request under way, nothing is sent again but a
+//! Receive that the server puts off, and after an error or a lost connection the session is of no use any more.
 
 use std::sync::Arc;
 

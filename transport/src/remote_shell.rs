@@ -272,7 +272,8 @@ impl RemoteShell {
             // Those that have ended go with the shell.
             lock(&self.leftovers).due.clear();
             let _ = tokio::time::timeout(CLOSING, async {
-                self.sweep().await;
+                // Not at the price of the shell, which takes them along.
+                let _ = tokio::time::timeout(CLOSING / 2, self.sweep()).await;
                 self.insist(action::DELETE, RequestBody::Delete).await;
             })
             .await;

@@ -466,20 +466,30 @@ async fn a_shell_that_is_closed_under_a_pipeline_may_have_run_it() {
 
 #[tokio::test]
 async fn commands_that_have_ended_are_given_back() {
-    let server = Server::start().await;
-    server.seen.lock().unwrap().most_commands = Some(100);
-    let pool = open(&server, &options()).await;
-    for number in 0..300 {
-        let output = pool.start(&echo(number)).await.unwrap().output().await;
-        assert!(output.unwrap().is_clean());
+    for (old, allowed, pipelines, batch) in [(false, 100, 300, 64), (true, 15, 60, 8)] {
+        let server = Server::start().await;
+        {
+            let mut seen = server.seen.lock().unwrap();
+            (seen.old, seen.most_commands) = (old, Some(allowed));
+        }
+        let pool = open(&server, &options()).await;
+        for _ in 0..pipelines {
+            let output = pool
+                .start(&echo("one of many"))
+                .await
+                .unwrap()
+                .output()
+                .await;
+            assert!(output.unwrap().is_clean());
+        }
+        pool.close().await;
+        let seen = server.seen.lock().unwrap();
+        // Only whole batches are let go of; the rest goes with the shell.
+        assert!(seen.signals.len() <= pipelines / batch * batch);
+        assert!(seen.signals.iter().all(|s| *s == SignalCode::Terminate));
+        assert_eq!(seen.kept.len() + seen.signals.len(), pipelines);
+        assert_eq!(seen.actions.last().unwrap(), "Delete");
     }
-    pool.close().await;
-    let seen = server.seen.lock().unwrap();
-    // In batches of 64, each let go of in the background; the rest goes with the shell.
-    assert!(seen.signals.len() <= 256, "{}", seen.signals.len());
-    assert!(seen.signals.iter().all(|s| *s == SignalCode::Terminate));
-    assert_eq!(seen.kept.len() + seen.signals.len(), 300);
-    assert_eq!(seen.actions.last().unwrap(), "Delete");
 }
 
 #[tokio::test]

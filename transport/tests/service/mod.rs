@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) queries: Vec<CommandQuery>,
     /// Actions that are refused, with the code of the fault, each once.
     pub(crate) refusals: Vec<(&'static str, Fault)>,
+    /// Whether it is PowerShell 2.
+    pub(crate) old: bool,
     /// How long a Receive hangs before it says that there is nothing to tell.
     pub(crate) patience: Duration,
     /// Whether connections are closed when they are idle.
@@ -261,11 +263,13 @@ impl Seen {
                 self.id = create.id.unwrap_or(Uuid::from_u128(7));
                 self.uri.clone_from(&header.resource_uri);
                 if let Some(creation) = &create.creation {
-                    let mut pool = ServerPool::new(
-                        ProtocolVersion::V2_3,
-                        "private".into(),
-                        FragmentLimits::default(),
-                    );
+                    let version = if self.old {
+                        ProtocolVersion::V2_1
+                    } else {
+                        ProtocolVersion::V2_3
+                    };
+                    let mut pool =
+                        ServerPool::new(version, "private".into(), FragmentLimits::default());
                     let events = pool.receive(None, "stdin", creation).unwrap();
                     self.hosts.push(pool.host().clone());
                     self.pool = Some(pool);

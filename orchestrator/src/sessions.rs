@@ -233,14 +233,16 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Runs `pipeline`; the session is then free for the next one. A session that failed is
-    /// closed.
+    /// Runs `pipeline`; the session is then free for the next one. A session that failed, or is of no
+    /// use any more, is closed.
     pub async fn run(mut self, pipeline: &Pipeline) -> Result<PipelineOutput, SessionError> {
         let Some(session) = self.session.as_mut() else {
             unreachable!("a lease is made with its session")
         };
         let output = session.run(pipeline).await?;
-        *self.slot = self.session.take();
+        if session.is_usable() {
+            *self.slot = self.session.take();
+        }
         Ok(output)
     }
 }
@@ -253,5 +255,95 @@ impl Drop for Lease {
                 .unwrap_or_else(PoisonError::into_inner)
                 .spawn(session.close());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use owaim_inventory::EndpointKind;
+    use owaim_proto::psrp::{Command, PipelineState};
+
+    use super::*;
+    use crate::endpoints::Origin;
+
+    /// Opens sessions that are of use for so many pipelines, and counts them.
+    struct Door {
+        pipelines: usize,
+        opened: Arc<AtomicUsize>,
+        closed: Arc<AtomicUsize>,
+    }
+
+    struct Tiring {
+        left: usize,
+        closed: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl Connect for Door {
+        async fn connect(&self, _: &Endpoint) -> Result<Box<dyn Session>, TransportError> {
+            self.opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(Tiring {
+                left: self.pipelines,
+                closed: Arc::clone(&self.closed),
+            }))
+        }
+    }
+
+    #[async_trait]
+    impl Session for Tiring {
+        async fn run(&mut self, _: &Pipeline) -> Result<PipelineOutput, TransportError> {
+            self.left = self.left.checked_sub(1).unwrap();
+            Ok(PipelineOutput {
+                records: Vec::new(),
+                state: PipelineState::Completed,
+            })
+        }
+
+        fn is_usable(&self) -> bool {
+            self.left > 0
+        }
+
+        async fn close(self: Box<Self>) {
+            self.closed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_of_no_use_any_more_is_replaced() {
+        let site = include_str!("../../examples/litware.toml");
+        let site = owaim_inventory::parse("litware.toml", site).unwrap();
+        let file = serde_json::from_str(
+            r#"{"endpoints": [{
+                "host": "atl-cas-001.litwareinc.com", "kind": "windows", "url": "http://127.0.0.1:1/wsman",
+                "auth": ["negotiate"], "username": "LITWAREINC\\owaim", "password": "p",
+                "configuration": "Microsoft.PowerShell", "service": "HTTP/atl-cas-001"
+            }]}"#,
+        )
+        .unwrap();
+        let book = EndpointBook::from_file(&file, &site, Origin::Lab).unwrap();
+        let place = Place {
+            host: file.endpoints[0].host.clone(),
+            kind: EndpointKind::Windows,
+        };
+        let (opened, closed) = (Arc::default(), Arc::default());
+        let door = Door {
+            pipelines: 2,
+            opened: Arc::clone(&opened),
+            closed: Arc::clone(&closed),
+        };
+        let sessions = Sessions::new(Arc::new(door), book, Bus::new(Vec::new()));
+        for _ in 0..5 {
+            let lease = sessions.lease(&place).await.unwrap();
+            lease
+                .run(&Pipeline::new(Command::new("Get-Date")))
+                .await
+                .unwrap();
+        }
+        sessions.close().await;
+        assert_eq!(opened.load(Ordering::SeqCst), 3);
+        assert_eq!(closed.load(Ordering::SeqCst), 3);
     }
 }

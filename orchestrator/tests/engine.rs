@@ -172,6 +172,10 @@ impl Session for InMemory {
         })
     }
 
+    fn is_usable(&self) -> bool {
+        true
+    }
+
     async fn close(self: Box<Self>) {}
 }
 

@@ -19,7 +19,7 @@ use owaim_proto::psrp::{
     InitRunspacePool, Message, ObjectIds, Payload, Pipeline, ProtocolVersion, ServerPool,
 };
 use owaim_proto::wsman::{
-    CommandLine, Connect, CreateShell, Disconnect, Enumerate, Identity, Receive, Request,
+    CommandLine, Connect, CreateShell, Disconnect, Enumerate, Identity, Pull, Receive, Request,
     RequestBody, RequestHeader, Response, Send, Signal, SignalCode, configuration_uri, is_identify,
 };
 use owaim_proto::xml;
@@ -299,6 +299,9 @@ fn requests() -> Vec<Request> {
         }),
         RequestBody::Get,
         RequestBody::Enumerate(Enumerate { shell: Some(id) }),
+        RequestBody::Pull(Pull {
+            context: "uuid:1".into(),
+        }),
     ];
     let header =
         RequestHeader::new("http://host.example.org/wsman", &configuration_uri("x")).with_shell(id);

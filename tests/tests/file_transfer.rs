@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use owaim_inventory::EndpointKind;
 use owaim_lab::{Lab, LabOptions, Overlay};
 use owaim_proto::psrp::{Command, Pipeline};
 use owaim_transport::{
-    Authentication, Client, Connect as _, Credential, Endpoint, FileTransfer, FileTransferError,
-    Secret, Session, Transferred,
+    Authentication, Client, Connect as _, Credential, Endpoint, Exchange, FileTransfer,
+    FileTransferError, Observer, Secret, Session, Transferred,
 };
 
 /// With `Get-FileHash`, and the one backend of the example that has none.
@@ -28,6 +29,10 @@ async fn start(overlay: &str) -> Lab {
 }
 
 async fn session(lab: &Lab, host: &str) -> Box<dyn Session> {
+    connect(lab, host, Client::default()).await
+}
+
+async fn connect(lab: &Lab, host: &str, client: Client) -> Box<dyn Session> {
     let entry = lab
         .endpoints()
         .endpoints
@@ -44,7 +49,7 @@ async fn session(lab: &Lab, host: &str) -> Box<dyn Session> {
         entry.configuration.as_str(),
         Authentication::Ntlm(credential),
     );
-    Client::default().connect(&endpoint).await.unwrap()
+    client.connect(&endpoint).await.unwrap()
 }
 
 /// Octets without a pattern that a piece put in the wrong place could hide in.
@@ -103,6 +108,38 @@ async fn files_go_there_and_back() {
         session.close().await;
     }
     lab.stop().await.unwrap();
+}
+
+/// Notes what is sent, and how large it is.
+#[derive(Default)]
+struct Noted(Mutex<Vec<(&'static str, usize)>>);
+
+impl Observer for Noted {
+    fn exchanged(&self, exchange: &Exchange<'_>) {
+        let noted = (exchange.action, exchange.sent);
+        self.0.lock().unwrap().push(noted);
+    }
+}
+
+#[tokio::test]
+async fn a_piece_is_sent_in_one_request() {
+    let lab = start("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let local = folder.path().join("there");
+    std::fs::write(&local, content(1_000_000)).unwrap();
+    let noted = Arc::new(Noted::default());
+    let client = Client::default().observed_by(Arc::clone(&noted) as _);
+    let mut session = connect(&lab, HOSTS[0], client).await;
+    let (sent, steps) = upload(session.as_mut(), &local).await;
+    sent.unwrap();
+    session.close().await;
+    lab.stop().await.unwrap();
+    let noted = noted.0.lock().unwrap();
+    assert!(noted.iter().all(|(action, _)| !action.starts_with("Send")));
+    let largest = noted.iter().map(|(_, sent)| *sent).max().unwrap();
+    assert!((100 << 10..=150 << 10).contains(&largest), "{largest}");
+    // The first one tells where it begins.
+    assert_eq!(steps.len(), 1 + 16);
 }
 
 #[tokio::test]

@@ -51,6 +51,10 @@ impl Session for NotingSession {
         self.session.run(pipeline).await
     }
 
+    fn is_usable(&self) -> bool {
+        self.session.is_usable()
+    }
+
     async fn close(self: Box<Self>) {
         self.session.close().await;
     }

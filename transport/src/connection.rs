@@ -136,6 +136,15 @@ impl Connection {
         !matches!(self.state, State::Dead)
     }
 
+    /// Whether the server has closed it while nothing was under way, as it does with connections
+    /// that are idle for long.
+    pub(crate) fn is_closed(&self) -> bool {
+        match &self.state {
+            State::Connected(http) | State::Established(http, _) => http.is_closed(),
+            State::Fresh | State::Dead => false,
+        }
+    }
+
     /// What TLS is like here; `None` before it was agreed on and where there is none.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()

@@ -4,7 +4,8 @@
 //! Whoever has something to exchange takes a [`Lease`]: a connection that is idle, the one used last
 //! first, or a new one. A Receive may hang for a minute, so one connection is always left for what
 //! must pass it. A connection that failed is not used again; whether one was is remembered, for
-//! those who may not go on over another. After a refused logon no further connection is made: each
+//! those who may not go on over another. One that the server closed while it was idle, as HTTP.sys does
+//! after two minutes, took nothing along: another is made in its place. After a refused logon no further connection is made: each
 //! would try the account again.
 
 use std::sync::Mutex;
@@ -85,7 +86,12 @@ impl Connections {
         let Ok(permit) = self.all.acquire().await else {
             return Err(self.closed());
         };
-        let (connection, fresh) = match lock(&self.idle).pop() {
+        let idle = {
+            let mut idle = lock(&self.idle);
+            idle.retain(|connection| !connection.is_closed());
+            idle.pop()
+        };
+        let (connection, fresh) = match idle {
             Some(connection) => (connection, false),
             None => (self.open()?, true),
         };

@@ -19,8 +19,9 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::{Session, TransportError};
 
-/// What is sent at once, in bytes: it fits, as Base64, into the smallest envelope that servers take (150 KiB).
-const SENT: usize = 96 << 10;
+/// What is sent at once, in bytes. It is written as Base64 twice, in the pipeline and in the envelope, and fits with both
+/// into one Command of the smallest envelope that servers take (150 KiB).
+const SENT: usize = 64 << 10;
 
 /// What one record of a download holds, in bytes: each arrives as an element of its own, some 12 bytes of XML.
 const RECORD: usize = 16 << 10;

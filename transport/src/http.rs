@@ -78,6 +78,11 @@ impl Http {
         Ok(Self { sender, connection })
     }
 
+    /// Whether the other side has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Sends `request` and waits for the whole answer.
     pub(crate) async fn exchange(
         &mut self,

@@ -1,8 +1,8 @@
 //! [`PoolSession`]: a [`Session`] over a runspace pool of one runspace.
 //!
-//! The narrow door for those who must know what may have run: pipelines follow each other, a
-//! second connection is made only for what must pass a Receive that hangs, nothing is sent again,
-//! and after an error or a lost connection the session is of no use any more.
+//! The narrow door for those who must know what may have run: pipelines follow each other, further
+//! connections are made only for what must pass a request under way, nothing is sent again but a
+//! Receive that the server puts off, and after an error or a lost connection the session is of no use any more.
 
 use std::sync::Arc;
 
@@ -75,6 +75,10 @@ impl Session for PoolSession {
             Err(_) => Some("a failed run"),
         };
         result
+    }
+
+    fn is_usable(&self) -> bool {
+        self.unusable_after.is_none()
     }
 
     async fn close(self: Box<Self>) {

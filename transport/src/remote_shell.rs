@@ -15,22 +15,41 @@ use uuid::Uuid;
 
 use crate::TransportError;
 use crate::error::action;
+use crate::retry::Retry;
 use crate::service::{Call, RequestOption, Service};
 
 /// How long the deletion of a shell may take: nobody waits for its result, but somebody may wait
 /// for its end.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// How often within that time a Signal or Delete is sent again that the server refused for now, or
+/// that found no connection.
+const INSISTING: Retry = Retry {
+    times: 5,
+    first: Duration::from_millis(250),
+    most: CLOSING,
+};
+
 /// A shell on a server.
 pub(crate) struct RemoteShell {
     pub(crate) service: Service,
     name: Mutex<(Uuid, String)>,
     condition: watch::Sender<Condition>,
-    /// Commands that nobody wants any more and that may still run.
-    leftovers: Mutex<Vec<Uuid>>,
+    leftovers: Mutex<Leftovers>,
     sweeping: tokio::sync::Mutex<()>,
     /// What waits for answers of the server in the background.
     tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// Commands that nobody wants any more and that the server keeps.
+#[derive(Default)]
+struct Leftovers {
+    /// They may still run.
+    running: Vec<Uuid>,
+    /// They have ended, and their end is being acknowledged.
+    due: Vec<Uuid>,
+    /// They have ended, and are too few for that yet.
+    ended: Vec<Uuid>,
 }
 
 /// Whether there is a shell.
@@ -174,45 +193,66 @@ impl RemoteShell {
 
     /// Ends a command in the background: nobody wants it any more.
     pub(crate) fn abandon(self: &Arc<Self>, command: Uuid) {
-        if self.condition() != Condition::Present {
-            return;
-        }
-        lock(&self.leftovers).push(command);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let shell = Arc::clone(self);
-            runtime.spawn(async move {
-                let _ = tokio::time::timeout(CLOSING, shell.sweep()).await;
-            });
+        if self.condition() == Condition::Present {
+            lock(&self.leftovers).running.push(command);
+            self.sweep_beside();
         }
     }
 
-    /// Ends the commands that nobody wants any more.
+    /// Acknowledges, by and by, that a command has ended: without that a server keeps it until the
+    /// shell's end, and takes no further ones when it keeps too many ([MS-WSMV] 3.1.4.12). That
+    /// is done in the background, whenever `batch` of them wait for it.
+    pub(crate) fn acknowledge(self: &Arc<Self>, command: Uuid, batch: usize) {
+        {
+            let mut leftovers = lock(&self.leftovers);
+            let Leftovers { due, ended, .. } = &mut *leftovers;
+            ended.push(command);
+            if ended.len() < batch {
+                return;
+            }
+            due.append(ended);
+        }
+        if self.condition() == Condition::Present {
+            self.sweep_beside();
+        }
+    }
+
+    fn sweep_beside(self: &Arc<Self>) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let shell = Arc::clone(self);
+            runtime.spawn(async move { shell.sweep().await });
+        }
+    }
+
+    /// Gives back to the server the commands that nobody wants any more.
     async fn sweep(&self) {
         let _one_at_a_time = self.sweeping.lock().await;
         loop {
-            let Some(command) = lock(&self.leftovers).pop() else {
+            let next = {
+                let mut leftovers = lock(&self.leftovers);
+                leftovers.running.pop().or_else(|| leftovers.due.pop())
+            };
+            let Some(command) = next else {
                 return;
             };
-            self.terminate(command).await;
+            let _ = tokio::time::timeout(CLOSING, self.terminate(command)).await;
         }
     }
 
     /// Gives back what the server keeps of a command, and ends it. That it is gone already is as
     /// good.
-    pub(crate) async fn terminate(&self, command: Uuid) {
+    async fn terminate(&self, command: Uuid) {
         let signal = Signal {
             command_id: Some(command),
             code: SignalCode::Terminate,
         };
-        let _ = self.once(action::SIGNAL, RequestBody::Signal(signal)).await;
+        self.insist(action::SIGNAL, RequestBody::Signal(signal))
+            .await;
     }
 
-    /// Sends a request whose failure is of no consequence, once.
-    async fn once(
-        &self,
-        action: &'static str,
-        body: RequestBody,
-    ) -> Result<ResponseBody, TransportError> {
+    /// Sends a request whose failure is of no consequence to anyone here: the server would keep
+    /// what it is to give back.
+    async fn insist(&self, action: &'static str, body: RequestBody) {
         let (id, resource_uri) = self.name();
         let call = Call {
             action,
@@ -221,7 +261,7 @@ impl RemoteShell {
             options: &[],
             body,
         };
-        self.service.once(&call).await
+        let _ = self.service.exchange_with(&call, INSISTING).await;
     }
 
     /// Deletes the shell, if there is one.
@@ -229,9 +269,12 @@ impl RemoteShell {
         // Where the answer that would have told its id was lost, there is nothing to name.
         let known = !self.name().0.is_nil();
         if known && self.condition() != Condition::Absent {
+            // Those that have ended go with the shell.
+            lock(&self.leftovers).due.clear();
             let _ = tokio::time::timeout(CLOSING, async {
-                self.sweep().await;
-                let _ = self.once(action::DELETE, RequestBody::Delete).await;
+                // Not at the price of the shell, which takes them along.
+                let _ = tokio::time::timeout(CLOSING / 2, self.sweep()).await;
+                self.insist(action::DELETE, RequestBody::Delete).await;
             })
             .await;
             self.set_condition(Condition::Absent);

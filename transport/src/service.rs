@@ -3,13 +3,15 @@
 //! Writes the headers, decodes the answers, makes a fault an error and tells the observer. A
 //! request that certainly was not carried out is sent again after a while, if the client's
 //! options allow it ([`Retry`]), and so is one that only reads, where the server is said to be busy;
-//! nothing else ever is.
+//! nothing else ever is. A Receive that the server puts off is sent again whatever they say: nobody
+//! else could, and what it asks for would be lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use owaim_proto::wsman::{
-    FaultClass, Request, RequestBody, RequestHeader, Response, ResponseBody, code, stream_room,
+    FaultClass, FaultKind, Request, RequestBody, RequestHeader, Response, ResponseBody, SignalCode,
+    code, stream_room,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
@@ -18,7 +20,15 @@ use uuid::Uuid;
 use crate::client::ClientOptions;
 use crate::connections::{Connections, Use};
 use crate::observer::{Exchange, Observer};
+use crate::retry::Retry;
 use crate::{Endpoint, RetryClass, Tickets, TransportError};
+
+/// How often a Receive is sent again that the server puts off, and says for how long.
+const PUT_OFF: Retry = Retry {
+    times: 5,
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(30),
+};
 
 /// An option of a request: name, value, whether a server that does not know it must refuse.
 pub(crate) type RequestOption = (&'static str, String, bool);
@@ -83,15 +93,28 @@ impl Service {
 
     /// Sends a request, again if need be, and gives its answer.
     pub(crate) async fn exchange(&self, call: Call<'_>) -> Result<ResponseBody, TransportError> {
-        let mut delays = self.options.retry.delays();
+        self.exchange_with(&call, self.options.retry).await
+    }
+
+    /// The same, as often and as soon as `retry` says.
+    pub(crate) async fn exchange_with(
+        &self,
+        call: &Call<'_>,
+        retry: Retry,
+    ) -> Result<ResponseBody, TransportError> {
+        let (mut delays, mut put_off) = (retry.delays(), PUT_OFF.delays());
         loop {
-            let error = match self.once(&call).await {
+            let error = match self.once(call).await {
                 Err(error) if may_be_repeated(&error, &call.body) => error,
                 other => return other,
             };
             let hint = match &error {
                 TransportError::Fault { fault, .. } => fault.wait(),
                 error => error.retry_after(),
+            };
+            let delays = match call.body {
+                RequestBody::Receive(_) if is_put_off(&error) => &mut put_off,
+                _ => &mut delays,
             };
             match delays.next(hint) {
                 Some(delay) => tokio::time::sleep(delay).await,
@@ -116,7 +139,8 @@ impl Service {
         let (start, sent) = (Instant::now(), envelope.len());
         // A copy only where somebody is shown it.
         let shown = self.observer.is_some().then(|| envelope.clone());
-        let answer = lease.exchange(call.action, envelope).await;
+        // Boxed, or the futures around it would hold the whole logon, each again.
+        let answer = Box::pin(lease.exchange(call.action, envelope)).await;
         let logon = lease.authenticated();
         drop(lease);
         if let Some(observer) = &self.observer {
@@ -196,6 +220,11 @@ impl Service {
     }
 }
 
+/// Whether the server takes no request of the account just now.
+fn is_put_off(error: &TransportError) -> bool {
+    matches!(error, TransportError::Fault { fault, .. } if fault.kind() == FaultKind::TooManyRequests)
+}
+
 /// Whether a request that failed so may succeed by and by, and does no harm then: it was certainly not
 /// carried out, or changes nothing.
 fn may_be_repeated(error: &TransportError, body: &RequestBody) -> bool {
@@ -203,15 +232,16 @@ fn may_be_repeated(error: &TransportError, body: &RequestBody) -> bool {
         TransportError::Connect { .. } | TransportError::Closed { sent: false, .. } => true,
         TransportError::Http { status, .. } if error.may_be_done() => {
             // Nobody has to have refused it, where anyone can have written that.
-            reads(body) && matches!(status, 425 | 429 | 503)
+            is_harmless(body) && matches!(status, 425 | 429 | 503)
         }
         TransportError::Http { .. } => error.retry() == RetryClass::Later,
         TransportError::Fault { fault, .. } => {
             // Of other requests a refusal that comes of load does not say that nothing was done,
-            // and that the service is busy says so of Send alone.
+            // and that the service is busy says so only of those that may be done twice.
             let refused = match body {
-                RequestBody::Send(_) => true,
+                RequestBody::Send(_) | RequestBody::Signal(_) | RequestBody::Delete => true,
                 RequestBody::Create(_) | RequestBody::Command(_) => fault.code != Some(code::BUSY),
+                RequestBody::Receive(_) => is_put_off(error),
                 _ => false,
             };
             refused && fault.class() == FaultClass::Later
@@ -220,10 +250,14 @@ fn may_be_repeated(error: &TransportError, body: &RequestBody) -> bool {
     }
 }
 
-/// Whether a request only asks.
-fn reads(body: &RequestBody) -> bool {
-    matches!(
-        body,
-        RequestBody::Receive(_) | RequestBody::Get | RequestBody::Enumerate(_)
-    )
+/// Whether a request only asks, or ends what may be ended twice.
+fn is_harmless(body: &RequestBody) -> bool {
+    match body {
+        RequestBody::Signal(signal) => signal.code == SignalCode::Terminate,
+        RequestBody::Receive(_)
+        | RequestBody::Get
+        | RequestBody::Enumerate(_)
+        | RequestBody::Delete => true,
+        _ => false,
+    }
 }

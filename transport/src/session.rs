@@ -24,6 +24,10 @@ pub trait Session: Send {
     /// [`close`](Self::close).
     async fn run(&mut self, pipeline: &Pipeline) -> Result<PipelineOutput, TransportError>;
 
+    /// Whether another pipeline may be run; after an `Ok` too it may be otherwise, where a connection
+    /// was lost beside it.
+    fn is_usable(&self) -> bool;
+
     /// Closes the runspace pool. Errors while closing are of no interest to anyone.
     async fn close(self: Box<Self>);
 }

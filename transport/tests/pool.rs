@@ -15,10 +15,10 @@ use owaim_proto::psrp::{
     Command, CommandQuery, HostCall, HostInfo, HostResponse, Pipeline, PipelineState,
     ProtocolVersion, Record,
 };
-use owaim_proto::wsman::{ShellState, SignalCode};
+use owaim_proto::wsman::{RequestBody, ShellState, SignalCode};
 use owaim_transport::{
-    DefaultChoice, Host, PipelineOptions, PoolHandle, PoolOptions, RetryClass, RunspacePool,
-    Secret, TransportError,
+    Client, ClientOptions, Connect as _, DefaultChoice, Host, PipelineOptions, PoolHandle,
+    PoolOptions, Retry, RetryClass, RunspacePool, Secret, TransportError,
 };
 use service::{Server, client_options};
 
@@ -462,4 +462,169 @@ async fn a_shell_that_is_closed_under_a_pipeline_may_have_run_it() {
         matches!(error, TransportError::SessionUnusable { .. }) && error.may_have_run(),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn commands_that_have_ended_are_given_back() {
+    for (old, allowed, pipelines, batch) in [(false, 100, 300, 64), (true, 15, 60, 8)] {
+        let server = Server::start().await;
+        {
+            let mut seen = server.seen.lock().unwrap();
+            (seen.old, seen.most_commands) = (old, Some(allowed));
+        }
+        let pool = open(&server, &options()).await;
+        for _ in 0..pipelines {
+            let output = pool
+                .start(&echo("one of many"))
+                .await
+                .unwrap()
+                .output()
+                .await;
+            assert!(output.unwrap().is_clean());
+        }
+        pool.close().await;
+        let seen = server.seen.lock().unwrap();
+        // Only whole batches are let go of; the rest goes with the shell.
+        assert!(seen.signals.len() <= pipelines / batch * batch);
+        assert!(seen.signals.iter().all(|s| *s == SignalCode::Terminate));
+        assert_eq!(seen.kept.len() + seen.signals.len(), pipelines);
+        assert_eq!(seen.actions.last().unwrap(), "Delete");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let server = Server::start().await;
+    server.seen.lock().unwrap().closes_idle = true;
+    let client = Client::new(ClientOptions {
+        retry: Retry::NEVER,
+        ..client_options()
+    });
+    let mut session = client.connect(&server.endpoint()).await.unwrap();
+    for connections in 2..4 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(session.run(&echo("on")).await.unwrap().is_clean());
+        assert_eq!(server.seen.lock().unwrap().connections, connections);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    session.close().await;
+    assert_eq!(server.count("Delete"), 1);
+    assert_eq!(server.seen.lock().unwrap().connections, 4);
+}
+
+#[tokio::test]
+async fn what_cleans_up_is_repeated() {
+    const PUT_OFF: &str = "of 15 in 2 … 100 ms.";
+    let start = std::time::Instant::now();
+    let server = Server::start().await;
+    let pool = open(&server, &options()).await;
+    drop(pool.start(&named("hang")).await.unwrap());
+    server.refuse("Signal", 2_150_859_175, PUT_OFF);
+    server.refuse("Delete", 2_150_859_175, PUT_OFF);
+    pool.close().await;
+    assert_eq!((server.count("Signal"), server.count("Delete")), (2, 2));
+    assert!(server.seen.lock().unwrap().signals.len() == 1);
+    assert!(start.elapsed() >= Duration::from_millis(200));
+
+    // Not what cannot succeed, nor what may have been done.
+    for code in [5, 87, 995, 2_150_858_843] {
+        let server = Server::start().await;
+        let pool = open(&server, &options()).await;
+        server.refuse("Delete", code, "");
+        pool.close().await;
+        assert_eq!(server.count("Delete"), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_receive_that_is_put_off_is_repeated_even_in_a_session() {
+    let server = Server::start().await;
+    let client = Client::new(ClientOptions {
+        retry: Retry::NEVER,
+        ..client_options()
+    });
+    let mut session = client.connect(&server.endpoint()).await.unwrap();
+    server.refuse("Receive", 2_150_859_175, "of 15 in 2 … 100 ms.");
+    let start = std::time::Instant::now();
+    assert!(session.run(&echo("on")).await.unwrap().is_clean());
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_exchange_of_keys_while_a_pipeline_runs_says_that_it_may_have_run() {
+    let server = Server::start().await;
+    let pool = open(
+        &server,
+        &PoolOptions {
+            listen: true,
+            ..options()
+        },
+    )
+    .await;
+    // The server has the client's key, and what the pipeline gives waits for its own.
+    server.seen.lock().unwrap().hangs_up = Some(|seen, request| {
+        let of_the_pool =
+            |body: &RequestBody| matches!(body, RequestBody::Receive(r) if r.command_id.is_none());
+        of_the_pool(&request.body) && seen.actions.iter().any(|action| action == "Send")
+    });
+    let running = pool.start(&named("secret")).await.unwrap();
+    let error = running.output().await.unwrap_err();
+    assert!(error.may_have_run(), "{error}");
+}
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_connected_to_is_left_as_it_is() {
+    let server = Server::start().await;
+    let pool = open(&server, &options()).await;
+    let running = pool.start(&named("hang")).await.unwrap();
+    let handle = pool.disconnect().await.unwrap();
+    drop((running, pool));
+    server.seen.lock().unwrap().hangs_up = Some(|seen, request| {
+        let connected = seen.actions.iter().any(|action| action == "Connect");
+        connected && matches!(request.body, RequestBody::Receive(_))
+    });
+    let connected = RunspacePool::connect(&server.endpoint(), &options(), &handle).await;
+    assert!(matches!(
+        connected.map(drop),
+        Err(TransportError::Closed { .. })
+    ));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.count("Delete"), 0);
+}
+
+#[tokio::test]
+async fn a_silent_pipeline_keeps_nobody_from_the_pool() {
+    let server = Server::start().await;
+    server.seen.lock().unwrap().patience = Duration::from_mins(1);
+    let pool = open(&server, &options()).await;
+    let mut silent = pool.start(&named("hang")).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(50), silent.next()).await;
+    assert!(waited.is_err());
+    let start = std::time::Instant::now();
+    assert_eq!(pool.available_runspaces().await.unwrap(), 0);
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn listening_goes_on_after_a_lost_connection() {
+    let server = Server::start().await;
+    let listening = PoolOptions {
+        listen: true,
+        ..options()
+    };
+    let pool = open(&server, &listening).await;
+    server.seen.lock().unwrap().hangs_up =
+        Some(|_, request| matches!(request.body, RequestBody::Receive(_)));
+    while pool.take_records().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.seen.lock().unwrap().hangs_up = None;
+    server.request_key();
+    server.wait_for("Send").await;
+    pool.exchange_keys().await.unwrap();
 }

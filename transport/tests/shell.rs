@@ -157,4 +157,6 @@ async fn the_errors_of_powershell_are_read() {
     let output = process.output().await.unwrap();
     assert_eq!(output.error_text(), "fake : no such thing\r\n");
     shell.close().await;
+    // A program that has ended is let go too.
+    assert_eq!(server.seen.lock().unwrap().signals, [SignalCode::Terminate]);
 }

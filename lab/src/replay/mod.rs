@@ -272,7 +272,8 @@ impl Endpoint {
             | RequestBody::Reconnect
             | RequestBody::Connect(_)
             | RequestBody::Get
-            | RequestBody::Enumerate(_) => Err(unlike(
+            | RequestBody::Enumerate(_)
+            | RequestBody::Pull(_) => Err(unlike(
                 "what runs of this program send",
                 "an action that none sends",
             )),

@@ -294,6 +294,8 @@ impl<R: Runner> Shells<R> {
                 shell.describe(),
             )))),
             RequestBody::Enumerate(wanted) => self.enumerate(origin, wanted),
+            // Every list is given at once.
+            RequestBody::Pull(_) => Err(fault::invalid_parameter("the EnumerationContext")),
         }
     }
 

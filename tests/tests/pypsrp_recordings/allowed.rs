@@ -21,7 +21,7 @@ pub(crate) struct Allowed {
 }
 
 /// Why an exchange may be left out: a pipeline is taken away that is gone.
-pub(crate) const DONE: &str = "a pipeline whose command the server reports done is gone; pypsrp's close signals it all the same";
+pub(crate) const DONE: &str = "a pipeline that has ended is let go with many others at once, or with its shell; pypsrp's close signals each by itself";
 
 /// What may differ in every conversation.
 pub(crate) const DIFFERENCES: &[Allowed] = &[

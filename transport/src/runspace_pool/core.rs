@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{
-    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, HostCall, PipelineState, PsrpError, Record,
+    ClientEvent, ClientPool, ErrorRecord, ExchangeKey, HostCall, PipelineState, ProtocolVersion,
+    PsrpError, Record,
 };
 use owaim_proto::wsman::{
     FaultClass, Receive, ReceiveResponse, RequestBody, ResponseBody, RunState, Send, Stream,
@@ -17,12 +18,26 @@ use uuid::Uuid;
 
 use super::options::ANSWER;
 use super::{Host, PipelineHandle};
-use crate::TransportError;
 use crate::error::action;
 use crate::remote_shell::{Condition, RemoteShell, lock};
+use crate::retry::Retry;
+use crate::{RetryClass, TransportError};
 
 /// Most records of the pool itself that are kept for those who ask.
 const MOST_SAID: usize = 256;
+
+/// How soon the pool is listened to again after a failure, up to some hours of them.
+const LISTEN_AGAIN: Retry = Retry {
+    times: 1_000,
+    first: Duration::from_secs(1),
+    most: Duration::from_secs(30),
+};
+
+/// How many pipelines that have ended wait until the server is told to let them go: it allows some
+/// 1,000 commands to a shell.
+const ENDED: usize = 64;
+/// The same where PowerShell 2 allows 15 or so.
+const ENDED_OF_OLD: usize = 8;
 
 /// What a pool, its pipelines and what listens for them share.
 pub(super) struct Core {
@@ -48,7 +63,7 @@ pub(super) struct Core {
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     pub(super) end: Option<PipelineState>,
-    /// Whether the server is done with the command as well.
+    /// Whether the server is done with the command.
     pub(super) done: bool,
 }
 
@@ -171,18 +186,21 @@ impl Core {
             if lock(&self.pool).awaits_key() {
                 // The session key comes over the pool's own stream, and what it opens must not
                 // be read before it is here.
-                self.agree_on_key(ANSWER).await?;
+                self.agree_on_key(action, ANSWER).await?;
             }
             let batch = self.take(action, Some(whose), &received).await?;
-            if batch.end.is_some() && !batch.done {
-                // The server would keep the command until the shell's end. The output is here:
-                // what becomes of the signal changes nothing about it.
-                self.shell.terminate(whose.command).await;
-            }
             if batch.done || batch.end.is_some() || !batch.records.is_empty() {
                 return Ok(batch);
             }
         }
+    }
+
+    /// Has the server let go of a pipeline that has ended. The output is here: what becomes of
+    /// that changes nothing about it.
+    pub(super) fn let_go(&self, whose: PipelineHandle) {
+        let old = lock(&self.pool).version() <= ProtocolVersion::V2_1;
+        let batch = if old { ENDED_OF_OLD } else { ENDED };
+        self.shell.acknowledge(whose.command, batch);
     }
 
     /// How much was received and taken in so far.
@@ -236,20 +254,32 @@ impl Core {
         }
     }
 
-    /// Listens for as long as there is a shell.
+    /// Listens for as long as there is a shell, over lost connections too.
     pub(super) async fn listen_always(self: Arc<Self>) {
+        let mut pauses = LISTEN_AGAIN.delays();
         loop {
             self.shell.connected().await;
             if self.shell.condition() == Condition::Absent {
                 return;
             }
             let seen = self.taken();
-            if let Err(error) = self.listen_once(action::LISTEN, seen).await {
-                // Whoever uses the pool meets the same, and is told.
-                if self.shell.condition() != Condition::Disconnected {
-                    lock(&self.said).push_back(Record::Warning(error.to_string()));
-                    return;
-                }
+            let Err(error) = self.listen_once(action::LISTEN, seen).await else {
+                pauses = LISTEN_AGAIN.delays();
+                continue;
+            };
+            if self.shell.condition() == Condition::Disconnected {
+                continue;
+            }
+            // Whoever uses the pool meets the same, and is told.
+            self.keep(Record::Warning(error.to_string()));
+            let pause = match error.retry() {
+                RetryClass::Later => pauses.next(error.retry_after()),
+                // The shell is gone, or will not be there for us.
+                RetryClass::NewSession | RetryClass::Never => None,
+            };
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return,
             }
         }
     }
@@ -268,29 +298,28 @@ impl Core {
     }
 
     /// Agrees with the server on a session key. Its answer comes over the pool's own stream.
+    /// `action` is what the key is for: whether something may have run when that fails.
     pub(super) async fn agree_on_key(
         self: &Arc<Self>,
+        action: &'static str,
         patience: Duration,
     ) -> Result<(), TransportError> {
-        let action = action::KEY;
-        let _one_at_a_time = self.agreeing.lock().await;
-        // The server may have asked for it before.
-        let begun = {
-            let pool = lock(&self.pool);
-            pool.awaits_key() || pool.has_key()
-        };
-        if !begun {
-            self.offer_key().await?;
-        }
+        self.offer_key(action).await?;
         self.listen_until(action, patience, |core| {
             lock(&core.pool).has_key().then_some(())
         })
         .await
     }
 
-    /// Sends the public half of a new key.
-    async fn offer_key(&self) -> Result<(), TransportError> {
-        let action = action::KEY;
+    /// Sends the public half of a new key, once: the server may have asked for it before.
+    async fn offer_key(&self, action: &'static str) -> Result<(), TransportError> {
+        let _one_at_a_time = self.agreeing.lock().await;
+        {
+            let pool = lock(&self.pool);
+            if pool.awaits_key() || pool.has_key() {
+                return Ok(());
+            }
+        }
         let key = tokio::task::spawn_blocking(ExchangeKey::generate).await;
         let offered = match key {
             Ok(key) => key.and_then(|key| lock(&self.pool).offer_key(key)),
@@ -334,7 +363,7 @@ impl Core {
                 ClientEvent::Answered(call, answer) => {
                     lock(&self.answers).insert(call, answer);
                 }
-                ClientEvent::KeyRequested => self.offer_key().await?,
+                ClientEvent::KeyRequested => self.offer_key(action).await?,
                 ClientEvent::Finished(_, state) => batch.end = Some(state),
                 ClientEvent::Closed(error) => return Err(self.closed(action, "closed", error)),
                 ClientEvent::Broken(error) => return Err(self.closed(action, "broken", error)),

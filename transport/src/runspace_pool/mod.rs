@@ -37,8 +37,8 @@ use owaim_proto::psrp::{
     Pipeline, PipelineState, ProtocolVersion, PsrpError, Record,
 };
 use owaim_proto::wsman::{
-    self, CommandLine, Connect, CreateShell, Disconnect, Enumerate, FaultClass, RequestBody,
-    Resource, ResponseBody, ShellState,
+    self, CommandLine, Connect, CreateShell, Disconnect, Enumerate, FaultClass, Items, Pull,
+    RequestBody, Resource, ResponseBody, ShellState,
 };
 use uuid::Uuid;
 
@@ -53,6 +53,9 @@ pub use handle::{FoundPool, PipelineHandle, PoolHandle};
 pub use host::{DefaultChoice, Host, NoHost};
 pub use options::{PipelineOptions, PoolOptions};
 pub use running::Running;
+
+/// Most pieces that a list comes in. Windows puts as much into each as its envelope holds.
+const MOST_PIECES: usize = 1_000;
 
 /// Runspaces on a server.
 pub struct RunspacePool {
@@ -112,9 +115,10 @@ impl RunspacePool {
         lock(&core.pool)
             .connected(&connected.content.unwrap_or_default())
             .map_err(|error| core.broken(action, &error))?;
-        core.shell.set_condition(Condition::Present);
         // The server says of itself what it said to the first client.
         core.listen_once(action, core.taken()).await?;
+        // Until here it is not this client's: whatever ends this future leaves it as it is.
+        core.shell.set_condition(Condition::Present);
         pool.listen();
         Ok(pool)
     }
@@ -127,28 +131,13 @@ impl RunspacePool {
     ) -> Result<Vec<FoundPool>, TransportError> {
         let session_id = Uuid::new_v4();
         let service = Self::service(endpoint, options, session_id);
-        let enumerate = async |resource_uri, shell| {
-            let answer = service
-                .exchange(Call {
-                    action: action::ENUMERATE,
-                    resource_uri,
-                    shell: None,
-                    options: &[],
-                    body: RequestBody::Enumerate(Enumerate { shell }),
-                })
-                .await?;
-            match answer {
-                ResponseBody::Enumerated(items) => Ok(items),
-                _ => Err(service.unexpected(action::ENUMERATE)),
-            }
-        };
         let mut found = Vec::new();
-        for shell in enumerate(wsman::SHELLS, None).await?.shells {
+        for shell in list_all(&service, wsman::SHELLS, None).await?.shells {
             if wsman::configuration_name(&shell.resource_uri).is_none() {
                 continue;
             }
-            let commands = enumerate(wsman::COMMANDS, Some(shell.id)).await?.commands;
-            let pipelines = commands.iter().map(|command| PipelineHandle {
+            let listed = list_all(&service, wsman::COMMANDS, Some(shell.id)).await?;
+            let pipelines = listed.commands.iter().map(|command| PipelineHandle {
                 pipeline: command.id,
                 command: command.id,
             });
@@ -312,7 +301,8 @@ impl RunspacePool {
         let mut queued = queue(&mut lock(&core.pool), id);
         if matches!(queued, Err(PsrpError::NoSessionKey { .. })) {
             lock(&core.pool).forget(id);
-            core.agree_on_key(self.options.client.open_timeout).await?;
+            core.agree_on_key(action::KEY, self.options.client.open_timeout)
+                .await?;
             queued = queue(&mut lock(&core.pool), id);
         }
         queued.map_err(|error| core.unsendable(action, &error))?;
@@ -484,7 +474,7 @@ impl RunspacePool {
     /// the first secret is sent; only a pipeline that gives secrets without taking any needs it.
     pub async fn exchange_keys(&self) -> Result<(), TransportError> {
         self.core
-            .agree_on_key(self.options.client.open_timeout)
+            .agree_on_key(action::KEY, self.options.client.open_timeout)
             .await
     }
 
@@ -536,4 +526,37 @@ impl Drop for RunspacePool {
 /// Says which protocol the client speaks; a server that knows none of that name must refuse.
 fn protocol() -> RequestOption {
     ("protocolversion", "2.3".into(), true)
+}
+
+/// Shells of the account, or the commands of one: the whole list, in as many pieces as it takes.
+async fn list_all(
+    service: &Service,
+    resource_uri: &str,
+    shell: Option<Uuid>,
+) -> Result<Items, TransportError> {
+    let action = action::ENUMERATE;
+    let mut all = Items::default();
+    let mut body = RequestBody::Enumerate(Enumerate { shell });
+    for _ in 0..MOST_PIECES {
+        let call = Call {
+            action,
+            resource_uri,
+            shell: None,
+            options: &[],
+            body,
+        };
+        let (ResponseBody::Enumerated(items) | ResponseBody::Pulled(items)) =
+            service.exchange(call).await?
+        else {
+            return Err(service.unexpected(action));
+        };
+        all.shells.extend(items.shells);
+        all.commands.extend(items.commands);
+        let Some(context) = items.context else {
+            return Ok(all);
+        };
+        body = RequestBody::Pull(Pull { context });
+    }
+    let detail = format!("expected a list in at most {MOST_PIECES} pieces, found more");
+    Err(service.protocol(action, detail))
 }

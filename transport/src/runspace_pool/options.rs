@@ -32,8 +32,9 @@ pub struct PoolOptions {
     pub name: Option<String>,
     /// Whether the user's profile is left unloaded on the server.
     pub no_profile: bool,
-    /// Connections at most, two at least: one per Receive that hangs, and one for everything else.
-    /// `None`: enough for `max_runspaces`.
+    /// Connections at most, two at least: one per Receive that hangs, each pipeline's and the
+    /// pool's own, and one for everything else. `None`: enough for `max_runspaces`. They are made
+    /// when they are needed.
     pub connections: Option<usize>,
     /// Whether to listen to the pool itself at all times, by a Receive that hangs in the
     /// background on a connection of its own: the server hears from its client, so that the shell
@@ -66,8 +67,7 @@ impl Default for PoolOptions {
 impl PoolOptions {
     pub(super) fn connections(&self) -> usize {
         let pipelines = usize::try_from(self.max_runspaces).unwrap_or(1).max(1);
-        self.connections
-            .unwrap_or(pipelines + 1 + usize::from(self.listen))
+        self.connections.unwrap_or(pipelines + 2)
     }
 }
 

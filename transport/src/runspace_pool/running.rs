@@ -156,6 +156,7 @@ impl Running {
     fn finish(&mut self, end: Result<PipelineState, TransportError>) {
         if end.is_ok() {
             self.given = false;
+            self.core.let_go(self.whose);
         }
         lock(&self.core.running).retain(|other| *other != self.whose);
         self.end = Some(end);
@@ -168,7 +169,7 @@ impl Running {
         let queued = lock(&self.core.pool).input(id, value.clone());
         match queued {
             Err(PsrpError::NoSessionKey { .. }) => {
-                self.core.agree_on_key(ANSWER).await?;
+                self.core.agree_on_key(action::INPUT, ANSWER).await?;
                 self.queued_input(lock(&self.core.pool).input(id, value))
             }
             queued => self.queued_input(queued),

@@ -1,6 +1,6 @@
 //! A WS-Management service with one shell, real runspace pools and Receives that hang.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use owaim_proto::psrp::{
     ServerEvent, ServerPool,
 };
 use owaim_proto::wsman::{
-    self, CommandLine, CommandState, Connected, CreateShell, Fault, Identity, Items,
+    self, CommandLine, CommandState, Connected, CreateShell, Enumerate, Fault, Identity, Items,
     ReceiveResponse, Request, RequestBody, RequestHeader, Resource, Response, ResponseBody,
     RunState, Shell, ShellCommand, ShellState, SignalCode, Stream, code,
 };
@@ -25,8 +25,11 @@ use uuid::Uuid;
 
 use crate::peer::{PASSWORD, Peer};
 
-/// How long a Receive hangs before it says that there is nothing to tell.
+/// How long a Receive hangs unless a test wants it otherwise.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a connection may be idle, where that is limited.
+const IDLE: Duration = Duration::from_millis(50);
 
 /// What a server has seen, and what it has.
 #[derive(Default)]
@@ -43,6 +46,17 @@ pub(crate) struct Seen {
     pub(crate) queries: Vec<CommandQuery>,
     /// Actions that are refused, with the code of the fault, each once.
     pub(crate) refusals: Vec<(&'static str, Fault)>,
+    /// Whether it is PowerShell 2.
+    pub(crate) old: bool,
+    /// How long a Receive hangs before it says that there is nothing to tell.
+    pub(crate) patience: Duration,
+    /// Whether connections are closed when they are idle.
+    pub(crate) closes_idle: bool,
+    /// Which requests are not answered, but the connection closed.
+    pub(crate) hangs_up: Option<fn(&Seen, &Request) -> bool>,
+    /// Commands that a shell may have, if only so many: they count until they are let go.
+    pub(crate) most_commands: Option<usize>,
+    pub(crate) kept: HashSet<Uuid>,
     /// What programs give: for each Receive, its streams; the last one ends the program.
     pub(crate) programs: VecDeque<Vec<(&'static str, &'static [u8])>>,
     /// Said to the host of a pipeline, once it has answered.
@@ -64,7 +78,10 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/wsman", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Seen {
+            patience: PATIENCE,
+            ..Seen::default()
+        }));
         let changed = Arc::new(Notify::new());
         let (shared, notify) = (Arc::clone(&seen), Arc::clone(&changed));
         tokio::spawn(async move {
@@ -178,6 +195,9 @@ async fn serve(mut peer: Peer, seen: Arc<Mutex<Seen>>, changed: Arc<Notify>) {
         let refusal = {
             let mut seen = seen.lock().unwrap();
             seen.actions.push(action.into());
+            if seen.hangs_up.is_some_and(|does| does(&seen, &request)) {
+                return;
+            }
             let refused = seen.refusals.iter().position(|(name, _)| *name == action);
             refused.map(|at| seen.refusals.remove(at).1)
         };
@@ -199,7 +219,9 @@ async fn serve(mut peer: Peer, seen: Arc<Mutex<Seen>>, changed: Arc<Notify>) {
             Delimiter::Plain,
         );
         peer.write_sealed(status, &sealed).await;
-        let Some(next) = peer.read().await else {
+        let closes = seen.lock().unwrap().closes_idle;
+        let idle = if closes { IDLE } else { Duration::MAX };
+        let Ok(Some(next)) = tokio::time::timeout(idle, peer.read()).await else {
             return;
         };
         envelope = peer.unseal(&next);
@@ -216,7 +238,7 @@ async fn answer(
     changed: &Notify,
 ) -> Result<ResponseBody, Fault> {
     if let RequestBody::Receive(receive) = &request.body {
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + seen.lock().unwrap().patience;
         loop {
             let news = changed.notified();
             tokio::pin!(news);
@@ -241,11 +263,13 @@ impl Seen {
                 self.id = create.id.unwrap_or(Uuid::from_u128(7));
                 self.uri.clone_from(&header.resource_uri);
                 if let Some(creation) = &create.creation {
-                    let mut pool = ServerPool::new(
-                        ProtocolVersion::V2_3,
-                        "private".into(),
-                        FragmentLimits::default(),
-                    );
+                    let version = if self.old {
+                        ProtocolVersion::V2_1
+                    } else {
+                        ProtocolVersion::V2_3
+                    };
+                    let mut pool =
+                        ServerPool::new(version, "private".into(), FragmentLimits::default());
                     let events = pool.receive(None, "stdin", creation).unwrap();
                     self.hosts.push(pool.host().clone());
                     self.pool = Some(pool);
@@ -257,17 +281,7 @@ impl Seen {
                 self.deleted = true;
                 ResponseBody::Deleted
             }
-            RequestBody::Command(line) => {
-                self.commands.push((line.clone(), header.clone()));
-                let id = line.id.unwrap_or(Uuid::from_u128(8));
-                if let Some(pool) = &mut self.pool {
-                    pool.start_command(id).unwrap();
-                    let fragments = line.fragments().unwrap();
-                    let events = pool.receive(Some(id), "stdin", &fragments).unwrap();
-                    self.run(events);
-                }
-                ResponseBody::CommandStarted(id)
-            }
+            RequestBody::Command(line) => ResponseBody::CommandStarted(self.start(line, header)?),
             RequestBody::Send(send) => {
                 for stream in &send.streams {
                     let Some(pool) = &mut self.pool else {
@@ -283,6 +297,9 @@ impl Seen {
             }
             RequestBody::Signal(signal) => {
                 self.signals.push(signal.code.clone());
+                if let (SignalCode::Terminate, Some(id)) = (&signal.code, signal.command_id) {
+                    self.kept.remove(&id);
+                }
                 if let (Some(pool), Some(id)) = (&mut self.pool, signal.command_id) {
                     match signal.code {
                         SignalCode::Terminate => pool.forget(id),
@@ -312,26 +329,50 @@ impl Seen {
             }
             RequestBody::Get if self.deleted => return Err(fault(code::UNEXPECTED_SELECTORS)),
             RequestBody::Get => ResponseBody::Got(Box::new(Resource::Shell(self.shell()))),
-            RequestBody::Enumerate(enumerate) => {
+            RequestBody::Enumerate(Enumerate { shell: None }) => ResponseBody::Enumerated(Items {
+                shells: vec![self.shell()],
+                ..Items::default()
+            }),
+            // Commands come piece by piece, and the first one is empty.
+            RequestBody::Enumerate(Enumerate { shell: Some(_) }) => {
+                ResponseBody::Enumerated(Items {
+                    context: Some("the rest".into()),
+                    ..Items::default()
+                })
+            }
+            RequestBody::Pull(pull) => {
+                assert_eq!(pull.context, "the rest");
                 let commands = self.pool.iter().flat_map(ServerPool::pipelines);
-                ResponseBody::Enumerated(match enumerate.shell {
-                    None => Items {
-                        shells: vec![self.shell()],
-                        ..Items::default()
-                    },
-                    Some(_) => Items {
-                        commands: commands
-                            .map(|id| ShellCommand {
-                                id,
-                                state: "Running".into(),
-                            })
-                            .collect(),
-                        ..Items::default()
-                    },
+                let commands = commands.map(|id| ShellCommand {
+                    id,
+                    state: "Running".into(),
+                });
+                ResponseBody::Pulled(Items {
+                    commands: commands.collect(),
+                    ..Items::default()
                 })
             }
             RequestBody::Receive(_) => return Err(fault(code::INVALID_PARAMETER)),
         })
+    }
+
+    fn start(&mut self, line: &CommandLine, header: &RequestHeader) -> Result<Uuid, Fault> {
+        self.commands.push((line.clone(), header.clone()));
+        let id = line.id.unwrap_or(Uuid::from_u128(8));
+        if self
+            .most_commands
+            .is_some_and(|most| self.kept.len() >= most)
+        {
+            return Err(fault(2_150_859_241));
+        }
+        self.kept.insert(id);
+        if let Some(pool) = &mut self.pool {
+            pool.start_command(id).unwrap();
+            let fragments = line.fragments().unwrap();
+            let events = pool.receive(Some(id), "stdin", &fragments).unwrap();
+            self.run(events);
+        }
+        Ok(id)
     }
 
     fn shell(&self) -> Shell {

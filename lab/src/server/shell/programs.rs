@@ -131,7 +131,9 @@ impl ProgramShells {
             RequestBody::Disconnect(_) | RequestBody::Reconnect | RequestBody::Connect(_) => {
                 Err(fault::not_modelled("shells for programs that are left"))
             }
-            RequestBody::Create(_) | RequestBody::Enumerate(_) => Err(fault::unknown_shell()),
+            RequestBody::Create(_) | RequestBody::Enumerate(_) | RequestBody::Pull(_) => {
+                Err(fault::unknown_shell())
+            }
         };
         shell.touch();
         answer

@@ -222,14 +222,9 @@ impl Defragmenter {
 
     /// Takes bytes of the stream; gives the messages that are complete with them.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, FragmentError> {
-        let joined;
-        let mut rest = bytes;
-        if !self.buffer.is_empty() {
-            self.buffer.extend_from_slice(bytes);
-            joined = std::mem::take(&mut self.buffer);
-            rest = &joined;
-        }
-        let mut messages = Vec::new();
+        self.buffer.extend_from_slice(bytes);
+        let buffer = std::mem::take(&mut self.buffer);
+        let (mut rest, mut messages) = (buffer.as_slice(), Vec::new());
         while let Some(head) = Head::read(rest) {
             self.check(&head)?;
             let Some(content) = rest.get(HEAD..HEAD + head.length) else {
@@ -238,7 +233,10 @@ impl Defragmenter {
             rest = rest.get(HEAD + head.length..).unwrap_or_default();
             messages.extend(self.accept(&head, content));
         }
-        self.buffer = rest.to_vec();
+        // What is incomplete stays where it is: it may be long, and grow byte by byte.
+        let used = buffer.len() - rest.len();
+        self.buffer = buffer;
+        self.buffer.drain(..used);
         Ok(messages)
     }
 

@@ -37,7 +37,7 @@ pub enum Record {
 pub struct HostCall {
     /// Call id; 0 or less expects no answer ([MS-PSRP] 2.2.2.27).
     pub call_id: i64,
-    /// Method number, for example 23 for `PromptForChoice`… as the section lists them.
+    /// Method number, as the section lists them: 23 is `Prompt`, 26 `PromptForChoice`.
     pub method: i32,
     /// Name of the method, as far as known.
     pub method_name: String,

@@ -567,6 +567,26 @@ fn fragments_that_lie_are_refused() {
 }
 
 #[test]
+fn a_long_fragment_may_come_byte_by_byte() {
+    const LENGTH: usize = 30 << 20;
+    let mut head = fragment(1, 0, 3, &[]);
+    let at = head.len() - 4;
+    head.splice(at.., u32::try_from(LENGTH).unwrap().to_be_bytes());
+    let mut defragmenter = Defragmenter::new(FragmentLimits::default());
+    let start = std::time::Instant::now();
+    head.resize(8 << 20, 0);
+    assert_eq!(defragmenter.push(&head), Ok(Vec::new()));
+    for _ in 0..9_900 {
+        assert_eq!(defragmenter.push(&[1]), Ok(Vec::new()));
+    }
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+    let rest = vec![2; LENGTH - (8 << 20) + 21 - 9_900];
+    let messages = defragmenter.push(&rest).unwrap();
+    assert_eq!(messages.first().map(Vec::len), Some(LENGTH));
+    assert_eq!(defragmenter.finish(), Ok(()));
+}
+
+#[test]
 fn broken_messages_are_errors() {
     let head = Message {
         destination: Destination::Client,

@@ -25,10 +25,12 @@ pub enum Action {
     Get,
     /// List resources (WS-Enumeration).
     Enumerate,
+    /// Go on with a list.
+    Pull,
 }
 
 impl Action {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Create,
         Self::Delete,
         Self::Command,
@@ -40,6 +42,7 @@ impl Action {
         Self::Connect,
         Self::Get,
         Self::Enumerate,
+        Self::Pull,
     ];
 
     /// The URI of the request.
@@ -58,6 +61,7 @@ impl Action {
             Self::Connect => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Connect",
             Self::Get => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get",
             Self::Enumerate => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate",
+            Self::Pull => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Pull",
         }
     }
 
@@ -89,6 +93,7 @@ impl Action {
             Self::Enumerate => {
                 "http://schemas.xmlsoap.org/ws/2004/09/enumeration/EnumerateResponse"
             }
+            Self::Pull => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/PullResponse",
         }
     }
 

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::{
     Action, CommandLine, Connect, Connected, CreateShell, Disconnect, Enumerate, EnvelopeError,
-    Fault, Items, Receive, ReceiveResponse, RequestHeader, Resource, Send, Shell, Signal, header,
-    ns, text,
+    Fault, Items, Pull, Receive, ReceiveResponse, RequestHeader, Resource, Send, Shell, Signal,
+    header, ns, text,
 };
 use crate::xml::{self, Element, Limits};
 
@@ -46,6 +46,8 @@ pub enum RequestBody {
     Get,
     /// Shells, or the commands of one.
     Enumerate(Enumerate),
+    /// More of what was listed.
+    Pull(Pull),
 }
 
 /// An answer.
@@ -84,6 +86,8 @@ pub enum ResponseBody {
     Got(Box<Resource>),
     /// What was to be listed.
     Enumerated(Items),
+    /// More of it.
+    Pulled(Items),
     /// It was not done.
     Fault(Box<Fault>),
 }
@@ -103,6 +107,7 @@ impl Request {
             RequestBody::Connect(_) => Action::Connect,
             RequestBody::Get => Action::Get,
             RequestBody::Enumerate(_) => Action::Enumerate,
+            RequestBody::Pull(_) => Action::Pull,
         }
     }
 
@@ -118,6 +123,7 @@ impl Request {
             RequestBody::Disconnect(disconnect) => Some(disconnect.encode()),
             RequestBody::Connect(connect) => Some(connect.encode()),
             RequestBody::Enumerate(enumerate) => Some(enumerate.encode()),
+            RequestBody::Pull(pull) => Some(pull.encode()),
         };
         envelope(self.header.encode(self.action()), content)
     }
@@ -148,14 +154,9 @@ impl Request {
             Action::Connect => RequestBody::Connect(Connect::decode(content("Connect")?)?),
             Action::Get => RequestBody::Get,
             Action::Enumerate => {
-                let enumerate = body.child(ns::ENUMERATION, "Enumerate");
-                RequestBody::Enumerate(Enumerate::decode(enumerate.ok_or(
-                    EnvelopeError::Missing {
-                        parent: "the body",
-                        element: "Enumerate",
-                    },
-                )?)?)
+                RequestBody::Enumerate(Enumerate::decode(listed(&body, "Enumerate")?)?)
             }
+            Action::Pull => RequestBody::Pull(Pull::decode(listed(&body, "Pull")?)?),
         };
         Ok(Self {
             header: RequestHeader::decode(&header)?,
@@ -216,6 +217,7 @@ impl Response {
             ResponseBody::Connected(connected) => vec![connected.encode()],
             ResponseBody::Got(resource) => vec![resource.encode()],
             ResponseBody::Enumerated(items) => vec![items.encode()],
+            ResponseBody::Pulled(items) => vec![items.encode_pulled()],
             ResponseBody::Fault(fault) => {
                 if fault.is_addressing() {
                     action = ADDRESSING_FAULT_ACTION;
@@ -242,6 +244,7 @@ impl Response {
             ResponseBody::Connected(_) => Action::Connect.response_uri(),
             ResponseBody::Got(_) => Action::Get.response_uri(),
             ResponseBody::Enumerated(_) => Action::Enumerate.response_uri(),
+            ResponseBody::Pulled(_) => Action::Pull.response_uri(),
             ResponseBody::Fault(_) => FAULT_ACTION,
         }
     }
@@ -311,13 +314,10 @@ impl Response {
             }
             Action::Get => ResponseBody::Got(Box::new(Resource::decode(&body)?)),
             Action::Enumerate => {
-                let response = body.child(ns::ENUMERATION, "EnumerateResponse");
-                ResponseBody::Enumerated(Items::decode(response.ok_or(
-                    EnvelopeError::Missing {
-                        parent: "the body",
-                        element: "EnumerateResponse",
-                    },
-                )?)?)
+                ResponseBody::Enumerated(Items::decode(listed(&body, "EnumerateResponse")?)?)
+            }
+            Action::Pull => {
+                ResponseBody::Pulled(Items::decode_pulled(listed(&body, "PullResponse")?)?)
             }
         };
         Ok(Self {
@@ -397,4 +397,13 @@ fn action_of(header: &Element) -> Result<String, EnvelopeError> {
         parent: "the header",
         element: "Action",
     })
+}
+
+/// What a body says of a list.
+fn listed<'b>(body: &'b Element, element: &'static str) -> Result<&'b Element, EnvelopeError> {
+    body.child(ns::ENUMERATION, element)
+        .ok_or(EnvelopeError::Missing {
+            parent: "the body",
+            element,
+        })
 }

@@ -29,7 +29,7 @@ pub use fault::{Fault, FaultClass, FaultKind, ProviderFault, code};
 pub use header::{RequestHeader, RequestOption, Selector};
 pub use identify::{IDENTIFY_HEADER, Identity, identify, is_identify};
 pub use ns::PREFIXES;
-pub use resource::{Config, Enumerate, Items, Resource, ShellCommand};
+pub use resource::{Config, Enumerate, Items, Pull, Resource, ShellCommand};
 pub use shell::{CreateShell, Shell, ShellState};
 pub use stream::{CommandState, Receive, ReceiveResponse, RunState, Send, Stream};
 

@@ -1,4 +1,4 @@
-//! [`Resource`], [`Enumerate`] and [`Items`]: what a service tells of its shells and of itself
+//! [`Resource`], [`Enumerate`], [`Pull`] and [`Items`]: what a service tells of its shells and of itself
 //! ([MS-WSMV] 2.2.4, 3.1.4.9; DSP0226 8).
 
 use uuid::Uuid;
@@ -34,13 +34,22 @@ pub struct Enumerate {
     pub shell: Option<Uuid>,
 }
 
-/// The body of an Enumerate response: shells or commands, as was asked.
+/// The body of a Pull request: what an Enumerate did not give at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// What [`Items::context`] said.
+    pub context: String,
+}
+
+/// The body of an Enumerate or Pull response: shells or commands, as was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Items {
     /// Shells of the account.
     pub shells: Vec<Shell>,
     /// Commands of a shell.
     pub commands: Vec<ShellCommand>,
+    /// Where there are more: what a [`Pull`] asks for them with.
+    pub context: Option<String>,
 }
 
 /// A command as the server describes it.
@@ -115,27 +124,74 @@ impl Enumerate {
     }
 }
 
-impl Items {
+impl Pull {
     pub(super) fn encode(&self) -> Element {
+        Element::new(ns::ENUMERATION, "Pull")
+            .with(Element::new(ns::ENUMERATION, "EnumerationContext").with_text(&self.context))
+            .with(Element::new(ns::ENUMERATION, "MaxElements").with_text(MOST_ITEMS))
+    }
+
+    pub(super) fn decode(pull: &Element) -> Result<Self, EnvelopeError> {
+        let context = pull.child(ns::ENUMERATION, "EnumerationContext");
+        let context = context.ok_or(EnvelopeError::Missing {
+            parent: "Pull",
+            element: "EnumerationContext",
+        })?;
+        Ok(Self {
+            context: context.text(),
+        })
+    }
+}
+
+impl Items {
+    /// As the answer to an Enumerate (DSP0226 8.2.3).
+    pub(super) fn encode(&self) -> Element {
+        self.encode_as("EnumerateResponse", ns::WSMAN)
+    }
+
+    /// As the answer to a Pull.
+    pub(super) fn encode_pulled(&self) -> Element {
+        self.encode_as("PullResponse", ns::ENUMERATION)
+    }
+
+    fn encode_as(&self, name: &str, of_list: &str) -> Element {
         let commands = self.commands.iter().map(|command| {
             let leaf = |name: &str, text: &str| Element::new(ns::SHELL, name).with_text(text);
             Element::new(ns::SHELL, "Command")
                 .with(leaf("CommandId", &text::id(command.id)))
                 .with(leaf("CommandState", &command.state))
         });
-        let items = Element::new(ns::WSMAN, "Items")
+        let items = Element::new(of_list, "Items")
             .with_all(self.shells.iter().map(Shell::encode))
             .with_all(commands);
-        Element::new(ns::ENUMERATION, "EnumerateResponse")
-            .with(Element::new(ns::ENUMERATION, "EnumerationContext"))
-            .with(items)
-            .with(Element::new(ns::WSMAN, "EndOfSequence"))
+        let context = Element::new(ns::ENUMERATION, "EnumerationContext");
+        let response = Element::new(ns::ENUMERATION, name);
+        match &self.context {
+            Some(more) => response.with(context.with_text(more)).with(items),
+            None => response
+                .with(context)
+                .with(items)
+                .with(Element::new(of_list, "EndOfSequence")),
+        }
     }
 
     /// Whatever is neither a shell nor a command is passed over.
     pub(super) fn decode(response: &Element) -> Result<Self, EnvelopeError> {
+        Self::decode_as(response, ns::WSMAN)
+    }
+
+    /// The same of the answer to a Pull.
+    pub(super) fn decode_pulled(response: &Element) -> Result<Self, EnvelopeError> {
+        Self::decode_as(response, ns::ENUMERATION)
+    }
+
+    fn decode_as(response: &Element, of_list: &str) -> Result<Self, EnvelopeError> {
         let mut items = Self::default();
-        let holder = response.child(ns::WSMAN, "Items");
+        if response.child(of_list, "EndOfSequence").is_none() {
+            let context = response.child(ns::ENUMERATION, "EnumerationContext");
+            items.context = context.map(Element::text).filter(|text| !text.is_empty());
+        }
+        let holder = response.child(of_list, "Items");
         for node in holder.map(|h| h.content.as_slice()).unwrap_or_default() {
             match node {
                 Node::Element(e) if e.is(ns::SHELL, "Shell") => {

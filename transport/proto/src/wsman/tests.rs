@@ -136,17 +136,27 @@ fn what_is_asked_and_left_goes_round() {
             RequestBody::Enumerate(Enumerate::default()),
             ResponseBody::Enumerated(Items {
                 shells: vec![shell(), shell()],
-                commands: Vec::new(),
+                context: Some("uuid:6b2a".into()),
+                ..Items::default()
+            }),
+        ),
+        (
+            RequestBody::Pull(Pull {
+                context: "uuid:6b2a".into(),
+            }),
+            ResponseBody::Pulled(Items {
+                shells: vec![shell()],
+                ..Items::default()
             }),
         ),
         (
             RequestBody::Enumerate(Enumerate { shell: Some(SHELL) }),
             ResponseBody::Enumerated(Items {
-                shells: Vec::new(),
                 commands: vec![ShellCommand {
                     id: COMMAND,
                     state: "Running".into(),
                 }],
+                ..Items::default()
             }),
         ),
         (

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{Place, Problem};
 use owaim_transport::{Authentication, Connect, Endpoint, Secret, Session, TransportError};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::bus::Bus;
 use crate::endpoints::EndpointBook;
@@ -242,6 +244,40 @@ impl Lease {
         let output = session.run(pipeline).await?;
         *self.slot = self.session.take();
         Ok(output)
+    }
+
+    /// The same for a pipeline that must not be cut short: its answer is waited for as long as
+    /// `patience`. `None`: it goes on without us, on its session, which closes when it ends; the
+    /// next pipeline at that place gets a new one. What is still under way when the program ends is
+    /// left to the server.
+    pub async fn run_unstopped(
+        mut self,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> Option<Result<PipelineOutput, SessionError>> {
+        let Some(mut session) = self.session.take() else {
+            unreachable!("a lease is made with its session")
+        };
+        let pipeline = pipeline.clone();
+        let mut running = Box::pin(async move {
+            let output = session.run(&pipeline).await;
+            (session, output)
+        });
+        let Ok((session, output)) = timeout(patience, &mut running).await else {
+            tokio::spawn(async move { running.await.0.close().await });
+            return None;
+        };
+        match output {
+            Ok(output) => {
+                *self.slot = Some(session);
+                Some(Ok(output))
+            }
+            Err(error) => {
+                // Its end closes it.
+                self.session = Some(session);
+                Some(Err(error.into()))
+            }
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl AccountKey {
             Authentication::Certificate(_) => true,
             Authentication::Kerberos(_)
             | Authentication::Negotiate { .. }
-            | Authentication::CurrentLogon => false,
+            | Authentication::CurrentLogon { .. } => false,
         };
         Self {
             name: name.to_lowercase(),

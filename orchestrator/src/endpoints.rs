@@ -259,7 +259,11 @@ fn authentication(
     tickets: Tickets,
 ) -> Authentication {
     let identity = match proof {
-        Proof::Logon => return Authentication::CurrentLogon,
+        Proof::Logon => {
+            return Authentication::CurrentLogon {
+                service: rule.service.clone(),
+            };
+        }
         Proof::Certificate(certificate) => return Authentication::Certificate(certificate),
         Proof::Identity(identity) => identity,
     };

@@ -417,8 +417,10 @@ impl Connection {
             return Ok(token);
         }
         // The current logon has shown its ticket with the first token: the scheme alone is a no.
-        if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offers(answer, scheme)
+        if matches!(
+            self.endpoint.authentication,
+            Authentication::CurrentLogon { .. }
+        ) && offers(answer, scheme)
         {
             return Err(TransportError::RefusedLogon {
                 action,

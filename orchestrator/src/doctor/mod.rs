@@ -349,7 +349,7 @@ impl Patient {
             Authentication::CredSsp(_) => "CredSSP",
             Authentication::Ntlm(_)
             | Authentication::Negotiate { .. }
-            | Authentication::CurrentLogon => "Negotiate",
+            | Authentication::CurrentLogon { .. } => "Negotiate",
             // It is shown in the TLS handshake, which no header offers.
             Authentication::Certificate(_) => return Check::good("offered", list),
         };

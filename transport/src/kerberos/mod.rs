@@ -407,7 +407,15 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::service;
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, Instant};
+
+    use tokio::net::UdpSocket;
+
+    use super::{KerberosContext, KerberosError, Tickets, service};
+    use crate::security::SecurityError;
+    use crate::{Credential, Identity, Kerberos, Secret};
 
     #[test]
     fn a_service_is_given_or_that_of_the_host() {
@@ -420,5 +428,37 @@ mod tests {
             let named = service(given, "srv.example").ok();
             assert_eq!(named.as_deref(), expected, "{given:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn silence_of_all_centres_is_waited_for_once() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let kerberos = Kerberos {
+            identity: Identity::Password(Credential {
+                username: "user".into(),
+                password: Secret::new("password".into()),
+            }),
+            realm: Some("EXAMPLE".into()),
+            kdcs: vec![format!("udp://{}", silent.local_addr().unwrap())],
+            service: None,
+            delegate: false,
+        };
+        let tickets = Tickets::default();
+        let mut took = Vec::new();
+        for host in ["a.example", "b.example"] {
+            let begun = Instant::now();
+            let context = KerberosContext::begin(&kerberos, host, false, None, &tickets).await;
+            let error = context.err().unwrap();
+            assert!(
+                matches!(
+                    error,
+                    SecurityError::Kerberos(KerberosError::Unreachable { .. })
+                ),
+                "{error}"
+            );
+            took.push(begun.elapsed());
+        }
+        let once = Duration::from_millis(500);
+        assert!(took[0] > once && took[1] < once, "{took:?}");
     }
 }

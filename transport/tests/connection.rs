@@ -760,7 +760,7 @@ async fn a_proxy_is_asked_for_a_tunnel() {
     assert_eq!(error.retry(), RetryClass::Never);
     assert!(
         error.to_string().contains("it asks for Basic")
-            && error.advice().contains("user:password")
+            && error.advice().contains("takes no user name")
     );
 
     let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -356,6 +356,9 @@ fn prove(credential: &Credential) -> Result<Proof, EndpointError> {
             path: keytab.clone(),
         }),
         Credential::TicketCache => Proof::Identity(Identity::TicketCache),
+        Credential::Certificate { pfx, .. } if !owaim_transport::CLIENT_CERTIFICATES => {
+            return Err(SecretError::NoClientCertificates { path: pfx.clone() }.into());
+        }
         Credential::Certificate { pfx, password } => {
             Proof::Certificate(client_certificate::open(pfx, password)?)
         }

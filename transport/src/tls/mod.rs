@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use binding::ChannelBinding;
 pub use refusal::TlsReason;
+pub use system::CLIENT_CERTIFICATES;
 pub(crate) use system::refusal_behind;
 
 use crate::dial::Stream;

@@ -37,6 +37,10 @@ pub(crate) use shell::Shells;
 pub(crate) use tls::Authority;
 pub use tls::TlsError;
 
+/// How long a socket is left alone that failed to take something: where descriptors have run out, it goes on
+/// failing for a while.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+
 /// What all listeners of a lab share.
 pub(crate) struct Wire {
     /// Answers envelopes.

@@ -320,9 +320,9 @@ impl Peer {
         };
         let request = wsman::Request::decode(&envelope, &Limits::default()).ok();
         note.action = if wsman::is_identify(&envelope, &Limits::default()) {
-            Some("Identify")
+            Some(faults::IDENTIFY)
         } else {
-            request.and_then(|request| request.action().uri().rsplit('/').next())
+            request.map(|request| request.action().name())
         };
 
         let (host, kind) = (&self.listener.host, self.listener.kind);

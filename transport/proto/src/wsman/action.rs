@@ -28,7 +28,8 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 11] = [
+    /// All of them.
+    pub const ALL: [Self; 11] = [
         Self::Create,
         Self::Delete,
         Self::Command,
@@ -41,6 +42,11 @@ impl Action {
         Self::Get,
         Self::Enumerate,
     ];
+
+    /// Its name: the last part of the URI.
+    pub fn name(self) -> &'static str {
+        self.uri().rsplit('/').next().unwrap_or_default()
+    }
 
     /// The URI of the request.
     pub fn uri(self) -> &'static str {

@@ -21,7 +21,7 @@ use crate::overlay::{Overlay, WireOverlay};
 use crate::replay::{Replay, ReplayError};
 use crate::server::{
     Accounts, Authority, FaultError, Faults, Kdc, Listener, Realm, Recorder, Services, Shells,
-    TlsError, Wire, principal_name, reserve,
+    TlsError, Wire, is_winrm, principal_name, reserve,
 };
 use crate::world::{World, WorldError};
 
@@ -31,6 +31,9 @@ const BACKLOG: u32 = 128;
 /// As whom an endpoint knows the one whose name the site file does not say: the current logon's, a ticket's, a
 /// certificate's. The lab makes up a password for it too.
 const LOGON: &str = "LAB\\owaim";
+
+/// The local account that the service of Windows maps certificates to, on every server.
+const MAPPED: &str = "owaim-certificate";
 
 /// How a lab starts.
 #[derive(Debug)]
@@ -311,9 +314,17 @@ fn bind(
         let tls = secure
             .then(|| authority.door(&host.name, address.ip(), certificate))
             .transpose()?;
-        let certificate = (secure && certificate)
-            .then(|| authority.client(&principal_name(&username, domain)))
-            .transpose()?;
+        let certificate = if secure && certificate {
+            let principal = if is_winrm(kind) {
+                add(accounts, MAPPED, &made_up)?;
+                principal_name(MAPPED, "localhost")
+            } else {
+                principal_name(&username, domain)
+            };
+            Some(authority.client(&principal)?)
+        } else {
+            None
+        };
         let fingerprint = tls.as_ref().map(|door| door.fingerprint);
         let scheme = if secure { "https" } else { "http" };
         let listener = Listener {

@@ -130,7 +130,9 @@ pub enum LabError {
 #[derive(Debug)]
 pub struct Lab {
     endpoints: EndpointsFile,
+    /// With them goes all that runs for their clients.
     listeners: JoinSet<()>,
+    world: World,
     /// Ports of hosts that are down: taken, so that nobody else listens there.
     _reserved: Vec<TcpSocket>,
     records: Vec<(PathBuf, Arc<Recorder>)>,
@@ -195,7 +197,7 @@ impl Lab {
         };
 
         let connections = AtomicU64::new(0);
-        let service = Shells::new(world, site).with_most_shells(most_shells);
+        let service = Shells::new(world.clone(), site).with_most_shells(most_shells);
         let wire = Arc::new(Wire {
             service,
             replay: replay.unwrap_or_default(),
@@ -236,6 +238,7 @@ impl Lab {
         Ok(Self {
             endpoints,
             listeners,
+            world,
             _reserved: reserved,
             records,
             _lock: lock,
@@ -247,8 +250,8 @@ impl Lab {
         &self.endpoints
     }
 
-    /// Stops: connections end, whatever is under way on them. An error says that the records are
-    /// not complete.
+    /// Stops: connections end, whatever is under way on them, and what runs in shells. An error says
+    /// that the records are not complete.
     pub async fn stop(mut self) -> Result<(), LabError> {
         self.listeners.shutdown().await;
         for (path, record) in &self.records {
@@ -261,6 +264,13 @@ impl Lab {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // The lock on the state goes with this: what has not noticed yet that it is over writes no more.
+        self.world.close();
     }
 }
 

@@ -178,7 +178,7 @@ impl Lab {
         let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
         let credssp = bound.iter().any(offered).then(|| authority.credssp());
         let credssp = credssp.transpose()?;
-        let most_shells = overlay.wire.max_shells_per_user;
+        let quotas = overlay.wire.quotas();
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -197,7 +197,7 @@ impl Lab {
         };
 
         let connections = AtomicU64::new(0);
-        let service = Shells::new(world.clone(), site).with_most_shells(most_shells);
+        let service = Shells::new(world.clone(), site).with_quotas(quotas);
         let wire = Arc::new(Wire {
             service,
             replay: replay.unwrap_or_default(),

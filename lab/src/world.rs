@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use owaim_inventory::{
-    EndpointKind, HostName, PowerShellVersion, Site, WindowsVersion,
+    EndpointKind, ExchangeVersion, HostName, PowerShellVersion, Site, WindowsVersion,
 };
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{HostCall, Pipeline, PipelineOutput, Record};
@@ -233,6 +233,14 @@ impl World {
     /// The version of Windows at `host`.
     pub(crate) fn windows(&self, host: &HostName) -> Option<WindowsVersion> {
         lock(&self.inner.state).hosts.get(host).map(|h| h.windows)
+    }
+
+    /// The generation of Exchange at `host`, if it has one.
+    pub(crate) fn exchange(&self, host: &HostName) -> Option<ExchangeVersion> {
+        lock(&self.inner.state)
+            .hosts
+            .get(host)
+            .and_then(|h| h.exchange)
     }
 
     /// Gives the folder up: once this returns, nothing is written there, whatever still runs.

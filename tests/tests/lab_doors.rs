@@ -220,6 +220,15 @@ async fn a_pool_is_left_and_found_again() {
 }
 
 #[tokio::test]
+async fn the_size_of_envelopes_can_be_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("", folder.path()).await;
+    let found = script("pypsrp_config.py", entry(&lab, EndpointKind::Windows)).await;
+    assert_eq!(found, json!({ "max_envelope": 500 * 1024 }));
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_number_of_shells_can_be_reached() {
     let folder = tempfile::tempdir().unwrap();
     let lab = start("[wire]\nmax_shells_per_user = 0", folder.path()).await;

@@ -35,7 +35,7 @@ pub(crate) use kdc::{Kdc, Realm};
 pub(crate) use kerberos::Services;
 pub(crate) use listener::{Listener, reserve};
 pub(crate) use record::Recorder;
-pub(crate) use shell::Shells;
+pub(crate) use shell::{Quotas, Shells};
 pub(crate) use tls::Authority;
 pub use tls::TlsError;
 

@@ -145,7 +145,7 @@ impl Peer {
         }
         if is_anonymous_identify(&head.headers, body) {
             note.action = Some(faults::IDENTIFY);
-            let identity = self.wire.service.identify(None);
+            let identity = self.wire.service.identify(&self.listener.host, false);
             return Some(Reply::empty(StatusCode::OK).with_body(SOAP, identity));
         }
         let sender = match self.log_on(&head.headers, note) {

@@ -93,6 +93,7 @@ impl Connect for Door {
                 url: endpoint.url.clone(),
                 username: endpoint.authentication.account().to_owned(),
                 detail: "401".into(),
+                taken: false,
             });
         }
         Ok(Box::new(InMemory {

@@ -31,11 +31,11 @@ class Tokens:
 
     scheme = "Negotiate"
     sealing = WinRMEncryption.SPNEGO
-    # Whether every request says anew who sends it.
-    stateless = False
 
     def __init__(self, job, binding, peer):
         self.job = job
+        # Whether every request says anew who sends it: Kerberos at an IIS that is left as it is.
+        self.stateless = job["each_request"]
         self.binding = binding
         self.facts = {}
         self.context = self.accept()
@@ -51,6 +51,8 @@ class Tokens:
 
     def step(self, value):
         """Takes what follows the scheme in Authorization; gives the token to send back."""
+        if self.stateless and self.complete:
+            self.context = self.accept()
         try:
             answer = self.context.step(base64.b64decode(value, validate=True))
         # It asks for the flags of a context that has just failed (pyspnego 0.12).

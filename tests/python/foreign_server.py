@@ -12,6 +12,7 @@ and, if they are to differ from `DEFAULTS` below:
     "offers"          other schemes that a refusal names
     "services"        {"krb5_conf", "keytab"} of a key distribution centre (kdc.py)
     "credssp_min_version"
+    "each_request"    whether Kerberos is asked for a token by every request, as IIS does
     "tls"             null for plain HTTP, or an object: see foreign_tls
     "boundary"        "plain" or "spaced", as Exchange has it: of its sealed answers
     "runspaces"       [least, most] that the client should ask for
@@ -34,6 +35,7 @@ DEFAULTS = {
     "offers": [],
     "services": None,
     "credssp_min_version": 6,
+    "each_request": False,
     "tls": None,
     "boundary": "plain",
     "runspaces": [1, 1],

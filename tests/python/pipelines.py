@@ -1,7 +1,7 @@
 """One session, many pipelines: pipelines.py ENDPOINTS.json COUNT, for scripts/bench-clients.sh.
 
-Asks for the 40 properties of bench_properties.txt of every OWA virtual directory COUNT times, with pypsrp over one NTLM session at the Exchange endpoint of an endpoint file,
-and prints as JSON how many objects and properties came back.
+Asks for the 40 properties of bench_properties.txt of every OWA virtual directory COUNT times, with pypsrp over one NTLM
+session at the Exchange endpoint of an endpoint file, and prints as JSON how many objects and properties came back.
 """
 
 import json
@@ -34,10 +34,11 @@ def main():
     objects = properties = 0
     with RunspacePool(connection, configuration_name=entry["configuration"]) as pool:
         for _ in range(count):
-            shell = PowerShell(pool)
-            shell.add_cmdlet("Get-OwaVirtualDirectory")
-            shell.add_cmdlet("Select-Object").add_parameter("Property", names)
-            output = shell.invoke()
+            # Within `with`: a pool that is not given its ended pipelines back takes no more after a thousand.
+            with PowerShell(pool) as shell:
+                shell.add_cmdlet("Get-OwaVirtualDirectory").add_parameter("ADPropertiesOnly", True)
+                shell.add_cmdlet("Select-Object").add_parameter("Property", names)
+                output = shell.invoke()
             if shell.had_errors:
                 sys.exit(f"the pipeline failed: {shell.streams.error}")
             for item in output:

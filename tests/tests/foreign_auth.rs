@@ -107,14 +107,14 @@ const COMBINATIONS: &[Combination] = &[
         client: |kdc, _| Authentication::Kerberos(by_password(kdc)),
         transport: Transport::Tls("sha256"),
         known: KERBEROS_KNOWS,
-        before: &["authenticate"],
+        before: &[],
     },
     Combination {
         server: "negotiate",
         client: |kdc, _| negotiate(by_keytab(kdc)),
         transport: Transport::Tls("sha384"),
         known: KERBEROS_KNOWS,
-        before: &["authenticate"],
+        before: &[],
     },
     Combination {
         server: "credssp",
@@ -266,6 +266,46 @@ async fn pipelines_run_by_every_logon() {
             "PSRP, {name}: {} as {}",
             combination.known.0, combination.known.1
         ));
+    }
+}
+
+/// IIS knows by the connection who is there only where it is told to (`authPersistNonNTLM`).
+#[tokio::test]
+async fn who_is_asked_at_every_request_says_so_with_each() {
+    let kdc = Kdc::start();
+    for (name, authentication) in [
+        ("kerberos", Authentication::Kerberos(by_password(&kdc))),
+        ("negotiate", negotiate(by_keytab(&kdc))),
+    ] {
+        let server = ForeignServer::start(&json!({
+            "authentication": name,
+            "services": kdc.for_services(),
+            "tls": {},
+            "each_request": true,
+        }));
+        let endpoint = server.endpoint(authentication);
+        let session = Client::default().connect(&endpoint).await;
+        let mut session = session.unwrap_or_else(|error| panic!("{name}: {error}"));
+        for _ in 0..2 {
+            let pipeline = Pipeline::new(Command::new("Get-Service"));
+            session.run(&pipeline).await.unwrap();
+        }
+        session.close().await;
+        let seen = server.stop();
+        let pipeline = ["Command", "Receive"];
+        // The first request that came without is sent again, and no other.
+        let wanted = [
+            &["Create", "anonymous", "Receive"][..],
+            &pipeline,
+            &pipeline,
+        ];
+        let wanted = [&wanted.concat(), &["Delete"][..]].concat();
+        assert_eq!(seen.requests(), wanted, "{name}");
+        let requests = of_connection(&seen.0, 0);
+        assert_eq!(requests.len(), wanted.len(), "{name}: one connection");
+        for request in requests.iter().filter(|it| it["phase"] != "anonymous") {
+            assert_eq!(request["bound"], true, "{name}: {request:#}");
+        }
     }
 }
 

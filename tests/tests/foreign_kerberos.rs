@@ -5,6 +5,8 @@
 // It drives programs of this machine.
 #![cfg(unix)]
 
+use std::time::Duration;
+
 use owaim_proto::psrp::{Command, Pipeline};
 use owaim_tests::foreign::{ACCOUNT, ForeignServer, credential};
 use owaim_tests::kdc::{Kdc, KdcOptions, REALM};
@@ -110,6 +112,41 @@ async fn logons_over_tls_are_tied_to_it() {
         use_once(&mut session.unwrap()).await;
         let seen = server.stop().0.to_string();
         assert!(seen.contains("\"bound\":true"), "{name}: {seen}");
+    }
+}
+
+/// Over TLS the message goes with the ticket: the server has looked at it before it proves itself.
+#[tokio::test]
+async fn what_a_server_did_without_proof_is_not_left_behind() {
+    let kdc = Kdc::start();
+    for (name, kind, authentication) in [
+        ("kerberos", "garbage", Authentication::Kerberos(owaim(&kdc))),
+        (
+            "negotiate",
+            "truncated",
+            Authentication::Negotiate {
+                kerberos: owaim(&kdc),
+                ntlm_fallback: false,
+            },
+        ),
+    ] {
+        let server = ForeignServer::start(&json!({
+            "authentication": name,
+            "services": kdc.for_services(),
+            "tls": {},
+            "misbehaviour": { "kind": kind, "at": "logon" },
+        }));
+        let refused = connect(&Client::default(), &server, authentication).await;
+        let refused = refused.err().unwrap();
+        assert!(
+            matches!(refused, TransportError::Kerberos { taken: true, .. }),
+            "{name}: {refused:?}"
+        );
+        // That goes on in the background.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let seen = server.stop();
+        assert_eq!(seen.requests(), ["Create", "Delete"], "{name}");
+        assert_eq!(seen.0["shells"], 0, "{name}");
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Attempt<'a> {
     /// The name of what is attempted, for messages.
     pub(crate) action: &'static str,
+    /// What the request at hand is for.
+    pub(crate) purpose: Purpose,
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) target: &'a Target,
 }
@@ -47,12 +49,28 @@ impl Attempt<'_> {
                 offered,
             };
         }
+        self.refusal("HTTP status 401 in answer to the credentials".into())
+    }
+
+    /// The account was refused.
+    pub(crate) fn refusal(&self, detail: String) -> TransportError {
         TransportError::RefusedLogon {
             action: self.action,
             url: self.endpoint.url.clone(),
             username: self.endpoint.authentication.account().into(),
-            detail: "HTTP status 401 in answer to the credentials".into(),
+            detail,
+            taken: self.is_anyones_word(),
         }
+    }
+
+    /// Whether a message has left, and anyone on the way can have passed it on and have written the
+    /// answer: messages are sealed, and that answer is not.
+    fn is_anyones_word(&self) -> bool {
+        self.is_message() && !self.target.is_tls() && self.endpoint.authentication.seals()
+    }
+
+    fn is_message(&self) -> bool {
+        self.purpose == Purpose::Message
     }
 
     pub(crate) fn undialled(&self, error: &DialError) -> TransportError {
@@ -96,11 +114,11 @@ impl Attempt<'_> {
         }
     }
 
-    pub(crate) fn failed(&self, purpose: Purpose, error: &HttpError) -> TransportError {
+    pub(crate) fn failed(&self, error: &HttpError) -> TransportError {
         let shown = matches!(self.endpoint.authentication, Authentication::Certificate(_));
         let sent = match error {
             HttpError::NotSent(_) => false,
-            HttpError::Lost(_) => purpose == Purpose::Message,
+            HttpError::Lost(_) => self.is_message(),
             HttpError::Malformed(_) | HttpError::TooLong | HttpError::Encoded(_) => {
                 return self.protocol(chain(error));
             }
@@ -127,14 +145,17 @@ impl Attempt<'_> {
                 url,
                 status,
                 location: location.origin().ascii_serialization(),
+                taken: self.is_anyones_word(),
             };
         }
+        let refused = !matches!(status, 200..=399 | 408 | 500..=502 | 504..);
         TransportError::Http {
             action: self.action,
             url,
             status,
             body_start: start(&answer.body),
             retry_after: header(RETRY_AFTER).and_then(|value| wait(value, SystemTime::now())),
+            taken: self.is_anyones_word() || (self.is_message() && !refused),
         }
     }
 
@@ -149,17 +170,14 @@ impl Attempt<'_> {
                 action: self.action,
                 url: self.endpoint.url.clone(),
                 detail: error.to_string(),
+                taken: self.is_message(),
             },
-            SecurityError::Refused(detail) => TransportError::RefusedLogon {
-                action: self.action,
-                url: self.endpoint.url.clone(),
-                username: self.endpoint.authentication.account().into(),
-                detail: detail.clone(),
-            },
+            SecurityError::Refused(detail) => self.refusal(detail.clone()),
             SecurityError::Kerberos(problem) => TransportError::Kerberos {
                 action: self.action,
                 url: self.endpoint.url.clone(),
                 problem: problem.clone(),
+                taken: self.is_message(),
             },
             _ => otherwise(self, error),
         }
@@ -178,6 +196,7 @@ impl Attempt<'_> {
             action: self.action,
             url: self.endpoint.url.clone(),
             detail: error.to_string(),
+            taken: self.is_message(),
         }
     }
 
@@ -186,6 +205,7 @@ impl Attempt<'_> {
             action: self.action,
             url: self.endpoint.url.clone(),
             detail,
+            taken: self.is_message(),
         }
     }
 }

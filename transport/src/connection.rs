@@ -4,8 +4,12 @@
 //! after any failure it is dead and says so. Over plain HTTP messages are sealed by the security
 //! context, and nothing but its tokens ever travels unsealed; over TLS the messages go as they are, and the logon is
 //! tied to the TLS connection. A security context's first exchange takes two round trips: the first
-//! token goes unprompted with an empty body, the last one together with the message. WS-Management is not
-//! this module's business: envelopes are octets here.
+//! token goes unprompted with an empty body, the last one together with the message. Where the first token
+//! says who we are, as with Kerberos, it goes with the message over TLS: one round trip, and what servers
+//! want that ask who we are at every request. WS-Management is not this module's business: envelopes are
+//! octets here.
+
+mod introduction;
 
 use std::time::Duration;
 
@@ -22,22 +26,14 @@ use owaim_proto::wsman::IDENTIFY_HEADER;
 use tokio::time::timeout;
 use url::Position;
 
-use crate::attempt::{Attempt, Purpose, challenges, offered, offers, start};
+use crate::attempt::{Attempt, Purpose, offered, start};
 use crate::dial::dial;
 use crate::greeting::{Authenticated, Greeting};
 use crate::http::{Answer, Http, HttpError, USER_AGENT_NAME};
-use crate::security::{Leg, SecurityContext};
+use crate::security::SecurityContext;
 use crate::target::Target;
-use crate::tls::{self, ChannelBinding, TlsInfo};
+use crate::tls::{self, TlsInfo};
 use crate::{Authentication, ClientCertificate, Credential, Endpoint, Tickets, TransportError};
-
-/// Most tokens of ours before a message. NTLM takes one, Kerberos another one or two, CredSSP a
-/// handshake of TLS besides.
-const MAX_LEGS: usize = 10;
-
-/// What stands in for credentials when the certificate of the client is in the TLS handshake
-/// ([MS-WSMV] 2.2.2).
-const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +62,8 @@ pub struct Connection {
     tickets: Tickets,
     /// Known as soon as TLS has been agreed on.
     tls: Option<TlsInfo>,
+    /// Whether the server wants a token with each request, and not with the first one alone.
+    each: bool,
     state: State,
 }
 
@@ -121,6 +119,7 @@ impl Connection {
             timeouts,
             tickets: Tickets::default(),
             tls: None,
+            each: false,
             state: State::Fresh,
         })
     }
@@ -205,12 +204,12 @@ impl Connection {
             .head(envelope.len())
             .header(CONTENT_TYPE, SOAP)
             .header(name, value);
-        let purpose = Purpose::Handshake;
+        let attempt = self.attempt(action, Purpose::Handshake);
         let answer = self
-            .round_trip(action, &mut http, request, purpose, envelope)
+            .round_trip(attempt, &mut http, request, envelope)
             .await?;
         if answer.status != StatusCode::OK {
-            return Err(self.attempt(action).http_status(&answer));
+            return Err(attempt.http_status(&answer));
         }
         Ok(answer.body)
     }
@@ -233,7 +232,7 @@ impl Connection {
         let patience = self.timeouts.connect;
         let stream = dial(&self.target, patience)
             .await
-            .map_err(|error| self.attempt(action).undialled(&error))?;
+            .map_err(|error| self.attempt(action, Purpose::Handshake).undialled(&error))?;
         let stream = if self.target.is_tls() {
             let tls = tls::connect(
                 stream,
@@ -242,7 +241,9 @@ impl Connection {
                 self.identity(),
             );
             let (stream, info) = match timeout(patience, tls).await {
-                Ok(done) => done.map_err(|error| self.attempt(action).no_tls(error))?,
+                Ok(done) => {
+                    done.map_err(|error| self.attempt(action, Purpose::Handshake).no_tls(error))?
+                }
                 Err(_) => {
                     return Err(TransportError::Connect {
                         action,
@@ -258,8 +259,8 @@ impl Connection {
         };
         let http = Http::start(stream).await;
         http.map_err(|error| {
-            self.attempt(action)
-                .failed(Purpose::Handshake, &HttpError::Lost(error))
+            self.attempt(action, Purpose::Handshake)
+                .failed(&HttpError::Lost(error))
         })
     }
 
@@ -268,8 +269,10 @@ impl Connection {
     ///
     /// A server may ask again who we are, by a 401 on a connection that it knows. Over TLS that
     /// comes from the server itself and says that it has not looked at the request, so that it is
-    /// sent again, once, behind another logon. Over plain HTTP a 401 has no seal: whoever sits in
-    /// between can have passed the request on and written that, so that it may have run.
+    /// sent again, once, behind another logon. Where a token goes with a message, each further one
+    /// then has its own: IIS knows by the connection who is there with NTLM, and with Kerberos only if
+    /// it is told to (`authPersistNonNTLM`). Over plain HTTP a 401 has no seal: whoever sits in between
+    /// can have passed the request on and written that, so that it may have run.
     ///
     /// The connection is dead after any error, and after a future that was dropped.
     pub async fn exchange(
@@ -280,6 +283,9 @@ impl Connection {
         self.connect(action).await?;
         let (http, mut proof, answer) = match std::mem::replace(&mut self.state, State::Dead) {
             State::Connected(http) => self.introduce(action, http, envelope).await?,
+            State::Established(http, _) if self.each => {
+                self.introduce(action, http, envelope).await?
+            }
             State::Established(mut http, mut proof) => {
                 let again = matches!(proof, Proof::Context(_)) && self.target.is_tls();
                 let kept = again.then(|| envelope.clone());
@@ -287,6 +293,7 @@ impl Connection {
                 let answer = sent.await?;
                 match kept {
                     Some(envelope) if answer.status == StatusCode::UNAUTHORIZED => {
+                        self.each = matches!(&proof, Proof::Context(it) if it.may_end_early());
                         self.introduce(action, http, envelope).await?
                     }
                     _ => (http, proof, answer),
@@ -304,133 +311,6 @@ impl Connection {
         let envelope = self.open_answer(action, &mut proof, answer)?;
         self.state = State::Established(http, proof);
         Ok(envelope)
-    }
-
-    /// Sends the first message of somebody the server does not know yet.
-    async fn introduce(
-        &self,
-        action: &'static str,
-        mut http: Http,
-        envelope: Vec<u8>,
-    ) -> Result<(Http, Proof, Answer), TransportError> {
-        let (mut proof, token) = match &self.endpoint.authentication {
-            Authentication::Basic { credential, .. } => {
-                (Proof::Header(self.basic(action, credential)?), None)
-            }
-            Authentication::Certificate(_) => {
-                (Proof::Header(HeaderValue::from_static(MUTUAL)), None)
-            }
-            _ => {
-                let (context, token) = self.log_on(action, &mut http).await?;
-                (Proof::Context(context), token)
-            }
-        };
-        let sent = self.send(action, &mut http, &mut proof, token, envelope);
-        let answer = sent.await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            return Err(self.attempt(action).refused(&answer));
-        }
-        Ok((http, proof, answer))
-    }
-
-    /// The round trips before the first message: a security context, and the token, if another is
-    /// needed, that proves who we are.
-    async fn log_on(
-        &self,
-        action: &'static str,
-        http: &mut Http,
-    ) -> Result<(SecurityContext, Option<Vec<u8>>), TransportError> {
-        let certificate = self.tls.as_ref().map(|tls| &tls.certificate);
-        let binding = certificate.and_then(|der| ChannelBinding::of_certificate(der));
-        let (mut context, mut token) =
-            SecurityContext::begin(&self.endpoint, binding.as_ref(), &self.tickets)
-                .await
-                .map_err(|error| self.attempt(action).no_context(&error, Attempt::unsendable))?;
-        for _ in 0..MAX_LEGS {
-            let answer = self.show(action, http, &context, &token).await?;
-            let early = answer.status.is_success() && context.may_end_early();
-            if answer.status != StatusCode::UNAUTHORIZED && !early {
-                return Err(self.attempt(action).http_status(&answer));
-            }
-            let challenge = match self.challenge(action, context.scheme(), &answer) {
-                Ok(challenge) => challenge,
-                Err(error) => match context.unanswered().await {
-                    Some(meaning) if offers(&answer, context.scheme()) => {
-                        return Err(self.attempt(action).no_context(&meaning, Attempt::sealing));
-                    }
-                    _ => return Err(error),
-                },
-            };
-            let leg = context
-                .step(challenge)
-                .await
-                .map_err(|error| self.attempt(action).no_context(&error, Attempt::sealing))?;
-            match leg {
-                Leg::More(next) => token = next,
-                Leg::Last(last) => return Ok((context, last)),
-                Leg::Alone(last) => {
-                    let answer = self.show(action, http, &context, &last).await?;
-                    return match answer.status {
-                        StatusCode::UNAUTHORIZED => Err(self.attempt(action).refused(&answer)),
-                        status if status.is_success() => Ok((context, None)),
-                        _ => Err(self.attempt(action).http_status(&answer)),
-                    };
-                }
-            }
-        }
-        Err(self.attempt(action).protocol(format!(
-            "expected to know each other after {MAX_LEGS} tokens"
-        )))
-    }
-
-    /// Sends a token by itself.
-    async fn show(
-        &self,
-        action: &'static str,
-        http: &mut Http,
-        context: &SecurityContext,
-        token: &[u8],
-    ) -> Result<Answer, TransportError> {
-        let request = Body {
-            purpose: Purpose::Handshake,
-            authorization: Some(self.authorization(action, context.scheme(), token)?),
-            kind: None,
-            octets: Vec::new(),
-        };
-        self.post(action, http, request).await
-    }
-
-    /// The token in `answer`.
-    fn challenge(
-        &self,
-        action: &'static str,
-        scheme: &'static str,
-        answer: &Answer,
-    ) -> Result<Vec<u8>, TransportError> {
-        let challenges = challenges(answer);
-        let token = challenges.iter().find_map(|challenge| {
-            let (theirs, token) = challenge.split_once(' ')?;
-            let ours = theirs.eq_ignore_ascii_case(scheme);
-            ours.then(|| STANDARD.decode(token.trim()).ok()).flatten()
-        });
-        if let Some(token) = token {
-            return Ok(token);
-        }
-        // The current logon has shown its ticket with the first token: the scheme alone is a no.
-        if matches!(self.endpoint.authentication, Authentication::CurrentLogon)
-            && offers(answer, scheme)
-        {
-            return Err(TransportError::RefusedLogon {
-                action,
-                url: self.endpoint.url.clone(),
-                username: self.endpoint.authentication.account().into(),
-                detail: format!("HTTP status {} without a token", answer.status.as_u16()),
-            });
-        }
-        Err(TransportError::NoCommonAuthentication {
-            url: self.endpoint.url.clone(),
-            offered: offered(answer),
-        })
     }
 
     /// Sends a message: sealed over plain HTTP, if there is a context to seal it.
@@ -455,7 +335,8 @@ impl Connection {
                     (SOAP.into(), envelope)
                 } else {
                     let sealed = context.seal(envelope);
-                    let sealed = sealed.map_err(|error| self.attempt(action).unsendable(&error))?;
+                    let attempt = self.attempt(action, Purpose::Message);
+                    let sealed = sealed.map_err(|error| attempt.unsendable(&error))?;
                     (sealed.content_type, sealed.body)
                 };
                 Body {
@@ -483,8 +364,8 @@ impl Connection {
         if let Some(kind) = body.kind {
             request = request.header(CONTENT_TYPE, kind);
         }
-        self.round_trip(action, http, request, body.purpose, body.octets)
-            .await
+        let attempt = self.attempt(action, body.purpose);
+        self.round_trip(attempt, http, request, body.octets).await
     }
 
     /// What every request begins with, of a body of that many octets.
@@ -499,34 +380,34 @@ impl Connection {
 
     async fn round_trip(
         &self,
-        action: &'static str,
+        attempt: Attempt<'_>,
         http: &mut Http,
         request: Builder,
-        purpose: Purpose,
         octets: Vec<u8>,
     ) -> Result<Answer, TransportError> {
         let request = request
             .body(Full::from(octets))
-            .map_err(|error| self.attempt(action).unsendable(&error))?;
+            .map_err(|error| attempt.unsendable(&error))?;
         match timeout(self.timeouts.response, http.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| self.attempt(action).failed(purpose, &error)),
+            Ok(answer) => answer.map_err(|error| attempt.failed(&error)),
             Err(_) => Err(TransportError::Timeout {
-                action,
+                action: attempt.action,
                 url: self.endpoint.url.clone(),
                 after: self.timeouts.response,
-                sent: purpose == Purpose::Message,
+                sent: attempt.purpose == Purpose::Message,
             }),
         }
     }
 
     /// The envelope in `answer`. Where messages are sealed an answer in clear is refused: anyone could have
-    /// written it.
+    /// written it, and what it says proves nothing.
     fn open_answer(
         &self,
         action: &'static str,
         proof: &mut Proof,
         answer: Answer,
     ) -> Result<Vec<u8>, TransportError> {
+        let attempt = self.attempt(action, Purpose::Message);
         let content_type = answer.headers.get(CONTENT_TYPE);
         let content_type = content_type
             .and_then(|value| value.to_str().ok())
@@ -542,7 +423,7 @@ impl Connection {
         match (answer.status, &mut *proof) {
             (StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, _) => {}
             (StatusCode::UNAUTHORIZED, Proof::Header(_)) => {
-                return Err(self.attempt(action).refused(&answer));
+                return Err(attempt.refused(&answer));
             }
             (StatusCode::UNAUTHORIZED, Proof::Context(_)) => {
                 return Err(TransportError::Unauthenticated {
@@ -550,29 +431,31 @@ impl Connection {
                     url: self.endpoint.url.clone(),
                 });
             }
-            _ => return Err(self.attempt(action).http_status(&answer)),
+            _ => return Err(attempt.http_status(&answer)),
         }
-        match proof {
-            Proof::Context(context) if !self.target.is_tls() => {
-                if !multipart::is_sealed(content_type) {
-                    return Err(self.attempt(action).sealing(&expected("a sealed answer")));
-                }
-                context
-                    .unseal(content_type, &answer.body)
-                    .map_err(|error| self.attempt(action).sealing(&error))
+        let sealing = match proof {
+            Proof::Context(context) if !self.target.is_tls() => Some(context),
+            _ => None,
+        };
+        match sealing {
+            Some(context) if multipart::is_sealed(content_type) => context
+                .unseal(content_type, &answer.body)
+                .map_err(|error| attempt.sealing(&error)),
+            None if is_soap(content_type) => Ok(answer.body),
+            // A page of the HTTP service, which knows nothing of envelopes.
+            _ if answer.status != StatusCode::OK && !is_soap(content_type) => {
+                Err(attempt.http_status(&answer))
             }
-            _ if is_soap(content_type) => Ok(answer.body),
-            _ if answer.status == StatusCode::OK => {
-                Err(self.attempt(action).protocol(expected(SOAP)))
-            }
-            _ => Err(self.attempt(action).http_status(&answer)),
+            Some(_) => Err(attempt.sealing(&expected("a sealed answer"))),
+            None => Err(attempt.protocol(expected(SOAP))),
         }
     }
 
     /// What errors are made of.
-    fn attempt(&self, action: &'static str) -> Attempt<'_> {
+    fn attempt(&self, action: &'static str, purpose: Purpose) -> Attempt<'_> {
         Attempt {
             action,
+            purpose,
             endpoint: &self.endpoint,
             target: &self.target,
         }
@@ -594,7 +477,8 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         if credential.username.contains(':') {
             let detail = "Basic knows no user name with a colon";
-            return Err(self.attempt(action).unsendable(&detail));
+            let attempt = self.attempt(action, Purpose::Handshake);
+            return Err(attempt.unsendable(&detail));
         }
         let account = [&credential.username, ":", credential.password.expose()].concat();
         self.authorization(action, "Basic", account.as_bytes())
@@ -608,7 +492,8 @@ impl Connection {
     ) -> Result<HeaderValue, TransportError> {
         let value = format!("{scheme} {}", STANDARD.encode(token));
         let value = HeaderValue::try_from(value);
-        let mut value = value.map_err(|error| self.attempt(action).unsendable(&error))?;
+        let attempt = self.attempt(action, Purpose::Handshake);
+        let mut value = value.map_err(|error| attempt.unsendable(&error))?;
         value.set_sensitive(true);
         Ok(value)
     }

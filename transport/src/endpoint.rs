@@ -110,6 +110,11 @@ impl Authentication {
         }
     }
 
+    /// Whether messages are sealed where there is no TLS around them.
+    pub(crate) fn seals(&self) -> bool {
+        !matches!(self, Self::Basic { .. } | Self::Certificate(_))
+    }
+
     /// The secret that must not be shown, if one is known here.
     pub fn secret(&self) -> Option<&Secret> {
         match self {

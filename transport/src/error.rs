@@ -142,6 +142,8 @@ pub enum TransportError {
         username: String,
         /// What came back.
         detail: String,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// The system cannot show the server who has logged on here.
     #[error("{action} at {url}: the current logon cannot be shown: {detail}")]
@@ -152,6 +154,8 @@ pub enum TransportError {
         url: String,
         /// What the system says.
         detail: String,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// There is no Kerberos ticket, or the server does not take it or does not prove itself.
     #[error("{action} at {url}: {problem}")]
@@ -162,6 +166,8 @@ pub enum TransportError {
         url: String,
         /// Why.
         problem: KerberosError,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// The server offers no scheme of authentication that was asked for.
     #[error(
@@ -187,6 +193,8 @@ pub enum TransportError {
         body_start: String,
         /// How long the server asks to wait before another attempt (`Retry-After`).
         retry_after: Option<Duration>,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// The server sends us elsewhere, where nobody was meant to be shown credentials.
     #[error(
@@ -201,6 +209,8 @@ pub enum TransportError {
         status: u16,
         /// Scheme, host and port that it refers to.
         location: String,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// A server that knew us asks who we are, in an answer that anyone could have written.
     #[error(
@@ -221,6 +231,8 @@ pub enum TransportError {
         url: String,
         /// What is wrong.
         detail: String,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// No answer in time.
     #[error("{action} at {url}: no answer within {after:?}")]
@@ -253,6 +265,8 @@ pub enum TransportError {
         url: String,
         /// What was expected and what came.
         detail: String,
+        /// Whether the server may have carried out what was asked all the same.
+        taken: bool,
     },
     /// The request is wrong before it leaves.
     #[error("{action} at {url}: not sent: {detail}")]
@@ -395,7 +409,8 @@ impl TransportError {
     ///
     /// A pipeline is in the server's hands from the moment its last byte may have left until its
     /// end was received. A fault in answer to handing it over says that the server did not take
-    /// it, unless the fault is that time ran out or that the operation was aborted.
+    /// it, unless the fault is that time ran out or that the operation was aborted. What comes without
+    /// a seal where messages are sealed says nothing: anyone can have written it.
     pub fn may_have_run(&self) -> bool {
         match self.action() {
             None
@@ -413,31 +428,37 @@ impl TransportError {
                 | action::ENUMERATE
                 | action::IDENTIFY,
             ) => false,
-            Some(action::COMMAND | action::COMMAND_REST) => match self {
-                Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
-                Self::Http { status, .. } => matches!(status, 200..=399 | 408 | 500..=502 | 504..),
-                Self::Fault { fault, .. } => {
-                    matches!(fault.class(), FaultClass::PollAgain | FaultClass::Aborted)
-                }
-                Self::Sealing { .. }
-                | Self::Protocol { .. }
-                | Self::PoolClosed { .. }
-                | Self::Unauthenticated { .. } => true,
-                Self::Connect { .. }
-                | Self::Unresolved { .. }
-                | Self::Proxy { .. }
-                | Self::Tls { .. }
-                | Self::Redirected { .. }
-                | Self::Insecure { .. }
-                | Self::RefusedLogon { .. }
-                | Self::CurrentLogon { .. }
-                | Self::Kerberos { .. }
-                | Self::NoCommonAuthentication { .. }
-                | Self::Unsendable { .. }
-                | Self::UnusableUrl { .. }
-                | Self::SessionUnusable { .. } => false,
-            },
-            Some(_) => !matches!(self, Self::SessionUnusable { .. }),
+            Some(action::COMMAND | action::COMMAND_REST) => self.may_be_done(),
+            // It was handed over before.
+            Some(_) => true,
+        }
+    }
+
+    /// Whether the server may have carried out the very request that failed, whatever it asked for.
+    pub(crate) fn may_be_done(&self) -> bool {
+        match self {
+            Self::Closed { sent, .. } | Self::Timeout { sent, .. } => *sent,
+            Self::RefusedLogon { taken, .. }
+            | Self::CurrentLogon { taken, .. }
+            | Self::Kerberos { taken, .. }
+            | Self::Http { taken, .. }
+            | Self::Redirected { taken, .. }
+            | Self::Sealing { taken, .. }
+            | Self::Protocol { taken, .. } => *taken,
+            Self::Fault { fault, .. } => {
+                matches!(fault.class(), FaultClass::PollAgain | FaultClass::Aborted)
+            }
+            Self::PoolClosed { .. } | Self::Unauthenticated { .. } => true,
+            // Of a Command it says that it was not even begun.
+            Self::SessionUnusable { action, .. } => *action != action::COMMAND,
+            Self::Connect { .. }
+            | Self::Unresolved { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::Insecure { .. }
+            | Self::NoCommonAuthentication { .. }
+            | Self::Unsendable { .. }
+            | Self::UnusableUrl { .. } => false,
         }
     }
 

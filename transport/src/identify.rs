@@ -17,6 +17,7 @@ pub async fn identify(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Identit
     let connection = Connection::open(endpoint, timeouts)?;
     let answer = connection.identify(action, wsman::identify()).await?;
     Identity::decode(&answer, &Limits::default()).map_err(|error| TransportError::Protocol {
+        taken: true,
         action,
         url: endpoint.url.clone(),
         detail: error.to_string(),

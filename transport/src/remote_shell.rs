@@ -110,7 +110,7 @@ impl RemoteShell {
             }
             Ok(_) => Err(self.service.unexpected(action)),
             Err(error) => {
-                if !left_something_behind(&error) {
+                if !error.may_be_done() {
                     self.set_condition(Condition::Absent);
                 }
                 Err(error)
@@ -160,13 +160,16 @@ impl RemoteShell {
         task
     }
 
-    /// What a task gave, or that it was ended.
+    /// What a task gave, or that it was ended. A panic in it goes on in whoever waited.
     pub(crate) fn ended<T>(
         &self,
         action: &'static str,
         result: Result<Result<T, TransportError>, tokio::task::JoinError>,
     ) -> Result<T, TransportError> {
-        result.unwrap_or_else(|_| Err(self.service.unusable(action, "it was closed")))
+        result.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(self.service.unusable(action, "it was closed")),
+        })
     }
 
     /// Ends a command in the background: nobody wants it any more.
@@ -257,16 +260,6 @@ impl RemoteShell {
             let shell = Arc::clone(self);
             runtime.spawn(async move { shell.delete().await });
         }
-    }
-}
-
-/// Whether a Create that failed so may have left a shell: only where its answer was lost or could
-/// not be understood.
-fn left_something_behind(error: &TransportError) -> bool {
-    match error {
-        TransportError::Closed { sent, .. } | TransportError::Timeout { sent, .. } => *sent,
-        TransportError::Protocol { .. } => true,
-        _ => false,
     }
 }
 

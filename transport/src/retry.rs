@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 /// How often and how soon a request is sent again that the server certainly did not carry out: no
-/// connection was made, it was lost before the request was sent, the server refused for now
-/// (HTTP 425, 429 and 503; quotas and load that a fault names).
+/// connection was made, it was lost before the request was sent, the logon came to nothing by a gateway's
+/// fault, the server refused for now (HTTP 425, 429 and 503; quotas and load that a fault names). A
+/// status without a seal, where messages have one, is believed only of requests that read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// How often after the first time.

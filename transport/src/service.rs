@@ -2,7 +2,8 @@
 //!
 //! Writes the headers, decodes the answers, makes a fault an error and tells the observer. A
 //! request that certainly was not carried out is sent again after a while, if the client's
-//! options allow it ([`Retry`]); nothing else ever is.
+//! options allow it ([`Retry`]), and so is one that only reads, where the server is said to be busy;
+//! nothing else ever is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::client::ClientOptions;
 use crate::connections::{Connections, Use};
 use crate::observer::{Exchange, Observer};
-use crate::{Endpoint, Tickets, TransportError};
+use crate::{Endpoint, RetryClass, Tickets, TransportError};
 
 /// An option of a request: name, value, whether a server that does not know it must refuse.
 pub(crate) type RequestOption = (&'static str, String, bool);
@@ -85,7 +86,7 @@ impl Service {
         let mut delays = self.options.retry.delays();
         loop {
             let error = match self.once(&call).await {
-                Err(error) if certainly_not_done(&error, &call.body) => error,
+                Err(error) if may_be_repeated(&error, &call.body) => error,
                 other => return other,
             };
             let hint = match &error {
@@ -169,6 +170,7 @@ impl Service {
             action,
             url: self.url(),
             detail,
+            taken: true,
         }
     }
 
@@ -194,11 +196,16 @@ impl Service {
     }
 }
 
-/// Whether a request that failed so was certainly not carried out, and may be by and by.
-fn certainly_not_done(error: &TransportError, body: &RequestBody) -> bool {
+/// Whether a request that failed so may succeed by and by, and does no harm then: it was certainly not
+/// carried out, or changes nothing.
+fn may_be_repeated(error: &TransportError, body: &RequestBody) -> bool {
     match error {
         TransportError::Connect { .. } | TransportError::Closed { sent: false, .. } => true,
-        TransportError::Http { status, .. } => matches!(status, 425 | 429 | 503),
+        TransportError::Http { status, .. } if error.may_be_done() => {
+            // Nobody has to have refused it, where anyone can have written that.
+            reads(body) && matches!(status, 425 | 429 | 503)
+        }
+        TransportError::Http { .. } => error.retry() == RetryClass::Later,
         TransportError::Fault { fault, .. } => {
             // Of other requests a refusal that comes of load does not say that nothing was done,
             // and that the service is busy says so of Send alone.
@@ -211,4 +218,12 @@ fn certainly_not_done(error: &TransportError, body: &RequestBody) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a request only asks.
+fn reads(body: &RequestBody) -> bool {
+    matches!(
+        body,
+        RequestBody::Receive(_) | RequestBody::Get | RequestBody::Enumerate(_)
+    )
 }

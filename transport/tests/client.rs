@@ -23,7 +23,7 @@ use owaim_proto::wsman::{
 use owaim_proto::xml::Limits;
 use owaim_transport::{
     Authentication, Client, ClientOptions, Connect, Credential, Endpoint, Exchange, Observer,
-    RetryClass, Secret, Session, Timeouts, TransportError,
+    PoolOptions, Retry, RetryClass, RunspacePool, Secret, Session, Timeouts, TransportError,
 };
 use peer::{PASSWORD, Peer};
 use tokio::net::TcpListener;
@@ -37,6 +37,12 @@ enum Habit {
     Fault(&'static str, u32),
     /// Closes the connection instead of answering such a request.
     Drop(&'static str),
+    /// Does as it is told, and answers such a request by this status, in clear.
+    Status(&'static str, &'static str),
+    /// The same, by an answer that somebody has changed on the way.
+    Altered(&'static str),
+    /// Ends the first connection when the pool is open, and refuses the logon of the next by 502.
+    BadGateway,
     /// Says nothing to such a request, ever.
     Hang(&'static str),
     /// Has nothing to tell at the first Receive of each pipeline.
@@ -104,6 +110,12 @@ impl Server {
 }
 
 async fn serve(mut peer: Peer, habit: Habit, seen: Arc<Mutex<Seen>>) {
+    let connection = seen.lock().unwrap().connections;
+    if habit == Habit::BadGateway && connection == 2 {
+        peer.read().await.unwrap();
+        peer.write("502 Bad Gateway", &[], b"").await;
+        return;
+    }
     let (_, Some(mut envelope)) = peer.log_on().await else {
         peer.write("401 Unauthorized", &[], b"").await;
         return;
@@ -138,11 +150,24 @@ async fn serve(mut peer: Peer, habit: Habit, seen: Arc<Mutex<Seen>>) {
             "200 OK"
         };
         let answer = Response::new(&request.header.message_id, body);
-        let sealed = peer.seal(
+        let mut sealed = peer.seal(
             &answer.encode(&request.header.to, &request.header.resource_uri),
             Delimiter::Plain,
         );
-        peer.write_sealed(status, &sealed).await;
+        match habit {
+            Habit::Status(what, status) if what == action => {
+                peer.write(status, &[], b"").await;
+            }
+            Habit::Altered(what) if what == action => {
+                let end = sealed.len() - 60;
+                sealed[end] ^= 1;
+                peer.write_sealed(status, &sealed).await;
+            }
+            _ => peer.write_sealed(status, &sealed).await,
+        }
+        if habit == Habit::BadGateway && connection == 1 && polls == 1 {
+            return;
+        }
         let Some(next) = peer.read().await else {
             return;
         };
@@ -554,6 +579,32 @@ async fn an_opening_that_fails_leaves_nothing_behind() {
             "Delete",
         ),
         (Habit::Drop("Receive"), RetryClass::Later, "Delete"),
+        (
+            Habit::Fault("Create", 2_150_858_793),
+            RetryClass::Later,
+            "Delete",
+        ),
+        (
+            Habit::Fault("Create", 995),
+            RetryClass::NewSession,
+            "Delete",
+        ),
+        (
+            Habit::Status("Create", "500 Internal Server Error"),
+            RetryClass::Later,
+            "Delete",
+        ),
+        (
+            Habit::Status("Create", "502 Bad Gateway"),
+            RetryClass::Later,
+            "Delete",
+        ),
+        (
+            Habit::Status("Create", "504 Gateway Timeout"),
+            RetryClass::Later,
+            "Delete",
+        ),
+        (Habit::Altered("Create"), RetryClass::Never, "Delete"),
     ] {
         let server = Server::start(habit).await;
         let Err(error) = client().connect(&endpoint(&server)).await else {
@@ -568,6 +619,58 @@ async fn an_opening_that_fails_leaves_nothing_behind() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(server.actions().last(), Some(&last), "{habit:?}");
     }
+}
+
+/// An action and a status in answer to it without a seal: how often it is sent in all.
+#[tokio::test]
+async fn what_has_no_seal_lets_no_change_be_sent_again() {
+    let retry = Retry {
+        times: 2,
+        first: Duration::from_millis(1),
+        most: Duration::from_millis(10),
+    };
+    for (action, status, times) in [
+        ("Create", "503 Service Unavailable", 1),
+        ("Command", "503 Service Unavailable", 1),
+        ("Command", "429 Too Many Requests", 1),
+        ("Command", "425 Too Early", 1),
+        ("Receive", "503 Service Unavailable", 3),
+        ("Receive", "502 Bad Gateway", 1),
+    ] {
+        let server = Server::start(Habit::Status(action, status)).await;
+        let Err(error) = open_and_run(&server, retry).await else {
+            panic!("{action} {status}")
+        };
+        assert_eq!(error.may_have_run(), action == "Command", "{error}");
+        server.wait_for("Delete").await;
+        let sent = server.actions().into_iter().filter(|sent| *sent == action);
+        assert_eq!(sent.count(), times, "{action} {status}");
+    }
+    // Nothing was handed over to a server that did not get as far as to know us.
+    for (retry, runs) in [(retry, true), (Retry::NEVER, false)] {
+        let server = Server::start(Habit::BadGateway).await;
+        let ran = open_and_run(&server, retry).await;
+        assert_eq!(ran.is_ok(), runs, "{ran:?}");
+        assert!(!ran.is_err_and(|error| error.may_have_run()));
+        let sent = server.actions();
+        let sent = sent.iter().filter(|sent| **sent == "Command").count();
+        assert_eq!(sent, usize::from(runs));
+    }
+}
+
+async fn open_and_run(server: &Server, retry: Retry) -> Result<(), TransportError> {
+    let client = ClientOptions {
+        retry,
+        ..ClientOptions::default()
+    };
+    let options = PoolOptions {
+        client,
+        ..PoolOptions::default()
+    };
+    let pool = RunspacePool::open(&endpoint(server), &options).await?;
+    // A connection that the server ends is seen to have ended.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    pool.start(&echo("x")).await?.output().await.map(drop)
 }
 
 #[tokio::test]

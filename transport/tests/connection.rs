@@ -638,39 +638,85 @@ async fn what_servers_say_besides_answers() {
     );
 }
 
-/// Whoever sits in between can write a 401 and have passed the request on.
+/// Whoever sits in between can have passed the request on, and have written that.
 #[tokio::test]
-async fn a_401_in_mid_session_without_a_seal_is_no_proof() {
-    let (url, count) = serve(|mut peer| async move {
-        peer.log_on().await.1.unwrap();
-        peer.reply(b"<answer/>").await;
-        peer.read().await.unwrap();
-        peer.write(
-            "401 Unauthorized",
-            &[("WWW-Authenticate", "Negotiate")],
-            b"",
-        )
+async fn no_status_without_a_seal_proves_anything() {
+    const HTML: (&str, &str) = ("Content-Type", "text/html");
+    for (status, header) in [
+        ("401 Unauthorized", ("WWW-Authenticate", "Negotiate")),
+        ("302 Found", ("Location", "https://other.litwareinc.com/")),
+        ("403 Forbidden", HTML),
+        ("404 Not Found", HTML),
+        ("425 Too Early", HTML),
+        ("429 Too Many Requests", HTML),
+        ("500 Internal Server Error", HTML),
+        ("502 Bad Gateway", HTML),
+        ("503 Service Unavailable", HTML),
+    ] {
+        // In mid-session, and as the first message of a connection.
+        for known in [true, false] {
+            let (url, count) = serve(move |mut peer| async move {
+                peer.log_on().await.1.unwrap();
+                if known {
+                    peer.reply(b"<answer/>").await;
+                    peer.read().await.unwrap();
+                }
+                peer.write(status, &[header], b"a page").await;
+                assert!(peer.read().await.is_none(), "the client repeated it");
+            })
+            .await;
+            let mut connection = connect(&url);
+            if known {
+                let first = connection.exchange("Create", b"<first/>".to_vec()).await;
+                first.unwrap();
+            }
+            let error = connection
+                .exchange("Command", b"<second/>".to_vec())
+                .await
+                .unwrap_err();
+            let fits = match &error {
+                TransportError::Unauthenticated { .. } => known && status.starts_with("401"),
+                TransportError::RefusedLogon { .. } => !known && status.starts_with("401"),
+                TransportError::Redirected { status: 302, .. } => status.starts_with("302"),
+                TransportError::Http {
+                    status: found,
+                    body_start,
+                    ..
+                } => status.starts_with(&found.to_string()) && body_start == "a page",
+                _ => false,
+            };
+            assert!(fits, "{status}: {error:?}");
+            assert!(error.may_have_run(), "{error:?}");
+            assert!(!connection.is_usable());
+            assert_eq!(count.load(Ordering::SeqCst), 1);
+        }
+    }
+}
+
+/// Until both sides know each other, no message has left.
+#[tokio::test]
+async fn a_logon_that_fails_has_run_nothing() {
+    let garbage = ("WWW-Authenticate", "Negotiate TlRMTVNTUAACAAAA");
+    for (status, header) in [
+        ("500 Internal Server Error", ("Content-Type", "text/html")),
+        ("502 Bad Gateway", ("Content-Type", "text/html")),
+        ("504 Gateway Timeout", ("Content-Type", "text/html")),
+        ("302 Found", ("Location", "https://other.litwareinc.com/")),
+        ("401 Unauthorized", garbage),
+        ("401 Unauthorized", ("Content-Encoding", "gzip")),
+        ("401 Unauthorized\r\nno colon here", garbage),
+    ] {
+        let (url, _) = serve(move |mut peer| async move {
+            assert!(peer.read().await.unwrap().body.is_empty());
+            peer.write(status, &[header], b"").await;
+        })
         .await;
-        assert!(peer.read().await.is_none(), "the client repeated it");
-    })
-    .await;
-    let mut connection = connect(&url);
-    connection
-        .exchange("Create", b"<first/>".to_vec())
-        .await
-        .unwrap();
-    let error = connection
-        .exchange("Command", b"<second/>".to_vec())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, TransportError::Unauthenticated { .. }),
-        "{error:?}"
-    );
-    assert!(error.may_have_run() && !error.is_refused_logon());
-    assert!(error.to_string().contains("may have run"));
-    assert!(!connection.is_usable());
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+        let error = connect(&url)
+            .exchange("Command", b"<first/>".to_vec())
+            .await
+            .unwrap_err();
+        assert!(!error.may_have_run(), "{status}: {error:?}");
+    }
 }
 
 /// A proxy that gives a tunnel to whoever has this `Proxy-Authorization`, and tells what it was asked.

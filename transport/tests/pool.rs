@@ -11,11 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use owaim_proto::clixml::Value;
-use owaim_proto::psrp::{Command, CommandQuery, Pipeline, PipelineState, ProtocolVersion, Record};
+use owaim_proto::psrp::{
+    Command, CommandQuery, HostCall, HostInfo, HostResponse, Pipeline, PipelineState,
+    ProtocolVersion, Record,
+};
 use owaim_proto::wsman::{ShellState, SignalCode};
 use owaim_transport::{
-    DefaultChoice, PipelineOptions, PoolHandle, PoolOptions, RetryClass, RunspacePool, Secret,
-    TransportError,
+    DefaultChoice, Host, PipelineOptions, PoolHandle, PoolOptions, RetryClass, RunspacePool,
+    Secret, TransportError,
 };
 use service::{Server, client_options};
 
@@ -416,4 +419,47 @@ async fn a_refused_connection_is_tried_again_and_reported() {
     assert_eq!(error.retry(), RetryClass::Later);
     // 10, 20 and 40 ms, a quarter less at most.
     assert!(start.elapsed() >= Duration::from_millis(52));
+}
+
+/// What panics in a task of the pool is not taken for an end of the shell.
+#[tokio::test]
+async fn a_panic_of_the_host_is_one_of_whoever_waits() {
+    struct Panicking;
+    impl Host for Panicking {
+        fn info(&self) -> HostInfo {
+            DefaultChoice.info()
+        }
+
+        fn answer(&self, _: &HostCall) -> HostResponse {
+            panic!("no answer to that")
+        }
+    }
+    let server = Server::start().await;
+    let options = PoolOptions {
+        host: Arc::new(Panicking),
+        ..options()
+    };
+    let pool = open(&server, &options).await;
+    let running = pool.start(&named("ask")).await.unwrap();
+    let ended = tokio::spawn(running.output()).await;
+    let panic = ended.unwrap_err().into_panic();
+    assert_eq!(panic.downcast_ref(), Some(&"no answer to that"));
+    drop(pool);
+    server.wait_for("Delete").await;
+}
+
+/// It was handed over before.
+#[tokio::test]
+async fn a_shell_that_is_closed_under_a_pipeline_may_have_run_it() {
+    let server = Server::start().await;
+    let pool = open(&server, &options()).await;
+    let running = pool.start(&named("hang")).await.unwrap();
+    let output = tokio::spawn(running.output());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    pool.close().await;
+    let error = output.await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, TransportError::SessionUnusable { .. }) && error.may_have_run(),
+        "{error}"
+    );
 }

@@ -538,6 +538,40 @@ async fn a_401_in_mid_session_is_answered_by_another_logon_once() {
     );
 }
 
+/// Over TLS a status is the server's own, and says whether it has looked at the request.
+#[tokio::test]
+async fn a_status_within_tls_is_taken_at_its_word() {
+    let litware = authority("Litware Root");
+    for (status, may_have_run) in [
+        ("403 Forbidden", false),
+        ("425 Too Early", false),
+        ("429 Too Many Requests", false),
+        ("500 Internal Server Error", true),
+        ("502 Bad Gateway", true),
+        ("503 Service Unavailable", false),
+        ("504 Gateway Timeout", true),
+    ] {
+        let server = litware.issue(&good(), rsa_key());
+        let (port, _) = serve(server.server(), move |mut peer| async move {
+            assert!(peer.log_on_bound(None).await.1);
+            for _ in 0..2 {
+                peer.write("200 OK", &SOAP, b"<answer/>").await;
+                peer.read().await.unwrap();
+            }
+            peer.write(status, &[], b"").await;
+        })
+        .await;
+        let endpoint = Endpoint {
+            authentication: ntlm(),
+            ..endpoint(port, trusting(&litware))
+        };
+        let mut connection = greeted(&endpoint).await.unwrap();
+        let error = connection.exchange("Command", b"<hello/>".to_vec()).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.may_have_run(), may_have_run, "{error:?}");
+    }
+}
+
 /// What TLS and what TCP fails at are told apart, and nothing is sent.
 #[tokio::test]
 async fn a_handshake_can_be_tried_alone() {

@@ -495,7 +495,9 @@ fn emit(writer: &mut Writer<Vec<u8>>, event: Event<'_>) {
 /// `text` with the characters replaced that XML 1.0 has no way to carry.
 fn representable(text: &str) -> std::borrow::Cow<'_, str> {
     let bad = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    if text.contains(bad) {
+    // Bytes that such a character may begin with: nearly all text, and base64 is long, has none.
+    let suspect = |b: u8| matches!(b, 0..=0x8 | 0xb | 0xc | 0xe..=0x1f | 0xef);
+    if text.bytes().any(suspect) && text.contains(bad) {
         text.replace(bad, "\u{fffd}").into()
     } else {
         text.into()

@@ -205,14 +205,23 @@ fn command(command: &Command, version: ProtocolVersion) -> Value {
     } else {
         "None"
     };
+    // Nearly all are this one.
+    let none = result_type("None");
+    let place = |name: &str| {
+        if name == "None" {
+            none.clone()
+        } else {
+            result_type(name)
+        }
+    };
     let scope = command.use_local_scope.map_or(Value::Null, Value::Bool);
     let mut object = Object::new()
         .with_note("Cmd", command.name.as_str())
         .with_note("IsScript", command.is_script)
         .with_note("UseLocalScope", scope)
-        .with_note("MergeMyResult", result_type(mine))
-        .with_note("MergeToResult", result_type(to))
-        .with_note("MergePreviousResults", result_type(previous))
+        .with_note("MergeMyResult", place(mine))
+        .with_note("MergeToResult", place(to))
+        .with_note("MergePreviousResults", place(previous))
         .with_note("Args", list(arguments.collect()));
     if version >= ProtocolVersion::V2_2 {
         for (name, to) in [
@@ -221,11 +230,11 @@ fn command(command: &Command, version: ProtocolVersion) -> Value {
             ("MergeVerbose", merge.verbose),
             ("MergeDebug", merge.debug),
         ] {
-            object = object.with_note(name, result_type(to.name()));
+            object = object.with_note(name, place(to.name()));
         }
     }
     if version >= ProtocolVersion::V2_3 {
-        object = object.with_note("MergeInformation", result_type(merge.information.name()));
+        object = object.with_note("MergeInformation", place(merge.information.name()));
     }
     object.into()
 }

@@ -260,7 +260,7 @@ fn retry() -> Value {
             "attempts": whole("Attempts in all, the first included", 1, 100, 3),
             "base_delay": duration("Upper bound of the first wait; doubles with every attempt"),
             "max_delay": duration("Upper bound of any wait"),
-            "attempt_timeout": duration("How long one attempt may take"),
+            "attempt_timeout": duration("How long the reads of one look may take together, and each change by itself"),
             "deadline": duration("How long all attempts together may take"),
         }),
     );

@@ -21,7 +21,7 @@ use crate::overlay::{Overlay, WireOverlay};
 use crate::replay::{Replay, ReplayError};
 use crate::server::{
     Accounts, Authority, FaultError, Faults, Kdc, Listener, Realm, Recorder, Services, Shells,
-    TlsError, Wire, principal_name, reserve,
+    TlsError, Wire, is_winrm, principal_name, reserve,
 };
 use crate::world::{World, WorldError};
 
@@ -31,6 +31,9 @@ const BACKLOG: u32 = 128;
 /// As whom an endpoint knows the one whose name the site file does not say: the current logon's, a ticket's, a
 /// certificate's. The lab makes up a password for it too.
 const LOGON: &str = "LAB\\owaim";
+
+/// The local account that the service of Windows maps certificates to, on every server.
+const MAPPED: &str = "owaim-certificate";
 
 /// How a lab starts.
 #[derive(Debug)]
@@ -127,7 +130,9 @@ pub enum LabError {
 #[derive(Debug)]
 pub struct Lab {
     endpoints: EndpointsFile,
+    /// With them goes all that runs for their clients.
     listeners: JoinSet<()>,
+    world: World,
     /// Ports of hosts that are down: taken, so that nobody else listens there.
     _reserved: Vec<TcpSocket>,
     records: Vec<(PathBuf, Arc<Recorder>)>,
@@ -173,7 +178,7 @@ impl Lab {
         let offered = |one: &Bound| one.listener.offers.contains(&AuthScheme::Credssp);
         let credssp = bound.iter().any(offered).then(|| authority.credssp());
         let credssp = credssp.transpose()?;
-        let most_shells = overlay.wire.max_shells_per_user;
+        let quotas = overlay.wire.quotas();
         let latency = latency.unwrap_or_else(|| overlay.latency());
         let down: Vec<bool> = bound
             .iter()
@@ -192,7 +197,7 @@ impl Lab {
         };
 
         let connections = AtomicU64::new(0);
-        let service = Shells::new(world, site).with_most_shells(most_shells);
+        let service = Shells::new(world.clone(), site).with_quotas(quotas);
         let wire = Arc::new(Wire {
             service,
             replay: replay.unwrap_or_default(),
@@ -233,6 +238,7 @@ impl Lab {
         Ok(Self {
             endpoints,
             listeners,
+            world,
             _reserved: reserved,
             records,
             _lock: lock,
@@ -244,8 +250,8 @@ impl Lab {
         &self.endpoints
     }
 
-    /// Stops: connections end, whatever is under way on them. An error says that the records are
-    /// not complete.
+    /// Stops: connections end, whatever is under way on them, and what runs in shells. An error says
+    /// that the records are not complete.
     pub async fn stop(mut self) -> Result<(), LabError> {
         self.listeners.shutdown().await;
         for (path, record) in &self.records {
@@ -258,6 +264,13 @@ impl Lab {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // The lock on the state goes with this: what has not noticed yet that it is over writes no more.
+        self.world.close();
     }
 }
 
@@ -311,9 +324,17 @@ fn bind(
         let tls = secure
             .then(|| authority.door(&host.name, address.ip(), certificate))
             .transpose()?;
-        let certificate = (secure && certificate)
-            .then(|| authority.client(&principal_name(&username, domain)))
-            .transpose()?;
+        let certificate = if secure && certificate {
+            let principal = if is_winrm(kind) {
+                add(accounts, MAPPED, &made_up)?;
+                principal_name(MAPPED, "localhost")
+            } else {
+                principal_name(&username, domain)
+            };
+            Some(authority.client(&principal)?)
+        } else {
+            None
+        };
         let fingerprint = tls.as_ref().map(|door| door.fingerprint);
         let scheme = if secure { "https" } else { "http" };
         let listener = Listener {

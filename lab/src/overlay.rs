@@ -21,6 +21,7 @@ pub(crate) use lync::{
 };
 pub(crate) use wire::{Hardening, WireOverlay};
 
+use crate::server::Faults;
 use crate::world::Nested;
 
 /// What differs from a freshly installed site.
@@ -458,10 +459,13 @@ impl Overlay {
                     "fault {number}: expected nth of at least 1, the first call that matches, found 0"
                 )));
             }
-            let fine = match (fault.is_wire(), fault.kind.split_once(':')) {
-                (_, Some(("fault" | "http" | "delay", number))) => number.parse::<u32>().is_ok(),
-                (true, _) => ["drop-before", "drop-after", "hang"].contains(&fault.kind.as_str()),
-                (false, _) => !fault.kind.is_empty(),
+            if fault.is_wire() {
+                Faults::check(fault).map_err(|error| fail(format!("fault {number}: {error}")))?;
+                continue;
+            }
+            let fine = match fault.kind.split_once(':') {
+                Some(("delay", number)) => number.parse::<u32>().is_ok(),
+                _ => !fault.kind.is_empty(),
             };
             if !fine {
                 return Err(fail(format!(
@@ -526,6 +530,14 @@ mod tests {
                 "unknown variant `gremlins`",
             ),
             ("[[faults]]\nkind = \"http:x\"", "fault 1"),
+            (
+                "[[faults]]\nkind = \"hang\"\naction = \"Recieve\"",
+                "fault 1: fault of the wire: expected an action: Create, Delete",
+            ),
+            (
+                "[[faults]]\nkind = \"hang\"\nendpoint = \"owa\"",
+                "fault 1: fault of the wire: expected windows, exchange",
+            ),
             (
                 "[[faults]]\nkind = \"hang\"\nnth = 0",
                 "fault 1: expected nth of at least 1",

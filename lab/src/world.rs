@@ -36,11 +36,14 @@ mod xpath;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site, WindowsVersion};
+use owaim_inventory::{
+    EndpointKind, ExchangeVersion, HostName, PowerShellVersion, Site, WindowsVersion,
+};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{HostCall, Pipeline, PipelineOutput, Record};
 use uuid::Uuid;
@@ -115,10 +118,18 @@ pub(crate) struct World {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     site: Site,
     overlay: Overlay,
     folder: Option<PathBuf>,
+    /// Whether somebody else may have the folder by now.
+    closed: AtomicBool,
     recorder: Arc<dyn Recorder>,
     clock: Clock,
     state: Mutex<State>,
@@ -186,6 +197,7 @@ impl World {
             site: site.clone(),
             overlay: overlay.clone(),
             folder: folder.map(PathBuf::from),
+            closed: AtomicBool::new(false),
             recorder,
             clock,
             state: Mutex::new(state),
@@ -223,12 +235,27 @@ impl World {
         lock(&self.inner.state).hosts.get(host).map(|h| h.windows)
     }
 
+    /// The generation of Exchange at `host`, if it has one.
+    pub(crate) fn exchange(&self, host: &HostName) -> Option<ExchangeVersion> {
+        lock(&self.inner.state)
+            .hosts
+            .get(host)
+            .and_then(|h| h.exchange)
+    }
+
+    /// Gives the folder up: once this returns, nothing is written there, whatever still runs.
+    pub(crate) fn close(&self) {
+        // Whoever saves holds the state.
+        let _state = lock(&self.inner.state);
+        self.inner.closed.store(true, Ordering::Relaxed);
+    }
+
     /// Writes the state down, if it is kept.
     fn save(&self, state: &State) -> Result<(), StateError> {
-        self.inner
-            .folder
-            .as_deref()
-            .map_or(Ok(()), |folder| state.save(folder))
+        match &self.inner.folder {
+            Some(folder) if !self.inner.closed.load(Ordering::Relaxed) => state.save(folder),
+            _ => Ok(()),
+        }
     }
 }
 

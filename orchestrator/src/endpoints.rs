@@ -259,7 +259,11 @@ fn authentication(
     tickets: Tickets,
 ) -> Authentication {
     let identity = match proof {
-        Proof::Logon => return Authentication::CurrentLogon,
+        Proof::Logon => {
+            return Authentication::CurrentLogon {
+                service: rule.service.clone(),
+            };
+        }
         Proof::Certificate(certificate) => return Authentication::Certificate(certificate),
         Proof::Identity(identity) => identity,
     };
@@ -352,6 +356,9 @@ fn prove(credential: &Credential) -> Result<Proof, EndpointError> {
             path: keytab.clone(),
         }),
         Credential::TicketCache => Proof::Identity(Identity::TicketCache),
+        Credential::Certificate { pfx, .. } if !owaim_transport::CLIENT_CERTIFICATES => {
+            return Err(SecretError::NoClientCertificates { path: pfx.clone() }.into());
+        }
         Credential::Certificate { pfx, password } => {
             Proof::Certificate(client_certificate::open(pfx, password)?)
         }

@@ -2,7 +2,8 @@
 //!
 //! Every attempt enters at the probe. A remedy that was accepted once is never sent again: what
 //! follows only looks. Nor is an action whose answer was lost and that must not happen
-//! twice ([`Step::repeatable`](owaim_steps::Step::repeatable)).
+//! twice ([`Step::repeatable`](owaim_steps::Step::repeatable)), nor one whose time was up: it is not stopped half way,
+//! so that it may still be under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,8 +53,8 @@ pub(crate) struct Executor<'a> {
     attempt: u32,
     /// Time of its pipelines and between attempts, without waiting for a place.
     worked: Duration,
-    /// What is left of the time for the pipelines of this attempt.
-    left: Duration,
+    /// How long one look may take, and one action.
+    limit: Duration,
     /// Whether a change was begun: from then on a wish to stop waits until it is finished.
     changing: Arc<AtomicBool>,
     /// What this step learnt at its own assessments, oldest first.
@@ -74,6 +75,12 @@ struct InFlight {
     repeatable: bool,
 }
 
+/// What a pipeline is for, and how long its answer is waited for.
+enum Sent {
+    Read(Duration),
+    Change(Duration),
+}
+
 /// How an attempt ended.
 enum Ended {
     Outcome(Outcome),
@@ -90,7 +97,11 @@ impl<'a> Executor<'a> {
             priority,
             attempt: 0,
             worked: Duration::ZERO,
-            left: Duration::ZERO,
+            limit: run
+                .site
+                .retry
+                .for_step(run.plan.node(id).step.id())
+                .attempt_timeout,
             changing: Arc::default(),
             earlier: Vec::new(),
             before: None,
@@ -106,7 +117,7 @@ impl<'a> Executor<'a> {
         let mut delays = Backoff::new(&policy, fastrand::u64(..));
         loop {
             self.attempt += 1;
-            let failure = match self.attempt(policy.attempt_timeout).await {
+            let failure = match self.attempt().await {
                 Ok(outcome) => return outcome,
                 Err(failure) => failure,
             };
@@ -134,10 +145,9 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// One attempt. What it may take is counted in pipelines: neither waiting for a place nor the
+    /// One attempt. What it takes is counted in pipelines: neither waiting for a place nor the
     /// first logon of another step is its work.
-    async fn attempt(&mut self, limit: Duration) -> Result<Outcome, Failure> {
-        self.left = limit;
+    async fn attempt(&mut self) -> Result<Outcome, Failure> {
         let mut place: Option<OwnedSemaphorePermit> = None;
         loop {
             let pass = self
@@ -295,6 +305,7 @@ impl<'a> Executor<'a> {
     /// Runs queries until the step asks for no more.
     async fn probe(&mut self) -> Result<Observations, Failure> {
         let mut seen = Observations::default();
+        let until = self.worked + self.limit;
         for _ in 0..MAX_ROUNDS {
             let queries = self
                 .with_context(|node, cx| node.step.probe(cx, &seen))
@@ -307,8 +318,9 @@ impl<'a> Executor<'a> {
                 return Ok(seen);
             }
             for query in new.collect::<Vec<_>>() {
+                let left = until.saturating_sub(self.worked);
                 let output = self
-                    .send(query.name, &query.place, &query.pipeline, false)
+                    .send(query.name, &query.place, &query.pipeline, Sent::Read(left))
                     .await?;
                 seen.insert(query, output);
             }
@@ -377,8 +389,14 @@ impl<'a> Executor<'a> {
                 repeatable: self.node.step.repeatable(&action),
             });
         }
+        // What was read before it takes nothing from the time of a change.
+        let sent = if action.changes {
+            Sent::Change(self.limit.max(self.node.step.takes_up_to(&action)))
+        } else {
+            Sent::Read(self.limit)
+        };
         let output = self
-            .send(action.name, &action.place, &action.pipeline, action.changes)
+            .send(action.name, &action.place, &action.pipeline, sent)
             .await?;
         if action.changes {
             self.in_flight = None;
@@ -443,8 +461,9 @@ impl<'a> Executor<'a> {
         name: &'static str,
         place: &Place,
         pipeline: &Pipeline,
-        changes: bool,
+        sent: Sent,
     ) -> Result<PipelineOutput, Failure> {
+        let changes = matches!(sent, Sent::Change(_));
         let reference = PipelineRef {
             node: self.id,
             attempt: self.attempt,
@@ -452,12 +471,11 @@ impl<'a> Executor<'a> {
             endpoint: place.kind,
             name: name.into(),
         };
-        let sent = EventKind::PipelineSent {
+        let recorded = self.run.bus.emit(EventKind::PipelineSent {
             pipeline: reference.clone(),
             changes,
             statements: render::sent(pipeline),
-        };
-        let recorded = self.run.bus.emit(sent);
+        });
         if let (true, Err(error)) = (changes, recorded) {
             self.in_flight = None;
             return Err(Failure::unrecorded(name, &error));
@@ -466,14 +484,19 @@ impl<'a> Executor<'a> {
         let returned = match self.run.sessions.lease(place).await {
             Ok(lease) => {
                 let begun = Instant::now();
-                let ran = timeout(self.left, lease.run(pipeline)).await;
+                let ran = match sent {
+                    Sent::Read(limit) => timeout(limit, lease.run(pipeline)).await.ok(),
+                    Sent::Change(limit) => lease.run_unstopped(pipeline, limit).await,
+                };
                 self.worked += begun.elapsed();
-                self.left = self.left.saturating_sub(begun.elapsed());
                 ran
             }
-            Err(error) => Ok(Err(error)),
+            Err(error) => Some(Err(error)),
         };
-        let Ok(returned) = returned else {
+        let Some(returned) = returned else {
+            if let Some(change) = &mut self.in_flight {
+                change.repeatable = false;
+            }
             let failure = Failure::timed_out(self.node.step.id(), name, place, changes);
             self.record(EventKind::PipelineLost {
                 pipeline: reference,

@@ -71,24 +71,32 @@ impl Failure {
         }
     }
 
-    /// No answer to a pipeline named `name` of `step` came from `place` in the time of the attempt.
+    /// No answer to a pipeline named `name` of `step` came from `place` in its time.
     pub(crate) fn timed_out(step: &str, name: &str, place: &Place, changes: bool) -> Self {
-        let fate = if changes {
-            "; the change may have been made"
+        let (found, advice, cause) = if changes {
+            (
+                "no answer within its time; it was not stopped and may still be under way",
+                "give it time and look at the server, then run again: it looks first, and repeats nothing that is in \
+                 place; a longer attempt_timeout can be set in the site file",
+                FailureCause::Step,
+            )
         } else {
-            ""
+            (
+                "no answer within the time of the attempt",
+                "see whether the server is overloaded; a longer attempt_timeout can be set in the site file",
+                FailureCause::Unreachable,
+            )
         };
         let problem = Problem {
-            action: format!("{step} {name} on the {} endpoint of {}", place.kind.name(), place.host),
+            action: format!(
+                "{step} {name} on the {} endpoint of {}",
+                place.kind.name(),
+                place.host
+            ),
             expected: None,
-            found: format!("no answer within the time of the attempt{fate}"),
-            advice: "see whether the server is overloaded; a longer attempt_timeout can be set in the site file".into(),
+            found: found.into(),
+            advice: advice.into(),
             retry: true,
-        };
-        let cause = if changes {
-            FailureCause::Step
-        } else {
-            FailureCause::Unreachable
         };
         Self { problem, cause }
     }

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod accounts;
 mod backoff;
 pub mod bus;
 #[cfg(test)]

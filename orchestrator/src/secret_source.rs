@@ -1,6 +1,7 @@
 //! `read_secret`: the password that a reference of the site file means.
 
 use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
 
 use owaim_inventory::SecretSource;
 use owaim_transport::Secret;
@@ -21,6 +22,15 @@ pub enum SecretError {
         "the site file says logon = true, but the current logon can be used on Windows only: give username and password, or run this there"
     )]
     NoLogon,
+    /// A certificate cannot be shown from here.
+    #[error(
+        "the client certificate {} cannot be used on Windows, where its key would stay behind on this machine: give username and password, or logon = true, or run this on Linux",
+        path.display()
+    )]
+    NoClientCertificates {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Reads the password of `of` that `source` refers to.

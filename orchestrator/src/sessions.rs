@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
 
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
 use owaim_steps::{Place, Problem};
-use owaim_transport::{Authentication, Connect, Endpoint, Secret, Session, TransportError};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use owaim_transport::{Connect, Endpoint, Session, TransportError};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
+use crate::accounts::{Accounts, Standing};
 use crate::bus::Bus;
 use crate::endpoints::EndpointBook;
 use crate::event::EventKind;
+
+/// How long a server that was asked for a session may still answer when nobody wants it any more.
+const ANSWER_OF_THE_UNWANTED: Duration = Duration::from_secs(5);
 
 /// The session of one endpoint while it is open; locked while it carries a pipeline.
 type Slot = Arc<Mutex<Option<Box<dyn Session>>>>;
@@ -22,79 +28,8 @@ pub struct Sessions {
     book: EndpointBook,
     bus: Bus,
     open: StdMutex<HashMap<Place, Slot>>,
-    accounts: StdMutex<HashMap<AccountKey, Arc<Account>>>,
+    accounts: Accounts,
     closing: Arc<StdMutex<JoinSet<()>>>,
-}
-
-/// An account as servers know it: a name without a domain is another account on every host, and
-/// another password is another guess.
-#[derive(PartialEq, Eq, Hash)]
-struct AccountKey {
-    name: String,
-    secret: Option<Secret>,
-    host: Option<String>,
-}
-
-impl AccountKey {
-    fn of(endpoint: &Endpoint) -> Self {
-        let authentication = &endpoint.authentication;
-        let name = authentication.account();
-        let local = match authentication {
-            Authentication::Basic { .. } | Authentication::Ntlm(_) | Authentication::CredSsp(_) => {
-                !name.contains(['\\', '@'])
-            }
-            Authentication::Certificate(_) => true,
-            Authentication::Kerberos(_)
-            | Authentication::Negotiate { .. }
-            | Authentication::CurrentLogon => false,
-        };
-        Self {
-            name: name.to_lowercase(),
-            secret: authentication.secret().cloned(),
-            host: local.then(|| endpoint.host.to_lowercase()),
-        }
-    }
-}
-
-/// What is known about an account. Guessing would lock it, so whoever does not know goes alone.
-#[derive(Default)]
-struct Account {
-    alone: Mutex<()>,
-    standing: StdMutex<Standing>,
-}
-
-/// How servers have answered an account so far.
-#[derive(Clone, Default)]
-enum Standing {
-    /// Nobody has asked.
-    #[default]
-    Unproven,
-    /// The last answer was a yes.
-    Proven,
-    /// It was let in before, but refused since: it may have no right there, or have been locked
-    /// meanwhile.
-    Doubted,
-    /// It was refused at that URL, and nobody has let it in since: it is not tried again.
-    Refused(String),
-}
-
-impl Account {
-    fn standing(&self) -> Standing {
-        self.standing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn answered(&self, refused_at: Option<&str>) {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        *standing = match (&*standing, refused_at) {
-            (Standing::Refused(url), _) => Standing::Refused(url.clone()),
-            (_, None) => Standing::Proven,
-            (Standing::Proven, Some(_)) => Standing::Doubted,
-            (Standing::Unproven | Standing::Doubted, Some(url)) => Standing::Refused(url.into()),
-        };
-    }
 }
 
 /// Why a pipeline gave no output.
@@ -128,9 +63,15 @@ impl Sessions {
             book,
             bus,
             open: StdMutex::default(),
-            accounts: StdMutex::default(),
+            accounts: Accounts::default(),
             closing: Arc::default(),
         }
+    }
+
+    /// With what is known of `accounts` already; what these sessions learn is known to all who share them.
+    #[must_use]
+    pub fn sharing(self, accounts: Accounts) -> Self {
+        Self { accounts, ..self }
     }
 
     /// The session at `place`, for one pipeline: opened first where there is none, and waited for
@@ -175,19 +116,40 @@ impl Sessions {
         while closing.join_next().await.is_some() {}
     }
 
+    /// Connects, in a task that [`close`](Self::close) waits for: a server that is about to make a shell
+    /// when nobody wants it any more may still say so, and the shell is then closed.
+    async fn open(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, TransportError> {
+        let (mut wanted, answer) = oneshot::channel();
+        let (connect, endpoint) = (Arc::clone(&self.connect), endpoint.clone());
+        self.closing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(async move {
+                let unwanted = async {
+                    wanted.closed().await;
+                    sleep(ANSWER_OF_THE_UNWANTED).await;
+                };
+                let connected = tokio::select! {
+                    connected = connect.connect(&endpoint) => connected,
+                    () = unwanted => return,
+                };
+                if let Err(Ok(session)) = wanted.send(connected) {
+                    session.close().await;
+                }
+            });
+        match answer.await {
+            Ok(connected) => connected,
+            Err(_) => unreachable!("whoever connects answers"),
+        }
+    }
+
     async fn connect(
         &self,
         place: &Place,
         endpoint: &Endpoint,
     ) -> Result<Box<dyn Session>, SessionError> {
         let username = endpoint.authentication.account();
-        let account = Arc::clone(
-            self.accounts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(AccountKey::of(endpoint))
-                .or_default(),
-        );
+        let account = self.accounts.of(endpoint);
         // Whoever does not know waits for the one that goes alone, and then looks again.
         let mut alone = None;
         if matches!(account.standing(), Standing::Unproven | Standing::Doubted) {
@@ -204,7 +166,7 @@ impl Sessions {
                 refused_at,
             });
         }
-        let connected = self.connect.connect(endpoint).await;
+        let connected = self.open(endpoint).await;
         match &connected {
             Ok(_) => account.answered(None),
             Err(error) if error.is_refused_logon() => account.answered(Some(&endpoint.url)),
@@ -224,7 +186,7 @@ impl Sessions {
     }
 }
 
-/// A session that carries one pipeline. Dropped before the pipeline has come to its end, it is
+/// A session that carries one pipeline, or what is made of several. Dropped before the pipeline has come to its end, it is
 /// closed in the background.
 pub struct Lease {
     session: Option<Box<dyn Session>>,
@@ -233,6 +195,14 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The session itself, for what is more than a pipeline. It is closed when this is dropped.
+    pub fn session(&mut self) -> &mut dyn Session {
+        let Some(session) = self.session.as_mut() else {
+            unreachable!("a lease is made with its session")
+        };
+        session.as_mut()
+    }
+
     /// Runs `pipeline`; the session is then free for the next one. A session that failed, or is of no
     /// use any more, is closed.
     pub async fn run(mut self, pipeline: &Pipeline) -> Result<PipelineOutput, SessionError> {
@@ -244,6 +214,40 @@ impl Lease {
             *self.slot = self.session.take();
         }
         Ok(output)
+    }
+
+    /// The same for a pipeline that must not be cut short: its answer is waited for as long as
+    /// `patience`. `None`: it goes on without us, on its session, which closes when it ends; the
+    /// next pipeline at that place gets a new one. What is still under way when the program ends is
+    /// left to the server.
+    pub async fn run_unstopped(
+        mut self,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> Option<Result<PipelineOutput, SessionError>> {
+        let Some(mut session) = self.session.take() else {
+            unreachable!("a lease is made with its session")
+        };
+        let pipeline = pipeline.clone();
+        let mut running = Box::pin(async move {
+            let output = session.run(&pipeline).await;
+            (session, output)
+        });
+        let Ok((session, output)) = timeout(patience, &mut running).await else {
+            tokio::spawn(async move { running.await.0.close().await });
+            return None;
+        };
+        match output {
+            Ok(output) if session.is_usable() => {
+                *self.slot = Some(session);
+                Some(Ok(output))
+            }
+            output => {
+                // Its end closes it.
+                self.session = Some(session);
+                Some(output.map_err(SessionError::from))
+            }
+        }
     }
 }
 

@@ -37,6 +37,8 @@ enum Fate {
     Ignored,
     /// It never comes back.
     Hangs,
+    /// It takes so long.
+    Takes(Duration),
 }
 
 /// The servers: one flag each, and a list of what befalls the next calls.
@@ -140,6 +142,7 @@ impl Session for InMemory {
         match fate {
             Some(Fate::Refused) => return Err(lost(false)),
             Some(Fate::Hangs) => std::future::pending::<()>().await,
+            Some(Fate::Takes(time)) => tokio::time::sleep(time).await,
             _ => {}
         }
         if name == "Set-Flag" {
@@ -189,6 +192,8 @@ struct Flag {
     repeatable: bool,
     /// Whether it goes by what was accepted, and not by what is read.
     trusting: bool,
+    /// How long its change may take.
+    patience: Duration,
 }
 
 fn flag(id: StepId, host: &str) -> Flag {
@@ -199,6 +204,7 @@ fn flag(id: StepId, host: &str) -> Flag {
         exclusive: false,
         repeatable: true,
         trusting: false,
+        patience: Duration::ZERO,
     }
 }
 
@@ -242,6 +248,10 @@ impl Step for Flag {
 
     fn repeatable(&self, _action: &Action) -> bool {
         self.repeatable
+    }
+
+    fn takes_up_to(&self, _action: &Action) -> Duration {
+        self.patience
     }
 
     fn probe(&self, _cx: Context<'_>, _seen: &Observations) -> Result<Vec<Query>, Problem> {
@@ -504,6 +514,41 @@ async fn what_must_not_happen_twice_is_not_sent_twice() {
     );
     assert_eq!(ran.servers.sent("Set-Flag"), 1);
     assert_eq!(ran.servers.sent("Get-Flag"), 8, "what follows only looks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_time_is_up_is_not_sent_again() {
+    let case = Case::of(vec![flag("s.one", "a.example.com")]);
+    case.servers
+        .fate("a.example.com", "Set-Flag", &[Fate::Hangs]);
+    let ran = case.run().await;
+    assert_eq!(ran.words(), ["failed"]);
+    assert_eq!(ran.servers.sent("Set-Flag"), 1);
+    let under_way = |event: &&Event| matches!(&event.kind, EventKind::PipelineLost { changes: true, may_have_run: true, error, .. } if error.contains("may still be under way"));
+    assert_eq!(ran.events.iter().filter(under_way).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_has_the_whole_time_of_its_step() {
+    for patience in [1, 40] {
+        let case = Case::of(vec![Flag {
+            patience: Duration::from_secs(patience),
+            ..flag("s.one", "a.example.com")
+        }]);
+        // An attempt may take 20 s, the look before takes most of them.
+        let (read, change) = (
+            Duration::from_secs(15),
+            Duration::from_secs(patience.max(16) - 1),
+        );
+        case.servers
+            .fate("a.example.com", "Get-Flag", &[Fate::Takes(read)]);
+        case.servers
+            .fate("a.example.com", "Set-Flag", &[Fate::Takes(change)]);
+        let ran = case.run().await;
+        assert_eq!(ran.words(), ["changed"], "{patience}");
+        assert_eq!(ran.servers.sent("Set-Flag"), 1);
+        assert_eq!(ran.servers.connects.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

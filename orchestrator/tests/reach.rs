@@ -5,48 +5,11 @@
 mod bench;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 
-use bench::{Bench, CHANGES, Call, unhurried};
+use bench::{Bench, CHANGES, Call, LabProcess, unhurried};
 use serde_json::Value;
-
-/// A lab in a process of its own, until it is dropped.
-struct LabProcess {
-    process: std::process::Child,
-    endpoints: PathBuf,
-}
-
-impl LabProcess {
-    fn start(bench: &Bench, arguments: &[&str]) -> Self {
-        let endpoints = bench.path("endpoints.json");
-        let state = bench.path("state");
-        let mut command =
-            bench.command("lab", &["--lab-state", state.to_str().unwrap(), "--write"]);
-        let process = command
-            .arg(&endpoints)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lab = Self { process, endpoints };
-        for _ in 0..600 {
-            if lab.endpoints.exists() {
-                return lab;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("the lab does not start");
-    }
-}
-
-impl Drop for LabProcess {
-    fn drop(&mut self) {
-        // It may have ended by itself, which a test that needed it has noticed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 #[test]
 fn a_wrong_password_is_tried_exactly_once() {
@@ -353,4 +316,181 @@ fn a_file_is_copied_to_a_server_and_back() {
     );
     copy("a", "b").ends(3);
     copy("a", "nobody:C:\\a").ends(3);
+}
+
+/// A change that takes longer than its time: it runs on, even beyond the program's end, is not sent again, and what
+/// follows looks.
+#[test]
+fn a_change_that_takes_its_time_is_neither_stopped_nor_repeated() {
+    for takes in ["3000", "30000"] {
+        let bench = Bench::with(|text| {
+            text.replace("attempt_timeout = \"2m\"", "attempt_timeout = \"2s\"")
+        });
+        let overlay = bench.overlay(&format!(
+            "[wire.endpoints.lync]\ntls = false\n\
+             [[faults]]\ncmdlet = \"Get-OwaMailboxPolicy\"\nkind = \"delay:1500\"\n\
+             [[faults]]\ncmdlet = \"Set-OwaMailboxPolicy\"\nkind = \"delay:{takes}\"\n"
+        ));
+        let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
+        let runs = bench.path("runs");
+        let arguments = [
+            "--yes",
+            "--only",
+            "mailbox.policy",
+            "--set",
+            "policies.mailbox=[\"Default\"]",
+            "--endpoints",
+            lab.endpoints.to_str().unwrap(),
+            "--run-dir",
+            runs.to_str().unwrap(),
+        ];
+        bench.owaim("apply", &arguments).ends(0);
+        assert_eq!(bench.changing_calls(0).len(), 1);
+        let requests = bench.lab_record("requests.ndjson");
+        let signals = requests
+            .iter()
+            .filter(|request| request["action"] == "Signal");
+        assert_eq!(signals.count(), 0, "{requests:#?}");
+        let journal = bench.file("journal.ndjson");
+        assert!(journal.contains("may still be under way"), "{journal}");
+        bench.owaim("verify", &arguments[1..]).ends(0);
+    }
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_hides_no_run() {
+    for (overlay, code) in [
+        ("latency_ms = 20\n", 1),
+        (
+            "latency_ms = 20\n[hosts.\"atl-mbx-002.litwareinc.com\"]\ndown = true\n",
+            4,
+        ),
+    ] {
+        let bench = Bench::new();
+        let overlay = bench.overlay(overlay);
+        let recording = bench.path("recording");
+        let runs = bench.path("runs");
+        let mut child = bench
+            .command(
+                "apply",
+                &["--yes", "--lab", "--only", "preflight,backend.ucma"],
+            )
+            .arg("--run-dir")
+            .arg(&runs)
+            .arg("--lab-with")
+            .arg(&overlay)
+            .arg("--record")
+            .arg(&recording)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("recording into"), "{line}");
+        std::fs::write(recording.join("README.txt"), "in the way").unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{rest}");
+        assert!(rest.contains("README.txt"), "{rest}");
+    }
+}
+
+/// Windows and Lync's own endpoint of a host are at one URL by default.
+#[test]
+fn the_doctor_tells_endpoints_of_one_url_apart() {
+    let bench = Bench::new();
+    let overlay = bench.overlay("[wire.endpoints.lync]\ntls = false\n");
+    let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
+    let mut endpoints: Value =
+        serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
+    let all = endpoints["endpoints"].as_array_mut().unwrap();
+    all.retain(|one| one["host"] == "atl-cs-001.litwareinc.com" && one["kind"] != "lync");
+    let windows = all.iter().find(|one| one["kind"] == "windows").unwrap();
+    let url = windows["url"].clone();
+    for one in all.iter_mut().filter(|one| one["kind"] == "lync-local") {
+        one["url"] = url.clone();
+        one["password"] = "not the password".into();
+    }
+    assert_eq!(all.len(), 2);
+    let only = bench.path("only.json");
+    std::fs::write(&only, endpoints.to_string()).unwrap();
+    let found = bench
+        .owaim(
+            "doctor",
+            &[
+                "--format",
+                "json",
+                "--endpoints",
+                only.to_str().unwrap(),
+                "--set",
+                "endpoints.windows.auth=ntlm",
+                "--set",
+                "endpoints.lync-local.auth=ntlm",
+            ],
+        )
+        .ends(4);
+    let found: Vec<Value> = serde_json::from_str(&found.out).unwrap();
+    for one in &found {
+        let checks = one["checks"].as_array().unwrap();
+        let logon = checks
+            .iter()
+            .find(|check| check["name"] == "logon")
+            .unwrap();
+        let expected = if one["endpoint"] == "windows" {
+            "good"
+        } else {
+            "bad"
+        };
+        assert_eq!(logon["verdict"], expected, "{one:#}");
+    }
+}
+
+/// A peer that answers with what it was asked, in a thread of its own, until the process ends.
+fn echo() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap() > 0 {}
+            let length = head.len();
+            let answer = format!(
+                "HTTP/1.1 500 Error\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{head}"
+            );
+            // Whoever has heard enough closes first.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn the_doctor_shows_no_password_that_a_server_gives_back() {
+    const PASSWORD: &str = "S3cret-canary-42!";
+    let address = echo();
+    let bench = Bench::with(|text| {
+        // One host is enough.
+        let end = text.find("[[hosts]]").unwrap();
+        let url = format!("\"http://{address}/wsman\"");
+        let host = format!(
+            "[[hosts]]\nname = \"atl-cas-001.litwareinc.com\"\nroles = [\"cas\", \"backend\"]\n\
+             endpoints.windows.url = {url}\nendpoints.exchange.url = {url}\n\
+             [endpoints]\nauth = \"basic\"\nallow_plaintext = true\n"
+        );
+        let rest = &text[text.find("[credentials.default]").unwrap()..];
+        format!("{}{host}{rest}", &text[..end])
+    });
+    let output = bench
+        .command("doctor", &[])
+        .env("OWAIM_PASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    let call = Call::of(&output).ends(4);
+    let shown = call.out + &call.err;
+    assert!(shown.contains("[redacted]"), "{shown}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
 }

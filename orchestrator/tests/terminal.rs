@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
+mod bench;
+
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use bench::{Bench, LabProcess};
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+use serde_json::Value;
 
 /// The program at a terminal of 120 columns.
 struct Terminal {
@@ -20,9 +24,28 @@ struct Terminal {
 
 impl Terminal {
     fn start(folder: &Path, overlay: &str, arguments: &[&str]) -> Self {
-        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/litware.toml");
+        let runs = folder.join("runs");
+        let runs = ["--run-dir", runs.to_str().unwrap()];
+        Self::at_lab("apply", folder, overlay, &[&runs, arguments].concat())
+    }
+
+    /// With a simulated site of its own.
+    fn at_lab(command: &str, folder: &Path, overlay: &str, arguments: &[&str]) -> Self {
         let with = folder.join("overlay.toml");
         std::fs::write(&with, overlay).unwrap();
+        let state = folder.join("state");
+        let lab = [
+            "--lab",
+            "--lab-state",
+            state.to_str().unwrap(),
+            "--lab-with",
+            with.to_str().unwrap(),
+        ];
+        Self::of(command, &[&lab, arguments].concat())
+    }
+
+    fn of(command: &str, arguments: &[&str]) -> Self {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/litware.toml");
         let pty = native_pty_system()
             .openpty(PtySize {
                 rows: 40,
@@ -31,14 +54,11 @@ impl Terminal {
                 pixel_height: 0,
             })
             .unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_owaim"));
-        command.args(["apply", example, "--lab"]);
-        command.args(["--lab-state".as_ref(), folder.join("state").as_os_str()]);
-        command.args(["--run-dir".as_ref(), folder.join("runs").as_os_str()]);
-        command.args(["--lab-with".as_ref(), with.as_os_str()]);
-        command.args(arguments);
-        command.env("TERM", "xterm-256color");
-        let child = pty.slave.spawn_command(command).unwrap();
+        let mut process = CommandBuilder::new(env!("CARGO_BIN_EXE_owaim"));
+        process.args([command, example]);
+        process.args(arguments);
+        process.env("TERM", "xterm-256color");
+        let child = pty.slave.spawn_command(process).unwrap();
         drop(pty.slave);
         let mut reader = pty.master.try_clone_reader().unwrap();
         let keys = pty.master.take_writer().unwrap();
@@ -216,4 +236,60 @@ fn ctrl_c_twice_abandons_what_is_changing_and_says_so_once() {
         "{}",
         terminal.seen
     );
+}
+
+#[test]
+fn ctrl_c_leaves_no_shell_of_the_doctor_behind() {
+    let bench = Bench::new();
+    let overlay = "latency_ms = 300\n";
+    let mut terminal = Terminal::at_lab("doctor", bench.folder.path(), overlay, &[]);
+    let count = |action: &str| {
+        let requests = bench.lab_record("requests.ndjson");
+        let done = |request: &&Value| request["action"] == action && request["status"] == 200;
+        requests.iter().filter(done).count()
+    };
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while count("Create") == 0 {
+        assert!(Instant::now() < deadline, "{}", terminal.seen);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    terminal.types("\u{3}");
+    assert_eq!(terminal.ends(), 130, "{}", terminal.seen);
+    assert_eq!(count("Delete"), count("Create"));
+}
+
+#[test]
+fn what_the_preview_was_refused_is_not_tried_again() {
+    let bench = Bench::new();
+    let overlay = bench.overlay("[wire.endpoints.lync]\ntls = false\n");
+    let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
+    let mut endpoints: Value =
+        serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
+    for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
+        endpoint["password"] = "not the password".into();
+    }
+    let wrong = bench.path("wrong.json");
+    std::fs::write(&wrong, endpoints.to_string()).unwrap();
+    let runs = bench.path("runs");
+    let arguments = [
+        "--endpoints",
+        wrong.to_str().unwrap(),
+        "--run-dir",
+        runs.to_str().unwrap(),
+        "--only",
+        "backend.ucma,backend.web-config",
+        "--host",
+        "atl-mbx-001",
+        "--set",
+        "endpoints.windows.auth=ntlm",
+    ];
+    let mut terminal = Terminal::of("apply", &arguments);
+    terminal.waits_for("[y/N]");
+    terminal.types("y\n");
+    assert_eq!(terminal.ends(), 4, "{}", terminal.seen);
+    let requests = bench.lab_record("requests.ndjson");
+    let refused = requests
+        .iter()
+        .filter(|request| request["logon"] == "refused");
+    assert_eq!(refused.count(), 1, "{requests:#?}");
 }

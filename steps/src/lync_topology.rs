@@ -6,6 +6,8 @@
 //! It needs database, directory
 //! and file share in one go: a session configuration of its own on the Front End, or nothing.
 
+use std::time::Duration;
+
 use owaim_proto::psrp::{Command, Pipeline};
 
 use crate::front_end::FrontEnd;
@@ -157,6 +159,12 @@ impl Step for LyncTopology {
             summary: format!("put the topology into force, on {host}"),
             saves: Vec::new(),
         }])
+    }
+
+    /// It writes to database, directory and file share: one to five minutes at a real site, and more
+    /// where one of them is slow.
+    fn takes_up_to(&self, _action: &Action) -> Duration {
+        Duration::from_mins(15)
     }
 
     fn accept(

@@ -236,6 +236,12 @@ pub trait Step: fmt::Debug + Send + Sync {
         true
     }
 
+    /// How long a changing `action` may take where that is longer than the time-out of an attempt. Its
+    /// answer is waited for so long; then it is not stopped, and not sent again either.
+    fn takes_up_to(&self, _action: &Action) -> Duration {
+        Duration::ZERO
+    }
+
     /// How long a change that was accepted may take to show, at least; looked for all that time.
     fn settles_within(&self, _site: &Site) -> Duration {
         Duration::from_secs(15)

@@ -7,6 +7,8 @@
 //! A startup mode that answers no secured calls is reported, and changed where the site file
 //! allows it: that takes a restart of the service, which ends the calls in progress.
 
+use std::time::Duration;
+
 use owaim_inventory::{ExchangeVersion, HostName, StartupMode};
 use owaim_proto::clixml::{Object, Value};
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
@@ -443,6 +445,15 @@ impl Step for DialPlans {
     fn repeatable(&self, action: &Action) -> bool {
         // A second restart would end the calls that came after the first.
         PARTS.iter().all(|part| part.restart != action.name)
+    }
+
+    /// A restart ends the calls that there are first: a minute as a rule.
+    fn takes_up_to(&self, action: &Action) -> Duration {
+        if PARTS.iter().any(|part| part.restart == action.name) {
+            Duration::from_mins(5)
+        } else {
+            Duration::ZERO
+        }
     }
 }
 

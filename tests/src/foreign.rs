@@ -37,6 +37,7 @@ impl ForeignServer {
             ":owaim@litwareinc.com",
             ":owaim@LITWAREINC.COM",
             "LITWAREINC.COM:owaim",
+            ":camellia",
         ];
         let mut whole = json!({
             "configuration": "Microsoft.PowerShell",

@@ -66,8 +66,13 @@ impl Client {
 
     /// Checks that a shell comes about and works.
     pub async fn succeeds(self, what: &str) {
+        self.succeeds_as(what, "litwareinc\\owaim").await;
+    }
+
+    /// The same as somebody else.
+    pub async fn succeeds_as(self, what: &str, user: &str) {
         let results = self.run(json!({}), json!([{ "program": "whoami" }])).await;
-        let expected = json!([gives("litwareinc\\owaim\r\n")]);
+        let expected = json!([gives(&[user, "\r\n"].concat())]);
         assert_eq!(results["programs"], expected, "{what}: {results:#}");
     }
 

@@ -348,6 +348,11 @@ async fn ntlm_is_fallen_back_to_only_where_that_is_allowed_and_nobody_said_no() 
         }
     ));
     assert_eq!(requests, json!([]));
+    // Its keys are of another kind: no password was refused.
+    let camellia = by_password(&kdc, "camellia", None);
+    let (result, requests) = negotiated(&kdc, camellia, true).await;
+    result.unwrap();
+    assert!(requests.to_string().contains("\"ntlm\""), "{requests:#}");
     let wrong = by_password(&kdc, "owaim", Some("wrong"));
     let (result, requests) = negotiated(&kdc, wrong, true).await;
     assert!(result.unwrap_err().is_refused_logon());

@@ -12,14 +12,31 @@ use owaim_lab::{AuthScheme, EndpointEntry};
 use owaim_tests::pypsrp::{Client, REFUSED, entry, records, run_script, start};
 use serde_json::{Value, json};
 
+/// An account that is not the domain's: Basic reaches no others at the endpoints of Windows.
+const LOCAL: &str = "[[accounts]]\nusername = \"local\"\npassword = \"only for the lab\"\n";
+
+/// As that account.
+fn as_local(mut client: Client) -> Client {
+    client.entry.username = ".\\local".into();
+    client.entry.password = owaim_lab::Password::new("only for the lab".into());
+    client
+}
+
 #[tokio::test]
 async fn a_door_with_tls_takes_ntlm_basic_and_certificates() {
     let folder = tempfile::tempdir().unwrap();
     let overlay = "[wire.endpoints.windows]\ntls = true\n\
                    auth = [\"certificate\", \"negotiate\", \"basic\"]\n";
-    let lab = start(overlay, folder.path()).await;
+    let lab = start(&[overlay, LOCAL].concat(), folder.path()).await;
     let windows = EndpointKind::Windows;
-    let client = |auth| Client::new(&lab, windows, auth, folder.path());
+    let client = |auth| {
+        let client = Client::new(&lab, windows, auth, folder.path());
+        if auth == "basic" {
+            as_local(client)
+        } else {
+            client
+        }
+    };
     let own = entry(&lab, windows);
     let offered = [
         AuthScheme::Negotiate,
@@ -34,6 +51,13 @@ async fn a_door_with_tls_takes_ntlm_basic_and_certificates() {
         let mut wrong = client(auth);
         wrong.entry.password = owaim_lab::Password::new("wrong".into());
         wrong.fails(auth, REFUSED).await;
+    }
+    // A password of the domain is none for Basic, however its account is called.
+    let (_, user) = own.username.split_once('\\').unwrap();
+    for name in [&own.username, user, "owaim@litwareinc.com"] {
+        let mut domain = Client::new(&lab, windows, "basic", folder.path());
+        domain.entry.username = name.into();
+        domain.fails(name, REFUSED).await;
     }
     // Sealed although the connection is.
     let mut sealed = client("ntlm");
@@ -114,10 +138,11 @@ async fn passwords_in_clear_are_refused_unless_that_is_allowed() {
     for (allowed, passes) in [("true", true), ("false", false)] {
         let folder = tempfile::tempdir().unwrap();
         let overlay = format!(
-            "[wire]\nallow_unencrypted = {allowed}\n[wire.endpoints.windows]\nauth = [\"basic\", \"negotiate\"]\n"
+            "[wire]\nallow_unencrypted = {allowed}\n[wire.endpoints.windows]\nauth = [\"basic\", \"negotiate\"]\n{LOCAL}"
         );
         let lab = start(&overlay, folder.path()).await;
-        let mut client = Client::new(&lab, EndpointKind::Windows, "basic", folder.path());
+        let client = Client::new(&lab, EndpointKind::Windows, "basic", folder.path());
+        let mut client = as_local(client);
         client.encryption = "never";
         if passes {
             client.succeeds("basic").await;
@@ -191,6 +216,15 @@ async fn a_pool_is_left_and_found_again() {
         "after": ["after"],
     });
     assert_eq!(found, expected);
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_size_of_envelopes_can_be_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = start("", folder.path()).await;
+    let found = script("pypsrp_config.py", entry(&lab, EndpointKind::Windows)).await;
+    assert_eq!(found, json!({ "max_envelope": 500 * 1024 }));
     lab.stop().await.unwrap();
 }
 

@@ -237,10 +237,11 @@ async fn input_and_signals_reach_a_program() {
         assert_eq!(came, Some(Output::Stdout(piece.into())));
     }
     more.write(b"", true).await.unwrap();
+    // The pipe has been ended; once its end is known here, so has the command.
+    assert_eq!(fault(more.write(b"late", true).await), 2_147_942_509);
     assert_eq!(more.next().await.unwrap(), None);
     assert_eq!(more.exit_code(), Some(0));
-    // The pipe has been ended.
-    assert_eq!(fault(more.write(b"late", true).await), 2_147_942_509);
+    assert_eq!(fault(more.write(b"later", true).await), 2_150_858_843);
 
     let mut sort = shell.command("sort", &[]).await.unwrap();
     sort.write(b"pear\r\nFig\r\napple\r\n", true).await.unwrap();

@@ -102,15 +102,20 @@ async fn pywinrm_logs_on_over_plain_http() {
 async fn pywinrm_logs_on_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let overlay = "[wire]\nchannel_binding = \"strict\"\n[wire.endpoints.windows]\ntls = true\n\
-                   auth = [\"certificate\", \"negotiate\", \"credssp\", \"basic\"]\n";
+                   auth = [\"certificate\", \"negotiate\", \"credssp\", \"basic\"]\n\
+                   [[accounts]]\nusername = \"local\"\npassword = \"only for the lab\"\n";
     let lab = start(overlay, folder.path()).await;
     let client = |transport| Client::new(&lab, transport, folder.path());
     client("ntlm").succeeds("ntlm, bound to the channel").await;
     let unbound = client("ntlm").option("send_cbt", false);
     unbound.fails("ntlm, not bound", "rejected").await;
-    client("basic").succeeds("basic").await;
-    let wrong = client("basic").option("password", "wrong");
+    let local = || client("basic").option("username", "local");
+    let right = local().option("password", "only for the lab");
+    right.succeeds_as("basic", "atl-cs-001\\local").await;
+    let wrong = local().option("password", "wrong");
     wrong.fails("basic", "rejected").await;
+    let domain = client("basic");
+    domain.fails("basic of the domain", "rejected").await;
     client("credssp").succeeds("credssp").await;
     let certificate = entry(&lab, EndpointKind::Windows).certificate.unwrap();
     let (pem, key) = (folder.path().join("own.pem"), folder.path().join("own.key"));
@@ -119,7 +124,7 @@ async fn pywinrm_logs_on_over_tls() {
     client("certificate")
         .option("cert_pem", pem.to_str().unwrap())
         .option("cert_key_pem", key.to_str().unwrap())
-        .succeeds("certificate")
+        .succeeds_as("certificate", "atl-cs-001\\owaim-certificate")
         .await;
     lab.stop().await.unwrap();
     let records = records(folder.path());

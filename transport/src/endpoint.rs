@@ -92,7 +92,10 @@ pub enum Authentication {
     CredSsp(Credential),
     /// Whoever has logged on to this Windows: the system's own `Negotiate`, by Kerberos, messages
     /// sealed. Elsewhere than on Windows nothing can be sent.
-    CurrentLogon,
+    CurrentLogon {
+        /// The service's principal; `None`: `HTTP/` with the name of the host.
+        service: Option<String>,
+    },
 }
 
 impl Authentication {
@@ -106,7 +109,7 @@ impl Authentication {
                 kerberos.identity.account()
             }
             Self::Certificate(certificate) => &certificate.name,
-            Self::CurrentLogon => "the current logon",
+            Self::CurrentLogon { .. } => "the current logon",
         }
     }
 
@@ -128,7 +131,7 @@ impl Authentication {
                 }
             }
             Self::Certificate(certificate) => Some(&certificate.key),
-            Self::CurrentLogon => None,
+            Self::CurrentLogon { .. } => None,
         }
     }
 }

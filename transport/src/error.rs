@@ -491,7 +491,7 @@ impl TransportError {
             Self::Proxy {
                 status: Some(407), ..
             } => {
-                "give the proxy's URL a user name and a password (http://user:password@proxy:port); only Basic is known for proxies"
+                "the site file takes no user name and password for a proxy: let the proxy pass this machine or these servers without, or name a proxy that asks for none, or none at all where there is a direct way"
             }
             Self::Proxy { .. } => {
                 "check the proxy's URL, and that it lets CONNECT through to that host and port"

@@ -61,4 +61,4 @@ pub use runspace_pool::{
 };
 pub use session::{Connect, Session};
 pub use shell::{CommandOptions, Shell, ShellOptions};
-pub use tls::{TlsInfo, TlsReason};
+pub use tls::{CLIENT_CERTIFICATES, TlsInfo, TlsReason};

@@ -11,6 +11,7 @@ use cross_krb5::{ClientCtx, InitiateFlags, K5Ctx as _, PendingClientCtx, Step};
 use owaim_proto::multipart::{Delimiter, SOAP, SPNEGO, SealedMessage};
 
 use crate::security::{Leg, SecurityError};
+use crate::tls::ChannelBinding;
 
 /// Whether there is a logon that servers can be shown.
 pub const CURRENT_LOGON: bool = true;
@@ -30,13 +31,25 @@ enum State {
 }
 
 impl Logon {
-    /// A context for the HTTP service of `host`, and its first token.
-    pub(crate) fn begin(host: &str) -> Result<(Self, Vec<u8>), SecurityError> {
-        let service = format!("HTTP/{host}");
-        let (context, token) = ClientCtx::new(InitiateFlags::NEGOTIATE_TOKEN, None, &service, None)
-            .map_err(|error| system(&error))?;
-        let state = Mutex::new(State::Pending(context));
-        Ok((Self { state }, token.to_vec()))
+    /// A context for the service principal `service`, tied to the TLS connection of `binding`, and its
+    /// first token.
+    pub(crate) async fn begin(
+        service: String,
+        binding: Option<ChannelBinding>,
+    ) -> Result<(Self, Vec<u8>), SecurityError> {
+        // The system asks a domain controller where it is called, and waits for it.
+        let begun = tokio::task::spawn_blocking(move || {
+            let binding = binding.as_ref().map(ChannelBinding::as_bytes);
+            let (context, token) =
+                ClientCtx::new(InitiateFlags::NEGOTIATE_TOKEN, None, &service, binding)
+                    .map_err(|error| system(&error))?;
+            let state = Mutex::new(State::Pending(context));
+            Ok((Self { state }, token.to_vec()))
+        });
+        match begun.await {
+            Ok(begun) => begun,
+            Err(_) => Err(SecurityError::OutOfTurn),
+        }
     }
 
     fn state(&mut self) -> &mut State {

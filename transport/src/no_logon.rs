@@ -1,6 +1,9 @@
 //! The current logon, where the system has none that servers could be shown.
 
+use std::future::{Ready, ready};
+
 use crate::security::{Leg, SecurityError};
+use crate::tls::ChannelBinding;
 
 /// Whether there is a logon that servers can be shown.
 pub const CURRENT_LOGON: bool = false;
@@ -10,8 +13,11 @@ pub(crate) enum Logon {}
 
 impl Logon {
     /// Says so.
-    pub(crate) fn begin(_host: &str) -> Result<(Self, Vec<u8>), SecurityError> {
-        Err(SecurityError::NoLogon)
+    pub(crate) fn begin(
+        _service: String,
+        _binding: Option<ChannelBinding>,
+    ) -> Ready<Result<(Self, Vec<u8>), SecurityError>> {
+        ready(Err(SecurityError::NoLogon))
     }
 
     pub(crate) fn step(&mut self, _token: &[u8]) -> Result<Leg, SecurityError> {

@@ -9,9 +9,7 @@ use sspi::{EncryptionFlags, SecurityBufferRef, Sspi};
 use crate::credssp::CredSsp;
 #[cfg(feature = "gssapi")]
 use crate::gss::Gss;
-#[cfg(feature = "gssapi")]
-use crate::kerberos;
-use crate::kerberos::{KerberosContext, KerberosError, Tickets};
+use crate::kerberos::{self, KerberosContext, KerberosError, Tickets};
 use crate::logon::Logon;
 use crate::ntlm::Ntlm;
 use crate::tls::ChannelBinding;
@@ -133,8 +131,9 @@ impl SecurityContext {
                     (begun, _) => begun,
                 }
             }
-            Authentication::CurrentLogon => {
-                let (logon, token) = Logon::begin(&endpoint.host)?;
+            Authentication::CurrentLogon { service } => {
+                let service = kerberos::service(service.as_deref(), &endpoint.host)?;
+                let (logon, token) = Logon::begin(service, binding.cloned()).await?;
                 Ok((Self::Logon(Box::new(logon)), token))
             }
             Authentication::CredSsp(credential) => {
@@ -166,7 +165,7 @@ impl SecurityContext {
     ) -> Result<(Self, Vec<u8>), SecurityError> {
         #[cfg(feature = "gssapi")]
         if matches!(kerberos.identity, Identity::TicketCache) {
-            let service = kerberos::service(kerberos, &endpoint.host)?;
+            let service = kerberos::service(kerberos.service.as_deref(), &endpoint.host)?;
             let (context, token) = Gss::begin(service, kerberos.delegate, spnego, binding).await?;
             return Ok((Self::Gss(Box::new(context)), token));
         }

@@ -455,7 +455,7 @@ async fn a_logon_that_cannot_be_shown_reaches_nobody() {
     })
     .await;
     let logon = Endpoint {
-        authentication: Authentication::CurrentLogon,
+        authentication: Authentication::CurrentLogon { service: None },
         ..endpoint(&url, "", "")
     };
     let mut connection = Connection::open(&logon, TIMEOUTS).unwrap();
@@ -805,7 +805,8 @@ async fn a_proxy_is_asked_for_a_tunnel() {
     );
     assert_eq!(error.retry(), RetryClass::Never);
     assert!(
-        error.to_string().contains("it asks for Basic") && error.advice().contains("user:password")
+        error.to_string().contains("it asks for Basic")
+            && error.advice().contains("takes no user name")
     );
 
     let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -356,6 +356,13 @@ fn contradictions(
             "auth = \"kerberos\" or \"negotiate\": only a ticket can be delegated",
         ));
     }
+    if rule.delegate == Some(true) && matches!(credential, Some(Credential::Logon)) {
+        found.push((
+            &["delegate"],
+            "has delegate = true, and logon = true".into(),
+            "delegate = false, or a ticket cache: the current logon is not passed on",
+        ));
+    }
     if rule.allow_ntlm_fallback == Some(true)
         && !matches!(credential, Some(Credential::Account { .. }) | None)
     {

@@ -6,6 +6,7 @@ use owaim_inventory::{Auth, EndpointKind};
 use serde::Deserialize;
 
 use crate::endpoints::AuthScheme;
+use crate::server::Quotas;
 
 /// What differs on the wire. It holds for every start.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,6 +20,10 @@ pub(crate) struct WireOverlay {
     pub(crate) allow_unencrypted: bool,
     /// `MaxShellsPerUser`, at every endpoint.
     pub(crate) max_shells_per_user: Option<usize>,
+    /// `MaxConcurrentCommandsPerShell`, at every endpoint.
+    pub(crate) max_concurrent_commands_per_shell: Option<usize>,
+    /// `MaxConcurrentOperationsPerUser`, at every endpoint.
+    pub(crate) max_concurrent_operations_per_user: Option<usize>,
     /// By kind of endpoint.
     pub(crate) endpoints: BTreeMap<EndpointKind, DoorOverlay>,
 }
@@ -53,6 +58,8 @@ impl Default for WireOverlay {
             channel_binding: Hardening::default(),
             allow_unencrypted: false,
             max_shells_per_user: None,
+            max_concurrent_commands_per_shell: None,
+            max_concurrent_operations_per_user: None,
             endpoints: BTreeMap::new(),
         }
     }
@@ -76,6 +83,15 @@ impl WireOverlay {
     /// says.
     pub(crate) fn tls(&self, kind: EndpointKind) -> Option<bool> {
         self.endpoints.get(&kind).and_then(|door| door.tls)
+    }
+
+    /// The quotas that differ.
+    pub(crate) fn quotas(&self) -> Quotas {
+        Quotas {
+            shells: self.max_shells_per_user,
+            commands: self.max_concurrent_commands_per_shell,
+            operations: self.max_concurrent_operations_per_user,
+        }
     }
 
     /// What is wrong with it, for people.

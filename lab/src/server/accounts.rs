@@ -131,6 +131,14 @@ impl Accounts {
     }
 }
 
+/// Whether an account is one of the servers themselves, not of a domain.
+pub(super) fn is_local(name: &str) -> bool {
+    !name.trim_start_matches(LOCAL).contains(['\\', '@'])
+}
+
+/// How a local account may be told from one of the domain.
+pub(super) const LOCAL: &str = ".\\";
+
 /// The user principal name of the account `name` in a site whose domain is `domain`.
 pub(crate) fn principal_name(name: &str, domain: &str) -> String {
     let domain = domain.to_ascii_lowercase();
@@ -153,6 +161,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn local_accounts_name_no_domain() {
+        for (name, expected) in [
+            ("owaim", true),
+            (".\\owaim", true),
+            ("LITWAREINC\\owaim", false),
+            ("owaim@litwareinc.com", false),
+        ] {
+            assert_eq!(is_local(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn every_account_has_a_principal_that_leads_back_to_it() {

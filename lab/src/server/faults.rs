@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use owaim_inventory::{EndpointKind, HostName};
-use owaim_proto::wsman::{Fault, Request, Response, ResponseBody};
+use owaim_proto::wsman::{Action, Fault, Request, Response, ResponseBody};
 use owaim_proto::xml::Limits;
 
 use crate::overlay;
@@ -41,6 +41,9 @@ pub(crate) enum Effect {
     Delay(Duration),
 }
 
+/// How a fault names the question that is no action of a shell.
+pub(crate) const IDENTIFY: &str = "Identify";
+
 /// A fault that an overlay describes and the wire cannot do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("fault of the wire: expected {expected}, found {found:?}")]
@@ -68,6 +71,16 @@ impl TryFrom<&overlay::Fault> for Rule {
                     found: name.clone(),
                 })
         });
+        let names = Action::ALL.into_iter().map(Action::name);
+        let mut names = names.chain([IDENTIFY]);
+        if let Some(action) = &fault.action
+            && !names.any(|name| name.eq_ignore_ascii_case(action))
+        {
+            return Err(FaultError {
+                expected: "an action: Create, Delete, Command, Send, Receive, Signal, Disconnect, Reconnect, Connect, Get, Enumerate, Pull or Identify",
+                found: action.clone(),
+            });
+        }
         Ok(Self {
             host: fault.host.clone(),
             endpoint: endpoint.transpose()?,
@@ -123,6 +136,11 @@ impl Faults {
         Ok(Self {
             rules: Mutex::new(rules.collect::<Result<_, FaultError>>()?),
         })
+    }
+
+    /// Whether the wire can do what a fault describes.
+    pub(crate) fn check(fault: &overlay::Fault) -> Result<(), FaultError> {
+        Rule::try_from(fault).map(drop)
     }
 
     /// What befalls the request that has just come; every matching rule counts it, the first one

@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::Wire;
 use super::peer::{self, Shown};
 use super::tls::TlsDoor;
+use super::{AFTER_FAILURE, Wire};
 use crate::endpoints::AuthScheme;
 use crate::overlay::Hardening;
 
@@ -62,7 +62,7 @@ impl Listener {
                 accepted = socket.accept() => {
                     // A failed accept is the client's or the moment's (no descriptors left).
                     let Ok((stream, _)) = accepted else {
-                        tokio::task::yield_now().await;
+                        tokio::time::sleep(AFTER_FAILURE).await;
                         continue;
                     };
                     connections.spawn(connection(Arc::clone(&listener), stream, Arc::clone(&wire)));

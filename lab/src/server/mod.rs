@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use owaim_inventory::EndpointKind;
+
 use crate::replay::Replay;
 
 pub(crate) use accounts::{Accounts, principal_name};
@@ -33,9 +35,21 @@ pub(crate) use kdc::{Kdc, Realm};
 pub(crate) use kerberos::Services;
 pub(crate) use listener::{Listener, reserve};
 pub(crate) use record::Recorder;
-pub(crate) use shell::Shells;
+pub(crate) use shell::{Quotas, Shells};
 pub(crate) use tls::Authority;
 pub use tls::TlsError;
+
+/// How long a socket is left alone that failed to take something: where descriptors have run out, it goes on
+/// failing for a while.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+
+/// Whether an endpoint is one of the service of Windows (`/wsman`); the others are IIS's.
+pub(crate) fn is_winrm(kind: EndpointKind) -> bool {
+    match kind {
+        EndpointKind::Windows | EndpointKind::LyncLocal => true,
+        EndpointKind::Exchange | EndpointKind::Lync => false,
+    }
+}
 
 /// What all listeners of a lab share.
 pub(crate) struct Wire {

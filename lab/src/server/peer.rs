@@ -29,7 +29,7 @@ use super::faults::{self, Effect};
 use super::note::{Logon, Note};
 use super::reply::Reply;
 use super::shell::RequestOrigin;
-use super::{Listener, Wire, tls};
+use super::{Listener, Wire, accounts, is_winrm, tls};
 use crate::endpoints::AuthScheme;
 use crate::replay::Replayed;
 
@@ -144,8 +144,8 @@ impl Peer {
             return Some(Reply::empty(StatusCode::METHOD_NOT_ALLOWED));
         }
         if is_anonymous_identify(&head.headers, body) {
-            note.action = Some("Identify");
-            let identity = self.wire.service.identify(None);
+            note.action = Some(faults::IDENTIFY);
+            let identity = self.wire.service.identify(&self.listener.host, false);
             return Some(Reply::empty(StatusCode::OK).with_body(SOAP, identity));
         }
         let sender = match self.log_on(&head.headers, note) {
@@ -258,17 +258,23 @@ impl Peer {
         }
         let text = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
         let (name, password) = text.split_once(':')?;
-        self.wire.accounts.by_password(name, password)
+        let name = name.strip_prefix(accounts::LOCAL).unwrap_or(name);
+        let account = self.wire.accounts.by_password(name, password);
+        account.filter(|account| self.may_prove_itself(account))
+    }
+
+    /// Whether an account may log on by Basic or a certificate: the service of Windows takes local ones
+    /// alone, IIS those of the domain too.
+    fn may_prove_itself(&self, account: &str) -> bool {
+        !is_winrm(self.listener.kind) || accounts::is_local(account)
     }
 
     /// The account that the client's certificate is for.
     fn certificate(&self) -> Option<String> {
         let principal = self.shown.principal.as_deref()?;
         let offered = self.listener.offers(AuthScheme::Certificate);
-        self.wire
-            .accounts
-            .by_principal(principal)
-            .filter(|_| offered)
+        let account = self.wire.accounts.by_principal(principal);
+        account.filter(|account| offered && self.may_prove_itself(account))
     }
 
     /// What the endpoint offers. A certificate is offered by the handshake, not by a header.
@@ -320,9 +326,9 @@ impl Peer {
         };
         let request = wsman::Request::decode(&envelope, &Limits::default()).ok();
         note.action = if wsman::is_identify(&envelope, &Limits::default()) {
-            Some("Identify")
+            Some(faults::IDENTIFY)
         } else {
-            request.and_then(|request| request.action().uri().rsplit('/').next())
+            request.map(|request| request.action().name())
         };
 
         let (host, kind) = (&self.listener.host, self.listener.kind);

@@ -5,30 +5,38 @@
 
 mod banner;
 mod fault;
+mod options;
 mod process;
 mod programs;
+mod quota;
 mod runspace;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use owaim_inventory::{EndpointKind, HostName, PowerShellVersion, Site, WindowsVersion};
+use owaim_inventory::{
+    EndpointKind, ExchangeVersion, HostName, PowerShellVersion, Site, WindowsVersion,
+};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::Pipeline;
 use owaim_proto::wsman::{
-    self, Connected, CreateShell, Enumerate, Fault, Identity, Items, Request, RequestBody,
+    self, Config, Connected, CreateShell, Enumerate, Fault, Identity, Items, Request, RequestBody,
     RequestHeader, Resource, Response, ResponseBody, ShellCommand, SignalCode,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::is_winrm;
 use crate::world::{Caller, Execution, Program, ProgramLine, Refused, Surroundings, World};
 use programs::ProgramShells;
+pub(crate) use quota::Quotas;
 use runspace::Runspace;
+use work::Work;
 
 /// How long a shell is kept that nobody asks for and that does not say for how long: the default
 /// of Windows.
@@ -55,6 +63,15 @@ impl RequestOrigin {
             && self.path == other.path
             && self.user.eq_ignore_ascii_case(&other.user)
     }
+
+    /// Whether it is the same account at the same service: quotas are a service's, and what is at
+    /// `/wsman` is one, whatever listens there.
+    fn shares_quotas(&self, other: &Self) -> bool {
+        let winrm = is_winrm(self.endpoint) && is_winrm(other.endpoint);
+        self.host == other.host
+            && (winrm || self.endpoint == other.endpoint)
+            && self.user.eq_ignore_ascii_case(&other.user)
+    }
 }
 
 /// What runs pipelines and programs: the simulated site.
@@ -78,6 +95,9 @@ pub(crate) trait Runner: Clone + Send + Sync + 'static {
 
     /// The Windows of a host.
     fn windows(&self, host: &HostName) -> Option<WindowsVersion>;
+
+    /// The Exchange of a host that has one.
+    fn exchange(&self, host: &HostName) -> Option<ExchangeVersion>;
 }
 
 impl Runner for World {
@@ -105,15 +125,18 @@ impl Runner for World {
     fn windows(&self, host: &HostName) -> Option<WindowsVersion> {
         Self::windows(self, host)
     }
+
+    fn exchange(&self, host: &HostName) -> Option<ExchangeVersion> {
+        Self::exchange(self, host)
+    }
 }
 
 /// The shells of all endpoints. One instance serves every listener of the site.
 pub(crate) struct Shells<R: Runner = World> {
-    runner: R,
+    work: Work<R>,
     /// Session configurations that differ from the default of their kind.
     configurations: HashMap<(HostName, EndpointKind), String>,
-    /// Shells that an account may have at an endpoint, where that is not as usual.
-    quota: Option<usize>,
+    quotas: Quotas,
     table: Mutex<HashMap<Uuid, Arc<Runspace>>>,
     programs: ProgramShells,
 }
@@ -134,17 +157,17 @@ impl<R: Runner> Shells<R> {
         configurations: HashMap<(HostName, EndpointKind), String>,
     ) -> Self {
         Self {
-            runner,
+            work: Work::new(runner),
             configurations,
-            quota: None,
+            quotas: Quotas::default(),
             table: Mutex::default(),
             programs: ProgramShells::default(),
         }
     }
 
-    /// With another limit for the shells of an account.
-    pub(crate) fn with_most_shells(mut self, limit: Option<usize>) -> Self {
-        self.quota = limit;
+    /// With other quotas.
+    pub(crate) fn with_quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
         self
     }
 
@@ -153,19 +176,21 @@ impl<R: Runner> Shells<R> {
     /// May take as long as the OperationTimeout of the request: a Receive waits for output.
     pub(crate) async fn handle(&self, origin: RequestOrigin, body: Vec<u8>) -> (u16, Vec<u8>) {
         let limits = Limits::default();
+        let refuse = |fault: Box<Fault>| {
+            let fault = ResponseBody::Fault(fault::at(&origin, *fault));
+            let relates_to = Request::peek_message_id(&body, &limits).unwrap_or_default();
+            (500, Response::new(&relates_to, fault).encode("", ""))
+        };
+        let most = quota::max_envelope_kib(self.version(&origin.host));
+        if body.len() > usize::try_from(most).unwrap_or(usize::MAX) * 1024 {
+            return refuse(fault::envelope_too_large(most));
+        }
         if wsman::is_identify(&body, &limits) {
-            return (200, self.identify(Some(&origin.host)));
+            return (200, self.identify(&origin.host, true));
         }
         let request = match Request::decode(&body, &limits) {
             Ok(request) => request,
-            Err(error) => {
-                let fault = fault::at(&origin, *fault::of_envelope(&error));
-                let relates_to = Request::peek_message_id(&body, &limits).unwrap_or_default();
-                return (
-                    500,
-                    Response::new(&relates_to, ResponseBody::Fault(fault)).encode("", ""),
-                );
-            }
+            Err(error) => return refuse(fault::of_envelope(&error)),
         };
         let header = &request.header;
         let (status, answer) = match self.answer(&origin, &request).await {
@@ -178,9 +203,9 @@ impl<R: Runner> Shells<R> {
         )
     }
 
-    /// The answer to an Identify. The system is told only to those who have logged on, at `host`.
-    pub(crate) fn identify(&self, host: Option<&HostName>) -> Vec<u8> {
-        let version = host.and_then(|host| self.runner.windows(host));
+    /// The answer to an Identify. The system is told only to those who have logged on.
+    pub(crate) fn identify(&self, host: &HostName, logged_on: bool) -> Vec<u8> {
+        let version = self.work.runner.windows(host).filter(|_| logged_on);
         let system = match version {
             None => "0.0.0",
             Some(WindowsVersion::W2008R2) => "6.1.7601",
@@ -191,10 +216,11 @@ impl<R: Runner> Shells<R> {
             Some(WindowsVersion::W2022) => "10.0.20348",
             Some(WindowsVersion::W2025) => "10.0.26100",
         };
+        let stack = quota::stack(self.version(host));
         let identity = Identity {
             protocol_version: "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd".into(),
             vendor: "Microsoft Corporation".into(),
-            version: format!("OS: {system} SP: 0.0 Stack: 3.0"),
+            version: format!("OS: {system} SP: 0.0 Stack: {stack}"),
         };
         identity.encode()
     }
@@ -209,7 +235,10 @@ impl<R: Runner> Shells<R> {
         if let RequestBody::Create(create) = &request.body {
             if header.resource_uri == wsman::CMD_SHELL {
                 let table = self.table();
-                self.check_quota(&table, create, origin)?;
+                self.check_id(&table, create)?;
+                if let Some(limit) = self.reached(&table, origin) {
+                    return Err(fault::too_many_shells(limit));
+                }
                 return self.programs.create(origin, header, create);
             }
             let acts_as = self.configuration(origin, &header.resource_uri)?;
@@ -218,12 +247,29 @@ impl<R: Runner> Shells<R> {
         if let RequestBody::Enumerate(wanted) = &request.body {
             return self.enumerate(origin, wanted);
         }
+        if header.resource_uri == wsman::CONFIG {
+            return self.config(origin, &request.body);
+        }
+        if matches!(request.body, RequestBody::Command(_)) {
+            self.check_operations(origin)?;
+        }
         if let Some(id) = header.shell().filter(|id| self.programs.has(*id)) {
             let asked = (header, &request.body);
-            return self.programs.answer(&self.runner, origin, id, asked).await;
+            return self.programs.answer(&self.work, origin, id, asked).await;
         }
         let shell = self.find(origin, header.shell())?;
         let _use = shell.in_use();
+        self.answer_in(&shell, origin, request).await
+    }
+
+    /// Answers a request for a shell with a runspace pool.
+    async fn answer_in(
+        &self,
+        shell: &Arc<Runspace>,
+        origin: &RequestOrigin,
+        request: &Request,
+    ) -> Result<ResponseBody, Box<Fault>> {
+        let header = &request.header;
         if !matches!(
             &request.body,
             RequestBody::Delete
@@ -237,20 +283,24 @@ impl<R: Runner> Shells<R> {
             RequestBody::Create(_) => Err(fault::unknown_shell()),
             RequestBody::Delete => {
                 self.table().remove(&shell.id());
-                shell.delete(&self.runner);
+                shell.delete(&self.work.runner);
                 Ok(ResponseBody::Deleted)
             }
             RequestBody::Command(line) => {
                 let fragments = line
                     .fragments()
                     .map_err(|error| fault::of_envelope(&error))?;
+                let limit = self.quotas.commands(self.version(&origin.host));
+                if let Some(limit) = limit.filter(|limit| shell.commands() >= *limit) {
+                    return Err(fault::too_many_commands(limit));
+                }
                 let id = line.id.unwrap_or_else(Uuid::new_v4);
-                shell.command(&self.runner, id, &fragments)?;
+                shell.command(&self.work, id, &fragments)?;
                 Ok(ResponseBody::CommandStarted(id))
             }
             RequestBody::Send(send) => {
                 for stream in &send.streams {
-                    shell.input(&self.runner, stream)?;
+                    shell.input(&self.work, stream)?;
                 }
                 Ok(ResponseBody::Sent)
             }
@@ -263,9 +313,9 @@ impl<R: Runner> Shells<R> {
             }
             RequestBody::Signal(signal) => {
                 match (&signal.code, signal.command_id) {
-                    (SignalCode::Terminate, Some(id)) => shell.terminate(id),
+                    (SignalCode::Terminate, Some(id)) => shell.terminate(id)?,
                     (SignalCode::CtrlC | SignalCode::PowerShellCtrlC, Some(id)) => {
-                        shell.stop(id);
+                        shell.stop(id)?;
                     }
                     (SignalCode::CtrlBreak | SignalCode::Other(_), _) | (_, None) => {
                         return Err(fault::invalid_parameter("the signal"));
@@ -283,9 +333,15 @@ impl<R: Runner> Shells<R> {
             }
             RequestBody::Connect(connect) => {
                 let content = match (connect.command_id, &connect.content) {
-                    (Some(id), _) if shell.knows(id) => None,
-                    (None, Some(content)) => Some(shell.connect(content, header.session_id)?),
-                    (Some(_), _) => return Err(fault::invalid_parameter("the CommandId")),
+                    (Some(id), _) if shell.knows(id) => {
+                        shell.check_connected()?;
+                        None
+                    }
+                    (None, Some(content)) => {
+                        options::check(header)?;
+                        Some(shell.connect(content, header.session_id)?)
+                    }
+                    (Some(_), _) => return Err(fault::unknown_command()),
                     (None, None) => return Err(fault::invalid_parameter("connectXml")),
                 };
                 Ok(ResponseBody::Connected(Connected { content }))
@@ -297,6 +353,26 @@ impl<R: Runner> Shells<R> {
             // Every list is given at once.
             RequestBody::Pull(_) => Err(fault::invalid_parameter("the EnumerationContext")),
         }
+    }
+
+    /// The service's configuration, which administrators may read: everybody at the endpoints of Windows,
+    /// nobody at the restricted ones.
+    fn config(
+        &self,
+        origin: &RequestOrigin,
+        asked: &RequestBody,
+    ) -> Result<ResponseBody, Box<Fault>> {
+        if !is_winrm(origin.endpoint) {
+            return Err(fault::access_denied());
+        }
+        if *asked != RequestBody::Get {
+            return Err(fault::not_modelled(
+                "changes of the service's configuration",
+            ));
+        }
+        let max_envelope_kib = quota::max_envelope_kib(self.version(&origin.host));
+        let config = Resource::Config(Config { max_envelope_kib });
+        Ok(ResponseBody::Got(Box::new(config)))
     }
 
     /// The shells of the account at the endpoint, or the commands of one.
@@ -354,32 +430,36 @@ impl<R: Runner> Shells<R> {
         header: &RequestHeader,
         create: &CreateShell,
     ) -> Result<ResponseBody, Box<Fault>> {
+        options::check(header)?;
         let creation = create
             .creation
             .as_deref()
             .ok_or_else(|| fault::invalid_parameter("creationXml"))?;
         let id = create.id.unwrap_or_else(Uuid::new_v4);
-        let version = self
-            .runner
-            .powershell(&origin.host)
-            .unwrap_or(PowerShellVersion { major: 5, minor: 1 });
+        let version = self.version(&origin.host);
         let idle = create.idle_timeout.unwrap_or(IDLE);
         let mut table = self.table();
-        self.check_quota(&table, create, origin)?;
+        self.check_id(&table, create)?;
+        let reached = self.reached(&table, origin);
+        if let Some(limit) = reached.filter(|_| !self.refuses_sessions(origin)) {
+            return Err(fault::too_many_shells(limit));
+        }
         let (uri, session) = (&header.resource_uri, header.session_id);
         let shell = Runspace::new(id, origin.clone(), acts_as, version, uri, idle, session);
         shell.open(creation)?;
+        if let Some(limit) = reached {
+            shell.refuse(fault::throttled(limit));
+        }
         let description = shell.describe();
         table.insert(id, Arc::new(shell));
         Ok(ResponseBody::Created(description))
     }
 
-    /// Whether an account may have one more shell, of the id that it proposes.
-    fn check_quota(
+    /// Whether there is no shell yet of the id that a client proposes.
+    fn check_id(
         &self,
         pools: &HashMap<Uuid, Arc<Runspace>>,
         create: &CreateShell,
-        origin: &RequestOrigin,
     ) -> Result<(), Box<Fault>> {
         let taken = |id| pools.contains_key(&id) || self.programs.has(id);
         if create.id.is_some_and(taken) {
@@ -387,12 +467,49 @@ impl<R: Runner> Shells<R> {
                 "the proposed ShellId, which is taken",
             ));
         }
-        let limit = self.quota.unwrap_or(most_shells(origin.endpoint));
-        let pools = pools.values().filter(|shell| shell.serves(origin)).count();
-        if pools + self.programs.of(origin).len() >= limit {
-            return Err(fault::too_many_shells(limit));
+        Ok(())
+    }
+
+    /// The number of shells that an account may have, if it has as many.
+    fn reached(
+        &self,
+        pools: &HashMap<Uuid, Arc<Runspace>>,
+        origin: &RequestOrigin,
+    ) -> Option<usize> {
+        let version = self.version(&origin.host);
+        let limit = self.quotas.shells(origin.endpoint, version);
+        let pools = pools.values().filter(|shell| shell.counts_for(origin));
+        let (programs, _) = self.programs.count(origin);
+        (pools.count() + programs >= limit).then_some(limit)
+    }
+
+    /// Whether one session too many is refused in a shell that is made for it, and not by its Create: so
+    /// Exchange does from 2013 on.
+    fn refuses_sessions(&self, origin: &RequestOrigin) -> bool {
+        let exchange = self.work.runner.exchange(&origin.host);
+        origin.endpoint == EndpointKind::Exchange && exchange >= Some(ExchangeVersion::E2013)
+    }
+
+    /// Whether an account may start one more command, in whichever of its shells.
+    fn check_operations(&self, origin: &RequestOrigin) -> Result<(), Box<Fault>> {
+        let version = self.version(&origin.host);
+        let Some(limit) = self.quotas.operations(origin.endpoint, version) else {
+            return Ok(());
+        };
+        let table = self.table();
+        let pools = table.values().filter(|shell| shell.counts_for(origin));
+        let commands: usize = pools.map(|shell| shell.commands()).sum();
+        let (_, programs) = self.programs.count(origin);
+        if commands + programs >= limit {
+            return Err(fault::too_many_operations(limit));
         }
         Ok(())
+    }
+
+    /// The PowerShell of a host, and with it the generation of its service.
+    fn version(&self, host: &HostName) -> PowerShellVersion {
+        let version = self.work.runner.powershell(host);
+        version.unwrap_or(PowerShellVersion { major: 5, minor: 1 })
     }
 
     fn find(&self, origin: &RequestOrigin, id: Option<Uuid>) -> Result<Arc<Runspace>, Box<Fault>> {
@@ -414,20 +531,11 @@ impl<R: Runner> Shells<R> {
             keep
         });
         for shell in idle {
-            shell.delete(&self.runner);
+            shell.delete(&self.work.runner);
         }
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Runspace>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Shells that an account may have at an endpoint: `MaxShellsPerUser` of Windows, and
-/// `PowerShellMaxConcurrency` of Exchange's default throttling policy.
-fn most_shells(endpoint: EndpointKind) -> usize {
-    match endpoint {
-        EndpointKind::Exchange => 18,
-        EndpointKind::Windows | EndpointKind::Lync | EndpointKind::LyncLocal => 30,
     }
 }

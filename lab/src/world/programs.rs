@@ -356,7 +356,9 @@ impl Start<'_> {
                 Some(None) => self.complains("Access is denied.\r\n"),
                 None => self.complains("The system cannot find the file specified.\r\n"),
             }),
-            ("whoami", []) => Ok(self.prints(&[&self.caller.user.to_lowercase(), "\r\n"].concat())),
+            ("whoami", []) => {
+                Ok(self.prints(&[self.user().to_lowercase().as_str(), "\r\n"].concat()))
+            }
             (
                 "cd" | "chdir" | "cmd" | "exit" | "hostname" | "ipconfig" | "more" | "set" | "sort"
                 | "type" | "whoami",
@@ -364,6 +366,16 @@ impl Start<'_> {
             ) => Err(not_modelled(line)),
             (name, _) if NOT_MODELLED.contains(&name) => Err(not_modelled(line)),
             _ => self.unknown(line),
+        }
+    }
+
+    /// Who runs it. A local account is its host's.
+    fn user(&self) -> String {
+        let name = self.caller.user.trim_start_matches(".\\");
+        if name.contains(['\\', '@']) {
+            name.into()
+        } else {
+            [self.caller.host.short(), name].join("\\")
         }
     }
 

@@ -7,13 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use owaim_inventory::EndpointKind;
 use owaim_platform::Interrupts;
 use owaim_steps::Place;
-use owaim_transport::{Endpoint, FileTransfer, TransferProgress, Transferred};
+use owaim_transport::{FileTransfer, TransferProgress, Transferred};
 
 use super::error::CommandError;
 use super::reach::Reach;
 use super::{runtime, site};
+use crate::bus::Bus;
 use crate::cli::{ReachArgs, SiteArgs};
 use crate::outcome::ExitCode;
+use crate::sessions::Sessions;
 
 /// From where to where.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +44,7 @@ pub(super) fn run(
     runtime()?.block_on(async {
         let reach = Reach::open(&site, args, reach).await?;
         let result = copy(&reach, &way).await;
-        reach.close().await?;
-        result
+        reach.close(result).await
     })
 }
 
@@ -81,19 +82,18 @@ fn on_server(text: &str) -> Option<(&str, &str)> {
 
 async fn copy(reach: &Reach, way: &Way<'_>) -> Result<ExitCode, CommandError> {
     let place = place(reach, way.host())?;
-    let endpoint = reach
-        .book
-        .get(&place)
-        .map_err(|problem| CommandError::NoPlace {
-            place: way.host().into(),
-            known: problem.advice,
-        })?;
+    let sessions = reach.sessions(Bus::new(Vec::new()));
     let mut interrupts = Interrupts::listen().map_err(CommandError::Record)?;
     let transferred = tokio::select! {
-        transferred = transfer(reach, endpoint, way) => transferred?,
+        transferred = transfer(&sessions, &place, way) => Some(transferred),
         // What is there stays, and the next call goes on with it.
-        () = interrupts.next() => return Ok(ExitCode::Interrupted),
+        () = interrupts.next() => None,
     };
+    sessions.close().await;
+    let Some(transferred) = transferred else {
+        return Ok(ExitCode::Interrupted);
+    };
+    let transferred = transferred?;
     let Transferred {
         size,
         resumed_at,
@@ -118,15 +118,11 @@ fn place(reach: &Reach, host: &str) -> Result<Place, CommandError> {
 }
 
 async fn transfer(
-    reach: &Reach,
-    endpoint: &Endpoint,
+    sessions: &Sessions,
+    place: &Place,
     way: &Way<'_>,
 ) -> Result<Transferred, CommandError> {
-    let mut session = reach
-        .client()
-        .connect(endpoint)
-        .await
-        .map_err(|error| CommandError::session(error.into()))?;
+    let mut lease = sessions.lease(place).await.map_err(CommandError::session)?;
     let bar = ProgressBar::hidden();
     if std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
@@ -137,13 +133,12 @@ async fn transfer(
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     };
-    let mut transfer = FileTransfer::new(session.as_mut(), &endpoint.host, &mut report);
+    let mut transfer = FileTransfer::new(lease.session(), place.host.as_str(), &mut report);
     let transferred = match way {
         Way::There { local, remote, .. } => transfer.upload(Path::new(local), remote).await,
         Way::Back { remote, local, .. } => transfer.download(remote, Path::new(local)).await,
     };
     bar.finish_and_clear();
-    session.close().await;
     Ok(transferred?)
 }
 

@@ -18,7 +18,6 @@ use crate::endpoints::EndpointBook;
 use crate::event::ReceivedRecord;
 use crate::outcome::ExitCode;
 use crate::redact::Redactor;
-use crate::sessions::Sessions;
 use crate::{render, typed_arguments};
 
 /// Runs the command; exit code 1 if it gave an error record.
@@ -35,8 +34,7 @@ pub(super) fn run(
     runtime()?.block_on(async {
         let reach = Reach::open(&site, args, reach).await?;
         let result = invoke(&reach, place, command, format).await;
-        reach.close().await?;
-        result
+        reach.close(result).await
     })
 }
 
@@ -47,10 +45,8 @@ async fn invoke(
     format: Format,
 ) -> Result<ExitCode, CommandError> {
     let place = find(&reach.book, place)?;
-    let secrets = reach.book.secrets();
-    let redactor = Redactor::new(secrets.iter().map(owaim_transport::Secret::expose))
-        .map_err(CommandError::Record)?;
-    let sessions = Sessions::new(reach.client(), reach.book.clone(), Bus::new(Vec::new()));
+    let redactor = reach.redactor()?;
+    let sessions = reach.sessions(Bus::new(Vec::new()));
     let pipeline = Pipeline::new(command);
     let running = async { sessions.lease(&place).await?.run(&pipeline).await };
     // At Ctrl-C the command is stopped and the shell closed, so that neither stays on the server.

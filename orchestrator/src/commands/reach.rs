@@ -8,16 +8,24 @@ use std::sync::Arc;
 
 use owaim_inventory::Site;
 use owaim_lab::{EndpointsFile, Lab, LabOptions, Overlay};
-use owaim_transport::{Client, Connect, Observer, Secret};
+use owaim_transport::{Client, Observer, Secret};
 
 use super::error::CommandError;
+use crate::accounts::Accounts;
+use crate::bus::Bus;
 use crate::cli::{LabArgs, ReachArgs, SiteArgs};
 use crate::endpoints::{EndpointBook, Origin};
+use crate::outcome::ExitCode;
 use crate::recording::{self, Recorder};
+use crate::redact::Redactor;
+use crate::sessions::Sessions;
 
 /// Endpoints, the simulated site behind them where there is one, and who records what they say.
 pub(super) struct Reach {
     pub(super) book: EndpointBook,
+    client: Client,
+    /// What the command has learnt of its accounts, whatever it does with them.
+    accounts: Accounts,
     lab: Option<Lab>,
     recorder: Option<Arc<Recorder>>,
 }
@@ -51,20 +59,28 @@ impl Reach {
             }
             None => None,
         };
+        let client = match recorder.clone() {
+            Some(recorder) => Client::default().observed_by(recorder),
+            None => Client::default(),
+        };
         Ok(Self {
             book,
+            client,
+            accounts: Accounts::default(),
             lab,
             recorder,
         })
     }
 
-    /// What opens sessions.
-    pub(super) fn client(&self) -> Arc<dyn Connect> {
-        let client = Client::default();
-        Arc::new(match self.observer() {
-            Some(observer) => client.observed_by(observer),
-            None => client,
-        })
+    /// Sessions of their own, with what the command has learnt of its accounts.
+    pub(super) fn sessions(&self, bus: Bus) -> Sessions {
+        let client = Arc::new(self.client.clone());
+        Sessions::new(client, self.book.clone(), bus).sharing(self.accounts.clone())
+    }
+
+    /// What takes secrets out of what servers say.
+    pub(super) fn redactor(&self) -> Result<Redactor, CommandError> {
+        Redactor::new(self.book.secrets().iter().map(Secret::expose)).map_err(CommandError::Record)
     }
 
     /// Who is to hear of every exchange.
@@ -80,8 +96,24 @@ impl Reach {
         }
     }
 
-    /// Ends the simulated site, if there is one, and writes the recording, if one was asked for.
-    pub(super) async fn close(self) -> Result<(), CommandError> {
+    /// Ends the simulated site, if there is one, and writes the recording, if one was asked for. What
+    /// `result` says of the servers is not lost if that fails.
+    pub(super) async fn close(
+        self,
+        result: Result<ExitCode, CommandError>,
+    ) -> Result<ExitCode, CommandError> {
+        match (self.end().await, result) {
+            (Err(error), Ok(ExitCode::Success | ExitCode::Drift)) => Err(error),
+            (Err(error), result) => {
+                // Nowhere is left to say that this cannot be printed.
+                let _ = write!(std::io::stderr(), "{}", error.for_people());
+                result
+            }
+            (Ok(()), result) => result,
+        }
+    }
+
+    async fn end(self) -> Result<(), CommandError> {
         let stopped = match self.lab {
             Some(lab) => lab.stop().await,
             None => Ok(()),

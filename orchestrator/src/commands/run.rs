@@ -32,7 +32,6 @@ use crate::report::progress::Progress;
 use crate::report::{ReportFormat, Reporter};
 use crate::run::{Keeper, Run};
 use crate::run_dir::{self, RunDir};
-use crate::sessions::Sessions;
 use crate::stop::{Level, Stop};
 use crate::transcript::Transcript;
 
@@ -55,8 +54,7 @@ pub(super) fn plan(
         };
         let pfx = pfx.as_ref();
         let result = execute(&site, plan, Mode::Plan, args, pfx, &reach, shown).await;
-        reach.close().await?;
-        result
+        reach.close(result).await
     })
 }
 
@@ -73,8 +71,7 @@ pub(super) fn look(
         let reach = Reach::open(&site, &args.site, &args.reach).await?;
         let shown = Shown::of(format, None);
         let result = execute(&site, plan, mode, args, pfx.as_ref(), &reach, shown).await;
-        reach.close().await?;
-        result
+        reach.close(result).await
     })
 }
 
@@ -138,8 +135,7 @@ pub(super) fn apply(
             .await
         }
         .await;
-        reach.close().await?;
-        result
+        reach.close(result).await
     })
 }
 
@@ -232,7 +228,7 @@ async fn execute(
     let secrets = secrets(reach, pfx);
     reach.hide(&secrets);
     let bus = bus(args, &dir, &secrets, &shown, before)?;
-    let sessions = Sessions::new(reach.client(), reach.book.clone(), bus.clone());
+    let sessions = reach.sessions(bus.clone());
     let stop = Stop::default();
     let interrupts = Interrupts::listen().map_err(CommandError::Record)?;
     let listening = tokio::spawn(pass_on(interrupts, stop.clone(), bus.clone()));

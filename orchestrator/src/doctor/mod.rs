@@ -22,8 +22,10 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::accounts::Accounts;
 use crate::bus::Bus;
 use crate::endpoints::EndpointBook;
+use crate::redact::Redactor;
 use crate::sessions::Sessions;
 
 pub(crate) use text::write;
@@ -110,6 +112,15 @@ impl Examination {
             .iter()
             .any(|check| check.verdict == Verdict::Bad)
     }
+
+    /// Takes secrets out: what a server says may hold what it was told.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        for check in &mut self.checks {
+            for text in std::iter::once(&mut check.found).chain(&mut check.advice) {
+                *text = redactor.text(text).into_owned();
+            }
+        }
+    }
 }
 
 /// Names of the checks, in the order of the way.
@@ -134,57 +145,82 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// How many endpoints are looked at at once.
 const PARALLEL: usize = 16;
 
-/// Looks at every endpoint of `book`, in its order. `observer` hears of every exchange too.
-pub(crate) async fn examine(
-    site: &Site,
-    book: &EndpointBook,
-    observer: Option<Arc<dyn Observer>>,
-) -> Vec<Examination> {
-    let noted = Arc::new(Noted::new(observer));
-    let client = Client::default().observed_by(Arc::clone(&noted) as _);
-    let sessions = Arc::new(Sessions::new(
-        Arc::new(client),
-        book.clone(),
-        Bus::new(Vec::new()),
-    ));
-    let gate = Arc::new(Semaphore::new(PARALLEL));
-    let warn_days = site.certificate.warn_days;
-    let mut running = JoinSet::new();
-    for (number, (place, endpoint)) in book.iter().enumerate() {
-        let patient = Patient {
-            place: place.clone(),
-            endpoint: endpoint.clone(),
-            sessions: Arc::clone(&sessions),
-            noted: Arc::clone(&noted),
-            warn_days,
-        };
-        let gate = Arc::clone(&gate);
-        running.spawn(async move {
-            let _turn = gate.acquire_owned().await;
-            (number, patient.examine().await)
+/// Looks at every endpoint of a site.
+pub(crate) struct Doctor {
+    patients: Vec<Arc<Patient>>,
+    running: JoinSet<(usize, Examination)>,
+}
+
+impl Doctor {
+    /// Before it looks at the endpoints of `book`. `observer` hears of every exchange too.
+    pub(crate) fn new(
+        site: &Site,
+        book: &EndpointBook,
+        observer: Option<&Arc<dyn Observer>>,
+    ) -> Self {
+        let client = Client::default();
+        let accounts = Accounts::default();
+        let patients = book.iter().map(|(place, endpoint)| {
+            // Endpoints may share a URL: what becomes of one says nothing of the other.
+            let noted = Arc::new(Noted::new(observer.cloned()));
+            let client = client.clone().observed_by(Arc::clone(&noted) as _);
+            let sessions = Sessions::new(Arc::new(client), book.clone(), Bus::new(Vec::new()));
+            Arc::new(Patient {
+                place: place.clone(),
+                endpoint: endpoint.clone(),
+                sessions: sessions.sharing(accounts.clone()),
+                noted,
+                warn_days: site.certificate.warn_days,
+            })
         });
-    }
-    let mut found = Vec::new();
-    while let Some(done) = running.join_next().await {
-        match done {
-            Ok(examination) => found.push(examination),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {}
+        Self {
+            patients: patients.collect(),
+            running: JoinSet::new(),
         }
     }
-    sessions.close().await;
-    found.sort_by_key(|(number, _)| *number);
-    found
-        .into_iter()
-        .map(|(_, examination)| examination)
-        .collect()
+
+    /// Looks at every endpoint, in the order of the book.
+    pub(crate) async fn examine(&mut self) -> Vec<Examination> {
+        let gate = Arc::new(Semaphore::new(PARALLEL));
+        for (number, patient) in self.patients.iter().enumerate() {
+            let (patient, gate) = (Arc::clone(patient), Arc::clone(&gate));
+            self.running.spawn(async move {
+                let _turn = gate.acquire_owned().await;
+                (number, patient.examine().await)
+            });
+        }
+        let mut found = Vec::new();
+        while let Some(done) = self.running.join_next().await {
+            match done {
+                Ok(examination) => found.push(examination),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        found
+            .into_iter()
+            .map(|(_, examination)| examination)
+            .collect()
+    }
+
+    /// Ends what is still looked at, and closes every session.
+    pub(crate) async fn close(mut self) {
+        self.running.shutdown().await;
+        let mut closing = JoinSet::new();
+        for patient in self.patients {
+            closing.spawn(async move { patient.sessions.close().await });
+        }
+        closing.join_all().await;
+    }
 }
 
 /// One endpoint that is looked at.
 struct Patient {
     place: Place,
     endpoint: Endpoint,
-    sessions: Arc<Sessions>,
+    /// Of its own, though with the accounts of all.
+    sessions: Sessions,
     noted: Arc<Noted>,
     warn_days: u32,
 }
@@ -313,7 +349,7 @@ impl Patient {
             Authentication::CredSsp(_) => "CredSSP",
             Authentication::Ntlm(_)
             | Authentication::Negotiate { .. }
-            | Authentication::CurrentLogon => "Negotiate",
+            | Authentication::CurrentLogon { .. } => "Negotiate",
             // It is shown in the TLS handshake, which no header offers.
             Authentication::Certificate(_) => return Check::good("offered", list),
         };

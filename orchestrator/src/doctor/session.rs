@@ -1,7 +1,6 @@
 //! Logon and session: whether the server lets us in, and what the session is like.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline, PipelineOutput};
@@ -10,10 +9,9 @@ use owaim_transport::{Exchange, Observer, TransportError};
 use super::{Check, Patient};
 use crate::sessions::SessionError;
 
-/// How connections were logged on, as the client's exchanges tell: by URL.
-#[derive(Default)]
+/// How one endpoint's connections were logged on, as the client's exchanges tell.
 pub(super) struct Noted {
-    logons: Mutex<HashMap<String, String>>,
+    logon: OnceLock<String>,
     also: Option<Arc<dyn Observer>>,
 }
 
@@ -23,10 +21,7 @@ impl Observer for Noted {
             also.exchanged(exchange);
         }
         if let Some(logon) = exchange.logon {
-            let mut logons = self.logons.lock().unwrap_or_else(PoisonError::into_inner);
-            logons
-                .entry(exchange.url.to_owned())
-                .or_insert_with(|| logon.to_string());
+            self.logon.get_or_init(|| logon.to_string());
         }
     }
 }
@@ -35,14 +30,9 @@ impl Noted {
     /// Nothing noted yet; `also` hears of every exchange too.
     pub(super) fn new(also: Option<Arc<dyn Observer>>) -> Self {
         Self {
+            logon: OnceLock::new(),
             also,
-            ..Self::default()
         }
-    }
-
-    fn logon(&self, url: &str) -> Option<String> {
-        let logons = self.logons.lock().unwrap_or_else(PoisonError::into_inner);
-        logons.get(url).cloned()
     }
 }
 
@@ -54,7 +44,7 @@ pub(super) async fn examine(patient: &Patient, checks: &mut Vec<Check>) {
         Ok(output) => output,
         Err(error) => return checks.extend(refused(patient, &error)),
     };
-    let logon = patient.noted.logon(&patient.endpoint.url);
+    let logon = patient.noted.logon.get();
     let how = logon.map_or_else(String::new, |logon| format!(" by {logon}"));
     checks.push(Check::good("logon", format!("{account}{how}")));
     let names = configurations(patient).await;
@@ -149,17 +139,16 @@ fn refused(patient: &Patient, error: &SessionError) -> Vec<Check> {
             return vec![Check::bad("logon", error.to_string(), advice)];
         }
     };
-    let let_in = patient.noted.logon(&patient.endpoint.url);
-    match let_in {
+    match patient.noted.logon.get() {
         // Whoever was answered has been let in.
-        Some(logon) => {
+        Some(logon) if !transport.is_refused_logon() => {
             let account = patient.endpoint.authentication.account();
             vec![
                 Check::good("logon", format!("{account} by {logon}")),
                 Check::bad("session", transport.to_string(), session_advice(transport)),
             ]
         }
-        None => vec![Check::failed("logon", transport)],
+        _ => vec![Check::failed("logon", transport)],
     }
 }
 

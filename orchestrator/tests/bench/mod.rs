@@ -14,6 +14,43 @@ pub struct Bench {
     pub site: PathBuf,
 }
 
+/// A lab in a process of its own, until it is dropped.
+pub struct LabProcess {
+    process: std::process::Child,
+    pub endpoints: PathBuf,
+}
+
+impl LabProcess {
+    pub fn start(bench: &Bench, arguments: &[&str]) -> Self {
+        let endpoints = bench.path("endpoints.json");
+        let state = bench.path("state");
+        let mut command =
+            bench.command("lab", &["--lab-state", state.to_str().unwrap(), "--write"]);
+        let process = command
+            .arg(&endpoints)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lab = Self { process, endpoints };
+        for _ in 0..600 {
+            if lab.endpoints.exists() {
+                return lab;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the lab does not start");
+    }
+}
+
+impl Drop for LabProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself, which a test that needed it has noticed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// What one call gave.
 pub struct Call {
     pub code: i32,

@@ -170,7 +170,10 @@ impl Connection {
             if let Some(meaning) = context.unanswered().await {
                 return attempt.no_context(&meaning, Attempt::sealing);
             }
-            if matches!(self.endpoint.authentication, Authentication::CurrentLogon) {
+            if matches!(
+                self.endpoint.authentication,
+                Authentication::CurrentLogon { .. }
+            ) {
                 let status = answer.status.as_u16();
                 return attempt.refusal(format!("HTTP status {status} without a token"));
             }

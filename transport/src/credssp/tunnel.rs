@@ -141,3 +141,23 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 fn failed(detail: &dyn std::fmt::Display) -> SecurityError {
     SecurityError::CredSsp(format!("its TLS: {detail}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::Opening;
+    use crate::TlsVersion;
+
+    /// In TLS 1.3 the server would have the last word of the handshake too late for CredSSP.
+    #[test]
+    fn it_is_offered_by_tls_1_2_at_most() {
+        for min_version in [TlsVersion::V1_2, TlsVersion::V1_3] {
+            let (_, hello) = Opening::begin(min_version).unwrap();
+            // The extension supported_versions (43) with TLS 1.3 as the first of its list.
+            let offers = |octets: &[u8]| octets[..2] == [0, 43] && octets[5..] == [3, 4];
+            assert!(!hello.windows(7).any(offers), "{min_version:?}");
+            assert_eq!(hello.first(), Some(&22), "a record of the handshake");
+        }
+    }
+}

@@ -239,7 +239,7 @@ impl KerberosError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// Whether there is no ticket although nobody said no to the account: what another way of
+    /// Whether there is no ticket although nobody said no to a password: what another way of
     /// proving it may be tried after.
     pub(crate) fn leaves_ntlm(&self) -> bool {
         matches!(
@@ -249,6 +249,10 @@ impl KerberosError {
                 | Self::Unreachable { .. }
                 | Self::UnknownService { .. }
                 | Self::ClockSkew { .. }
+                | Self::EncryptionType { .. }
+                | Self::Name { .. }
+                | Self::NoPreauthentication { .. }
+                | Self::UnknownAccount { .. }
         )
     }
 
@@ -384,4 +388,114 @@ fn seconds(error: &KrbError) -> Option<i64> {
     .ok()?;
     let timestamp = jiff::tz::TimeZone::UTC.to_timestamp(date).ok()?;
     Some(timestamp.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KerberosError as E;
+
+    #[test]
+    fn ntlm_is_left_where_no_password_was_refused() {
+        let text = || "x".to_owned();
+        let (account, realm, service) = (text, text, text);
+        for (error, left) in [
+            (
+                E::NoRealm {
+                    account: account(),
+                    host: text(),
+                },
+                true,
+            ),
+            (
+                E::Name {
+                    name: text(),
+                    expected: "",
+                },
+                true,
+            ),
+            (
+                E::NoKdc {
+                    realm: realm(),
+                    looked: text(),
+                },
+                true,
+            ),
+            (
+                E::Unreachable {
+                    realm: realm(),
+                    tried: Vec::new(),
+                },
+                true,
+            ),
+            (
+                E::UnknownAccount {
+                    account: account(),
+                    realm: realm(),
+                },
+                true,
+            ),
+            (
+                E::NoPreauthentication {
+                    account: account(),
+                    realm: realm(),
+                },
+                true,
+            ),
+            (
+                E::UnknownService {
+                    service: service(),
+                    realm: realm(),
+                },
+                true,
+            ),
+            (
+                E::ClockSkew {
+                    whose: text(),
+                    ahead_by: None,
+                },
+                true,
+            ),
+            (
+                E::EncryptionType {
+                    whose: text(),
+                    detail: text(),
+                },
+                true,
+            ),
+            (
+                E::WrongPassword {
+                    account: account(),
+                    realm: realm(),
+                },
+                false,
+            ),
+            (
+                E::Revoked {
+                    account: account(),
+                    realm: realm(),
+                },
+                false,
+            ),
+            (
+                E::PasswordExpired {
+                    account: account(),
+                    realm: realm(),
+                },
+                false,
+            ),
+            // Whoever answers is not the server that was meant, or there is no password to prove.
+            (
+                E::Unproven {
+                    service: service(),
+                    detail: text(),
+                },
+                false,
+            ),
+            (E::NotAccepted { detail: text() }, false),
+            (E::NoDelegation, false),
+        ] {
+            assert_eq!(error.leaves_ntlm(), left, "{error}");
+            assert!(!(left && error.is_refused_logon()), "{error}");
+        }
+    }
 }

@@ -111,18 +111,21 @@ impl Kdc {
             };
         let mut tried = Vec::new();
         if self.speaks != Speaks::Tcp && request.len() <= MAX_DATAGRAM {
-            match timeout(DATAGRAM_PATIENCE, by_datagram(&addresses, request)).await {
-                Ok(Ok(answer)) if !is_too_big(&answer) => return Ok(answer),
-                Ok(Ok(_)) => tried.push("its answer is too long for UDP".to_owned()),
-                Ok(Err(error)) => tried.push(format!("by UDP: {error}")),
-                Err(_) => tried.push(format!("no answer by UDP within {DATAGRAM_PATIENCE:?}")),
+            let patience = Instant::now() + DATAGRAM_PATIENCE;
+            match in_turn(&addresses, patience, |address| {
+                by_datagram(address, request)
+            })
+            .await
+            {
+                Ok(answer) if !is_too_big(&answer) => return Ok(answer),
+                Ok(_) => tried.push("its answer is too long for UDP".to_owned()),
+                Err(detail) => tried.push(format!("by UDP: {detail}")),
             }
         }
         if self.speaks != Speaks::Udp {
-            match timeout_at(deadline, by_stream(&addresses, request)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => tried.push(format!("by TCP: {error}")),
-                Err(_) => tried.push(format!("no answer by TCP within {PATIENCE:?}")),
+            match in_turn(&addresses, deadline, |address| by_stream(address, request)).await {
+                Ok(answer) => return Ok(answer),
+                Err(detail) => tried.push(format!("by TCP: {detail}")),
             }
         }
         if tried.is_empty() {
@@ -164,18 +167,31 @@ fn is_too_big(answer: &[u8]) -> bool {
         .is_some_and(|said| said.code == code::TOO_BIG_FOR_UDP)
 }
 
-async fn by_datagram(addresses: &[SocketAddr], request: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut failed = None;
-    for address in addresses {
-        match from_one(*address, request).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => failed = Some(error),
+/// What `ask` gets of the first of `addresses` that answers, or what came of each. One that is silent
+/// may take an even share of what is left until `deadline`, so that the next ones get their turn.
+async fn in_turn<F: Future<Output = std::io::Result<Vec<u8>>>>(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    ask: impl Fn(SocketAddr) -> F,
+) -> Result<Vec<u8>, String> {
+    let mut tried = Vec::new();
+    let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for &address in addresses {
+        let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
+        left = left.saturating_sub(1);
+        match timeout(share, ask(address)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => tried.push(format!("{address}: {error}")),
+            Err(_) => tried.push(format!("{address}: no answer within {share:.1?}")),
         }
     }
-    Err(failed.unwrap_or_else(|| std::io::Error::other("its name has no address")))
+    if tried.is_empty() {
+        tried.push("its name has no address".into());
+    }
+    Err(tried.join(", "))
 }
 
-async fn from_one(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
+async fn by_datagram(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => ([0; 4], 0).into(),
         SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
@@ -190,8 +206,8 @@ async fn from_one(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8
     Ok(answer)
 }
 
-async fn by_stream(addresses: &[SocketAddr], request: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(addresses).await?;
+async fn by_stream(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
     let length = u32::try_from(request.len()).map_err(std::io::Error::other)?;
     stream
         .write_all(&[&length.to_be_bytes(), request].concat())
@@ -213,7 +229,10 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, UdpSocket};
 
-    use super::{Kdc, KerberosError, MAX_DATAGRAM, Speaks, ask};
+    use super::{
+        Duration, Instant, Kdc, KerberosError, MAX_DATAGRAM, Speaks, ask, by_datagram, by_stream,
+        in_turn,
+    };
 
     /// KRB_ERR_RESPONSE_TOO_BIG of a realm R.
     const TOO_BIG: &str = "7e463044a003020105a10302011ea411180f32303236313132373230333033345aa503020101a603020134a9031b0152aa163014a003020102a10d300b1b066b72627467741b0152";
@@ -294,6 +313,26 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(answer, b"by stream");
+    }
+
+    /// Both of one name; the first one never says anything.
+    #[tokio::test]
+    async fn the_next_address_is_asked_when_one_does_not_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = listener.local_addr().unwrap();
+        let _socket = UdpSocket::bind(silent).await.unwrap();
+        let good = centre(b"by datagram".to_vec(), framed(b"by stream")).await;
+        let addresses = [silent, ([127, 0, 0, 1], good).into()];
+        let patience = || Instant::now() + Duration::from_secs(1);
+        let asked = in_turn(&addresses, patience(), |address| by_datagram(address, b"x")).await;
+        assert_eq!(asked.unwrap(), b"by datagram");
+        let asked = in_turn(&addresses, patience(), |address| by_stream(address, b"x")).await;
+        assert_eq!(asked.unwrap(), b"by stream");
+        let asked = in_turn(&addresses[..1], patience(), |address| {
+            by_datagram(address, b"x")
+        });
+        let said = asked.await.unwrap_err();
+        assert!(said.contains("no answer within"), "{said}");
     }
 
     #[tokio::test]

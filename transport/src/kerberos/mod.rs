@@ -75,7 +75,7 @@ impl KerberosContext {
         }
         let conf = Krb5Conf::of_system();
         let account = Account::of(kerberos, host, &conf)?;
-        let service = service(kerberos, host)?;
+        let service = service(kerberos.service.as_deref(), host)?;
         let mut credentials = Some(account.credentials(&kerberos.identity)?);
         let shelf = tickets.shelf(&account, kerberos);
         let mut answers = shelf.lock().await;
@@ -315,10 +315,10 @@ fn meaning(code: u32) -> Option<&'static str> {
     }
 }
 
-/// The principal of the service that `kerberos` means at an endpoint of `host`.
-pub(crate) fn service(kerberos: &Kerberos, host: &str) -> Result<String, KerberosError> {
-    let service = match &kerberos.service {
-        Some(service) => service.clone(),
+/// The principal of the service at an endpoint of `host`: the one that is `given`, else that of HTTP.
+pub(crate) fn service(given: Option<&str>, host: &str) -> Result<String, KerberosError> {
+    let service = match given {
+        Some(service) => service.to_owned(),
         None => format!("HTTP/{host}"),
     };
     let halves = service.split_once('/');
@@ -403,4 +403,62 @@ where
     let status = result.map_err(|error| wrong(error.to_string()))?.status;
     let [token] = output;
     Ok((token.buffer, status))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, Instant};
+
+    use tokio::net::UdpSocket;
+
+    use super::{KerberosContext, KerberosError, Tickets, service};
+    use crate::security::SecurityError;
+    use crate::{Credential, Identity, Kerberos, Secret};
+
+    #[test]
+    fn a_service_is_given_or_that_of_the_host() {
+        for (given, expected) in [
+            (None, Some("HTTP/srv.example")),
+            (Some("WSMAN/other.example"), Some("WSMAN/other.example")),
+            (Some("other.example"), None),
+            (Some("HTTP/other@REALM"), None),
+        ] {
+            let named = service(given, "srv.example").ok();
+            assert_eq!(named.as_deref(), expected, "{given:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_of_all_centres_is_waited_for_once() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let kerberos = Kerberos {
+            identity: Identity::Password(Credential {
+                username: "user".into(),
+                password: Secret::new("password".into()),
+            }),
+            realm: Some("EXAMPLE".into()),
+            kdcs: vec![format!("udp://{}", silent.local_addr().unwrap())],
+            service: None,
+            delegate: false,
+        };
+        let tickets = Tickets::default();
+        let mut took = Vec::new();
+        for host in ["a.example", "b.example"] {
+            let begun = Instant::now();
+            let context = KerberosContext::begin(&kerberos, host, false, None, &tickets).await;
+            let error = context.err().unwrap();
+            assert!(
+                matches!(
+                    error,
+                    SecurityError::Kerberos(KerberosError::Unreachable { .. })
+                ),
+                "{error}"
+            );
+            took.push(begun.elapsed());
+        }
+        let once = Duration::from_millis(500);
+        assert!(took[0] > once && took[1] < once, "{took:?}");
+    }
 }

@@ -34,6 +34,10 @@ use crate::{Identity, Kerberos};
 /// How long answers are used. A domain's policy cannot make tickets live for less than ten minutes.
 const LIFETIME: Duration = Duration::from_mins(8);
 
+/// How long it is told again that no centre of a realm answers: whoever has many servers would wait for
+/// the same silence at each of them, one after the other.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// First octets of messages (RFC 4120, section 5.10).
 const AS_REQ: u8 = 0x6a;
 const AS_REP: u8 = 0x6b;
@@ -64,6 +68,8 @@ pub(super) struct Answers {
     services: HashMap<String, Vec<u8>>,
     /// By realm, the one that answered last first.
     centres: HashMap<String, Vec<Kdc>>,
+    /// By realm, that no centre of it answered, and when that was known.
+    silent: HashMap<String, (Instant, KerberosError)>,
 }
 
 /// The answers that gave the account's own ticket.
@@ -256,6 +262,11 @@ impl<'a> Conversation<'a> {
     }
 
     async fn fetch(&mut self, realm: &str, request: &[u8]) -> Result<Vec<u8>, KerberosError> {
+        if let Some((since, error)) = self.answers.silent.get(realm)
+            && since.elapsed() < SILENCE
+        {
+            return Err(error.clone());
+        }
         if !self.answers.centres.contains_key(realm) {
             // The site file names centres of the account's realm, not of those that it trusts.
             let given = if realm == self.account.realm {
@@ -277,6 +288,8 @@ impl<'a> Conversation<'a> {
             Err(error) => {
                 // DNS may know better the next time.
                 self.answers.centres.remove(realm);
+                let silence = (Instant::now(), error.clone());
+                self.answers.silent.insert(realm.into(), silence);
                 Err(error)
             }
         }

@@ -36,8 +36,8 @@ const LISTEN_AGAIN: Retry = Retry {
 /// How many pipelines that have ended wait until the server is told to let them go: it allows some
 /// 1,000 commands to a shell.
 const ENDED: usize = 64;
-/// The same where PowerShell 2 allows 15 or so.
-const ENDED_OF_OLD: usize = 8;
+/// The same for PowerShell 2, where an account has 15 or so in all its shells.
+const ENDED_OF_OLD: usize = 4;
 
 /// What a pool, its pipelines and what listens for them share.
 pub(super) struct Core {

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use binding::ChannelBinding;
 pub use refusal::TlsReason;
+pub use system::CLIENT_CERTIFICATES;
 pub(crate) use system::refusal_behind;
 
 use crate::dial::Stream;
@@ -73,12 +74,13 @@ pub(crate) async fn connect(
 
 /// TLS over `stream` with whoever is there, for a protocol that finds that out by itself: any
 /// certificate will do. At the end both sides have said that they are done, which TLS 1.3
-/// leaves out.
+/// leaves out: whatever `min_version` is, this is TLS 1.2 at most.
 pub(crate) async fn connect_unknown(
     stream: Stream,
     min_version: TlsVersion,
 ) -> Result<(Stream, TlsInfo), TlsError> {
     let (stream, heard) = Tap::new(stream);
+    let min_version = min_version.min(TlsVersion::V1_2);
     let (stream, certificate) = system::handshake_unknown(stream, min_version).await?;
     let (version, cipher_suite) = heard.agreed().unwrap_or(("unknown", "unknown".into()));
     let info = TlsInfo {

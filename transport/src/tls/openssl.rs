@@ -22,6 +22,9 @@ use crate::{ClientCertificate, Tls, TlsVersion};
 /// The number of OpenSSL's part for TLS in its errors (`err.h`).
 const ERR_LIB_SSL: i32 = 20;
 
+/// Whether a server can be shown a certificate of the client.
+pub const CLIENT_CERTIFICATES: bool = true;
+
 /// What the callback says of the server's certificate.
 type Verdict = Arc<Mutex<Option<TlsError>>>;
 

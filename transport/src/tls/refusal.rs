@@ -53,6 +53,11 @@ pub enum TlsReason {
         /// Whether it was given one.
         sent: bool,
     },
+    /// This system's TLS would not forget the key of a client's certificate.
+    #[error(
+        "no certificate of the client is shown from Windows: its key would stay behind on this machine"
+    )]
+    NoClientCertificates,
     /// The server closed the connection in the middle of the handshake.
     #[error("the server closed the connection during the handshake")]
     Dropped,
@@ -106,6 +111,9 @@ impl TlsReason {
             }
             Self::ClientCertificate { sent: true } => {
                 "check that the server trusts the authority of the client's certificate, that it has not expired and is for client authentication"
+            }
+            Self::NoClientCertificates => {
+                "use another auth for this endpoint (negotiate or kerberos, with logon = true if you like), or run this on Linux"
             }
             Self::Dropped => {
                 "run again; if it stays, the server may allow none of our TLS versions or suites (Schannel events 36874 and 36888 there), or have no certificate bound to the port"

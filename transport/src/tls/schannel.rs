@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use native_tls::{Certificate, Identity, Protocol, TlsConnector};
+use native_tls::{Certificate, Protocol, TlsConnector};
 use tls_parser::TlsMessageHandshake;
 
 use super::certificate::Leaf;
@@ -11,8 +11,14 @@ use super::{TlsError, TlsReason};
 use crate::dial::Stream;
 use crate::{ClientCertificate, Tls, TlsVersion};
 
+/// Whether a server can be shown a certificate of the client.
+///
+/// The system signs in a process of its own and takes keys from its store alone. `native-tls` puts one
+/// there and leaves it behind when the program ends, under a name that other processes use too.
+pub const CLIENT_CERTIFICATES: bool = false;
+
 /// The handshake with a server that calls itself `host`: the stream and the server's certificate.
-/// `heard` has what the server said in it.
+/// `heard` has what the server said in it. With an `identity` it is refused.
 pub(crate) async fn handshake(
     stream: Tap,
     heard: &Heard,
@@ -20,14 +26,20 @@ pub(crate) async fn handshake(
     tls: &Tls,
     identity: Option<&ClientCertificate>,
 ) -> Result<(Stream, Vec<u8>), TlsError> {
-    let connector = prepare(tls, identity).map_err(|error| TlsError {
+    if let Some(identity) = identity {
+        return Err(TlsError {
+            reason: TlsReason::NoClientCertificates,
+            detail: identity.name.clone(),
+        });
+    }
+    let connector = prepare(tls).map_err(|error| TlsError {
         reason: TlsReason::Configuration,
         detail: error.to_string(),
     })?;
     let connector = tokio_native_tls::TlsConnector::from(connector);
     let stream = match connector.connect(host, stream).await {
         Ok(stream) => stream,
-        Err(error) => return Err(failure(&error, heard, host, identity.is_some())),
+        Err(error) => return Err(failure(&error, heard, host)),
     };
     let certificate = stream.get_ref().peer_certificate().ok().flatten();
     let certificate = certificate.and_then(|certificate| certificate.to_der().ok());
@@ -81,20 +93,12 @@ fn protocol(version: TlsVersion) -> Protocol {
     }
 }
 
-fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Result<TlsConnector> {
+fn prepare(tls: &Tls) -> native_tls::Result<TlsConnector> {
     let mut builder = TlsConnector::builder();
     builder.min_protocol_version(Some(protocol(tls.min_version)));
     if let Some(ca) = &tls.ca {
         for certificate in Certificate::stack_from_pem(ca.as_bytes())? {
             builder.add_root_certificate(certificate);
-        }
-    }
-    if let Some(identity) = identity {
-        let key = identity.key.expose().as_bytes();
-        builder.identity(Identity::from_pkcs8(identity.chain.as_bytes(), key)?);
-        if tls.min_version < TlsVersion::V1_3 {
-            // The server asks for it by a renegotiation, which TLS 1.3 does not have.
-            builder.max_protocol_version(Some(Protocol::Tlsv12));
         }
     }
     // A pin takes the place of the chain of trust: what it does not cover is checked afterwards.
@@ -105,7 +109,7 @@ fn prepare(tls: &Tls, identity: Option<&ClientCertificate>) -> native_tls::Resul
 }
 
 /// Why a handshake failed, by the numbers of `winerror.h`.
-fn failure(error: &native_tls::Error, heard: &Heard, host: &str, shown: bool) -> TlsError {
+fn failure(error: &native_tls::Error, heard: &Heard, host: &str) -> TlsError {
     let detail = error.to_string();
     // Up to TLS 1.2 the certificate goes in clear; the library does not give one that it refused.
     let der = heard.find(|message| match message {
@@ -130,7 +134,7 @@ fn failure(error: &native_tls::Error, heard: &Heard, host: &str, shown: bool) ->
         Some(0x800B_0000..=0x800B_FFFF) => TlsReason::Certificate,
         // SEC_E_ILLEGAL_MESSAGE, SEC_E_CERT_UNKNOWN, SEC_E_NO_CREDENTIALS
         Some(0x8009_0326 | 0x8009_0327 | 0x8009_030E) if heard.asks_for_certificate() => {
-            TlsReason::ClientCertificate { sent: shown }
+            TlsReason::ClientCertificate { sent: false }
         }
         // SEC_E_UNSUPPORTED_FUNCTION, SEC_E_ALGORITHM_MISMATCH, SEC_E_ILLEGAL_MESSAGE
         Some(0x8009_0302 | 0x8009_0331 | 0x8009_0326) => TlsReason::NothingInCommon,

@@ -11,9 +11,13 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use super::Realm;
+use crate::server::AFTER_FAILURE;
 
 /// Longest request that is read: far beyond any without authorization data.
 const MAX_REQUEST: usize = 1 << 16;
+
+/// Longest answer in a datagram, as Windows and MIT's programs have it.
+pub(super) const MAX_DATAGRAM: usize = 1465;
 
 /// How long a connection may say nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,11 +72,11 @@ async fn serve_datagrams(socket: UdpSocket, realm: Arc<Realm>) {
     loop {
         // An error is about an answer that somebody no longer waits for.
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(AFTER_FAILURE).await;
             continue;
         };
         let request = buffer.get(..length).unwrap_or_default();
-        let answer = realm.answer(request, Timestamp::now());
+        let answer = realm.answer_within(MAX_DATAGRAM, request, Timestamp::now());
         let _ = socket.send_to(&answer, peer).await;
     }
 }
@@ -83,7 +87,7 @@ async fn serve_streams(socket: TcpListener, realm: Arc<Realm>) {
         tokio::select! {
             accepted = socket.accept() => {
                 let Ok((stream, _)) = accepted else {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(AFTER_FAILURE).await;
                     continue;
                 };
                 let realm = Arc::clone(&realm);
@@ -106,7 +110,7 @@ async fn serve_stream(mut stream: TcpStream, realm: &Realm) -> io::Result<()> {
         let mut request = vec![0; length];
         stream.read_exact(&mut request).await?;
         let answer = realm.answer(&request, Timestamp::now());
-        // An answer has some hundred octets.
+        // An answer has some thousand octets.
         let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
         stream.write_all(&length.to_be_bytes()).await?;
         stream.write_all(&answer).await?;

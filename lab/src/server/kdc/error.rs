@@ -51,6 +51,8 @@ pub(super) enum KdcError {
     Period,
     #[error("this kind of ticket is not given")]
     Option,
+    #[error("the answer has {length} bytes, too many for a datagram")]
+    TooBig { length: usize },
     #[error("no date")]
     Time,
     #[error("{text:?} is not plain ASCII")]
@@ -79,6 +81,7 @@ impl KdcError {
             Self::Expired => code::KRB_AP_ERR_TKT_EXPIRED,
             Self::Period => code::KDC_ERR_NEVER_VALID,
             Self::Option => code::KDC_ERR_BADOPTION,
+            Self::TooBig { .. } => code::KRB_ERR_RESPONSE_TOO_BIG,
             Self::Time | Self::Text { .. } | Self::Encoding(_) | Self::Crypto(_) => {
                 code::KRB_ERR_GENERIC
             }

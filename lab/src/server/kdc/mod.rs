@@ -1,8 +1,8 @@
 //! [`Realm`]: the key distribution centre of the simulated site (RFC 4120).
 //!
 //! Its users are the accounts of the lab, its services those of the site's hosts. [`Realm::answer`]
-//! turns requests into answers; `door` is the sockets. No replicas, no referrals, no renewal, and no
-//! authorization data (PAC) in tickets: whoever may do what, the lab knows by the account.
+//! turns requests into answers; `door` is the sockets. No replicas, no referrals, no renewal, and nothing but
+//! padding where tickets of Active Directory have a PAC: whoever may do what, the lab knows by the account.
 
 mod door;
 mod error;
@@ -151,18 +151,31 @@ impl Realm {
 
     /// The answer to a request, which may be anything at all.
     pub(crate) fn answer(&self, request: &[u8], now: Timestamp) -> Vec<u8> {
-        let answer = match Question::decode(request) {
-            Some(Question::Initial(request)) => self
-                .initial(&request, now)
-                .and_then(|answer| encode(&answer))
-                .map_err(|error| (error, Some(request))),
-            Some(Question::Granting(request)) => self
-                .grant(&request, now)
-                .and_then(|answer| encode(&answer))
-                .map_err(|error| (error, Some(request))),
-            None => Err((KdcError::NoRequest, None)),
+        self.answer_within(usize::MAX, request, now)
+    }
+
+    /// The same in no more than `room` bytes: a ticket that does not fit is to be asked for elsewhere.
+    fn answer_within(&self, room: usize, request: &[u8], now: Timestamp) -> Vec<u8> {
+        let (answer, request) = match Question::decode(request) {
+            Some(Question::Initial(request)) => {
+                let answer = self.initial(&request, now);
+                (answer.and_then(|answer| encode(&answer)), Some(request))
+            }
+            Some(Question::Granting(request)) => {
+                let answer = self.grant(&request, now);
+                (answer.and_then(|answer| encode(&answer)), Some(request))
+            }
+            None => (Err(KdcError::NoRequest), None),
         };
-        answer.unwrap_or_else(|(error, request)| {
+        let answer = answer.and_then(|answer| {
+            let length = answer.len();
+            if length > room {
+                Err(KdcError::TooBig { length })
+            } else {
+                Ok(answer)
+            }
+        });
+        answer.unwrap_or_else(|error| {
             // What is encoded is made here; an error without its answer is a silent one.
             self.refusal(&error, request.as_ref(), now)
                 .and_then(|refusal| encode(&refusal))

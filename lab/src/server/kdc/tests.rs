@@ -206,6 +206,26 @@ fn what_cannot_be_granted_at_first_is_refused_by_its_code() {
 }
 
 #[test]
+fn a_ticket_does_not_fit_into_a_datagram() {
+    let realm = realm();
+    let now = Timestamp::now();
+    let by_datagram = |request: &[u8]| {
+        let answer = realm.answer_within(door::MAX_DATAGRAM, request, now);
+        let refusal: KrbError = picky_asn1_der::from_bytes(&answer).unwrap();
+        refusal.0.error_code.0
+    };
+    let mut asks = asks(&realm);
+    let proofless = by_datagram(&asks.without_proof());
+    assert_eq!(proofless, code::KDC_ERR_PREAUTH_REQUIRED);
+    let initial = asks.initial(now);
+    assert_eq!(by_datagram(&initial), code::KRB_ERR_RESPONSE_TOO_BIG);
+    let reply: AsRep = picky_asn1_der::from_bytes(&realm.answer(&initial, now)).unwrap();
+    asks.service = service("mbx1.litwareinc.com");
+    let granting = asks.granting(&reply, now);
+    assert_eq!(by_datagram(&granting), code::KRB_ERR_RESPONSE_TOO_BIG);
+}
+
+#[test]
 fn what_cannot_be_granted_to_a_ticket_is_refused_by_its_code() {
     let realm = realm();
     let now = Timestamp::now();

@@ -10,19 +10,28 @@ use picky_asn1::wrapper::{
 use picky_krb::constants::key_usages::TICKET_REP;
 use picky_krb::crypto::CipherSuite;
 use picky_krb::data_types::{
-    EncTicketPart, EncTicketPartInner, KerberosFlags, KerberosTime, LastReq, LastReqInner,
-    PrincipalName, Realm as RealmName, Ticket, TicketInner, TransitedEncoding,
+    AuthorizationData, AuthorizationDataInner, EncTicketPart, EncTicketPartInner, KerberosFlags,
+    KerberosTime, LastReq, LastReqInner, PrincipalName, Realm as RealmName, Ticket, TicketInner,
+    TransitedEncoding,
 };
 use picky_krb::messages::{EncKdcRepPart, KdcReqBody};
 
 use super::error::KdcError;
-use super::{LIFETIME, SKEW, parts, random_key};
+use super::{LIFETIME, SKEW, encode, parts, random_key};
 
 /// Options of requests, and flags of tickets (RFC 4120 5.4.1, 5.3; RFC 6806 3).
 pub(super) const FORWARDABLE: u8 = 1;
 pub(super) const INITIAL: u8 = 9;
 pub(super) const PRE_AUTHENTICATED: u8 = 10;
 pub(super) const CANONICALIZE: u8 = 15;
+
+/// Bytes of the PAC of somebody who is in some groups.
+const PAC: usize = 1200;
+
+/// Kinds of authorization data: AD-IF-RELEVANT, and -128, which like all below zero means nothing elsewhere
+/// (RFC 4120 7.5.4).
+const IF_RELEVANT: u8 = 1;
+const LOCAL_USE: u8 = 0x80;
 
 /// What is granted to whom.
 pub(super) struct Grant {
@@ -61,7 +70,7 @@ impl Grant {
             endtime: ExplicitContextTag7::from(parts::time(self.until)?),
             renew_till: Optional::from(None),
             caddr: Optional::from(None),
-            authorization_data: Optional::from(None),
+            authorization_data: Optional::from(Some(ExplicitContextTag10::from(padding()?))),
         });
         let cipher = CipherSuite::Aes256CtsHmacSha196;
         Ok(Ticket::from(TicketInner {
@@ -93,6 +102,19 @@ impl Grant {
             encrypted_pa_data: Optional::from(None),
         })
     }
+}
+
+/// What stands in a ticket where Active Directory has its PAC: as many bytes of nothing, so that answers are
+/// as large as they are there. Whoever does not know it may pass over it (RFC 4120 5.2.6.1).
+fn padding() -> Result<AuthorizationData, KdcError> {
+    let entry = |kind, data| {
+        AuthorizationData::from(vec![AuthorizationDataInner {
+            ad_type: ExplicitContextTag0::from(IntegerAsn1::from(vec![kind])),
+            ad_data: ExplicitContextTag1::from(OctetStringAsn1::from(data)),
+        }])
+    };
+    let own = entry(LOCAL_USE, vec![0; PAC]);
+    Ok(entry(IF_RELEVANT, encode(&own)?))
 }
 
 /// Until when a ticket is good that is asked for now.

@@ -35,7 +35,24 @@ pub(super) fn unknown_shell() -> Box<Fault> {
     )
 }
 
-/// The shell was deleted while a request waited.
+/// No such command in the shell, or one that has ended.
+pub(super) fn unknown_command() -> Box<Fault> {
+    let text = "The request names a command that the shell does not have: it has ended, or there never was one.";
+    let fault = new(
+        code::UNEXPECTED_SELECTORS,
+        "Sender",
+        "InvalidSelectors",
+        text,
+    );
+    detailed(fault, "UnexpectedSelectors")
+}
+
+/// A command of the proposed id is there already.
+pub(super) fn command_taken() -> Box<Fault> {
+    invalid_parameter("the proposed CommandId, which is taken")
+}
+
+/// The shell was deleted, or its command terminated, while a request waited.
 pub(super) fn aborted() -> Box<Fault> {
     let text = "The I/O operation has been aborted because of either a thread exit or an application request.";
     new(code::OPERATION_ABORTED, "Receiver", "InternalError", text)
@@ -82,6 +99,41 @@ pub(super) fn too_many_shells(limit: usize) -> Box<Fault> {
     new(code::QUOTA_MAX_SHELLS, "Sender", "QuotaLimit", &text)
 }
 
+/// Number of PowerShell's plug-in (`ManagedException`): what makes the session threw an exception.
+const MANAGED_EXCEPTION: u32 = 2_152_992_672;
+
+/// One session too many for the throttling policy of Exchange 2013 and later.
+pub(super) fn throttled(limit: usize) -> Box<Fault> {
+    let text = format!(
+        "[FailureCategory=AuthZ-AuthorizationException] Fail to create a runspace because you have exceeded the \
+         maximum number of connections allowed : {limit} for the policy party : MaxConcurrency. Please close \
+         existing runspace and try again."
+    );
+    of_plugin(MANAGED_EXCEPTION, &text)
+}
+
+/// `ERROR_WSMAN_QUOTA_MAX_COMMANDS_PER_SHELL_PPQ` and `ERROR_WSMAN_QUOTA_MAX_OPERATIONS`.
+const QUOTA_COMMANDS: u32 = 2_150_859_241;
+const QUOTA_OPERATIONS: u32 = 2_150_859_174;
+
+/// Too many commands of this shell that have not been terminated.
+pub(super) fn too_many_commands(limit: usize) -> Box<Fault> {
+    let text = format!(
+        "This shell is allowed a maximum number of {limit} concurrent commands (MaxConcurrentCommandsPerShell), \
+         which has been exceeded."
+    );
+    new(QUOTA_COMMANDS, "Sender", "QuotaLimit", &text)
+}
+
+/// Too many commands of this account that have not been terminated.
+pub(super) fn too_many_operations(limit: usize) -> Box<Fault> {
+    let text = format!(
+        "This user is allowed a maximum number of {limit} concurrent operations (MaxConcurrentOperationsPerUser), \
+         which has been exceeded."
+    );
+    new(QUOTA_OPERATIONS, "Sender", "QuotaLimit", &text)
+}
+
 /// A parameter of the request makes no sense.
 pub(super) fn invalid_parameter(what: &str) -> Box<Fault> {
     let text = format!("The parameter is incorrect: {what}.");
@@ -122,15 +174,49 @@ pub(super) fn not_modelled(what: &str) -> Box<Fault> {
 
 /// The streams' content breaks PSRP.
 pub(super) fn of_protocol(error: &PsrpError) -> Box<Fault> {
+    by_plugin(
+        invalid_parameter("the PowerShell remoting data"),
+        &error.to_string(),
+    )
+}
+
+/// PowerShell's plug-in refuses a request by a number of its own.
+pub(super) fn of_plugin(code: u32, text: &str) -> Box<Fault> {
+    by_plugin(new(code, "Receiver", "InternalError", text), text)
+}
+
+fn by_plugin(fault: Box<Fault>, message: &str) -> Box<Fault> {
     let provider = ProviderFault {
         provider: "microsoft.powershell".into(),
         path: r"C:\Windows\system32\pwrshplugin.dll".into(),
-        message: error.to_string(),
+        message: message.into(),
     };
     Box::new(Fault {
         provider: Some(provider),
-        ..*invalid_parameter("the PowerShell remoting data")
+        ..*fault
     })
+}
+
+/// The account may not do that.
+pub(super) fn access_denied() -> Box<Fault> {
+    new(
+        code::ACCESS_DENIED,
+        "Sender",
+        "AccessDenied",
+        "Access is denied.",
+    )
+}
+
+/// The request is larger than the service takes.
+pub(super) fn envelope_too_large(kib: u32) -> Box<Fault> {
+    let text = format!("The request is larger than the {kib} KiB of MaxEnvelopeSizekb.");
+    let fault = new(
+        code::MAX_ENVELOPE_SIZE_EXCEEDED,
+        "Sender",
+        "EncodingLimit",
+        &text,
+    );
+    detailed(fault, "MaxEnvelopeSize")
 }
 
 /// The envelope is not one, or not one that is served here.

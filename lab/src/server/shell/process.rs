@@ -9,7 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::fault;
+use super::work::Work;
+use super::{Runner, fault};
 use crate::world::{Ending, Ping, Program};
 
 /// `STATUS_CONTROL_C_EXIT`: how a program ends that takes no notice of Control-C.
@@ -56,8 +57,12 @@ impl Process {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Starts it.
-    pub(super) fn start(id: Uuid, program: Program) -> Arc<Self> {
+    pub(super) fn start<R: Runner>(id: Uuid, program: Program, work: &Work<R>) -> Arc<Self> {
         let process = Arc::new(Self {
             id,
             state: Mutex::default(),
@@ -67,10 +72,10 @@ impl Process {
             Program::Ends(ending) if ending.takes.is_zero() => process.end(ending),
             Program::Ends(ending) => {
                 let own = Arc::clone(&process);
-                process.spawn(async move {
+                process.does(work.start(async move {
                     tokio::time::sleep(ending.takes).await;
                     own.end(ending);
-                });
+                }));
             }
             Program::Copies => process.lock().input = Input::Copied,
             Program::Sorts => process.lock().input = Input::Sorted(Vec::new()),
@@ -80,18 +85,18 @@ impl Process {
                 state.ping = Some(ping);
                 drop(state);
                 let own = Arc::clone(&process);
-                process.spawn(async move {
+                process.does(work.start(async move {
                     while own.ping_once() {
                         tokio::time::sleep(SECOND).await;
                     }
-                });
+                }));
             }
         }
         process
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.lock().task = Some(tokio::spawn(work).abort_handle());
+    fn does(&self, task: AbortHandle) {
+        self.lock().task = Some(task);
     }
 
     fn end(&self, ending: Ending) {

@@ -1,20 +1,21 @@
 //! [`ProgramShells`]: shells for programs (WinRS, [MS-WSMV] 3.1.4.5 and on) at the endpoints of
 //! Windows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use owaim_inventory::EndpointKind;
 use owaim_proto::wsman::{
     self, CommandLine, CreateShell, Fault, Receive, RequestBody, RequestHeader, Resource,
-    ResponseBody, Send, Shell, Signal, SignalCode,
+    ResponseBody, RunState, Send, Shell, Signal, SignalCode,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::process::Process;
+use super::work::Work;
 use super::{IDLE, RequestOrigin, Runner, fault};
+use crate::server::is_winrm;
 use crate::world::{Caller, CodePage, ProgramLine, Refused, Surroundings};
 
 /// The shells for programs of all endpoints.
@@ -31,7 +32,15 @@ struct ProgramShell {
     around: Surroundings,
     idle: Duration,
     last_use: Mutex<Instant>,
-    processes: Mutex<HashMap<Uuid, Arc<Process>>>,
+    commands: Mutex<Commands>,
+}
+
+/// The programs of a shell.
+#[derive(Default)]
+struct Commands {
+    processes: HashMap<Uuid, Arc<Process>>,
+    /// Those that a client has heard the end of and not terminated.
+    ended: HashSet<Uuid>,
 }
 
 impl ProgramShells {
@@ -51,10 +60,21 @@ impl ProgramShells {
         own.map(|shell| shell.describe()).collect()
     }
 
+    /// How many shells count against the quotas that hold for an account somewhere, and how many commands
+    /// there are in them that have not been terminated.
+    pub(super) fn count(&self, origin: &RequestOrigin) -> (usize, usize) {
+        let table = self.table();
+        let shells = table.values();
+        let counts = shells.filter(|shell| shell.origin.shares_quotas(origin));
+        counts.fold((0, 0), |(shells, commands), shell| {
+            (shells + 1, commands + shell.commands().count())
+        })
+    }
+
     /// The programs of a shell.
     pub(super) fn processes(&self, origin: &RequestOrigin, id: Uuid) -> Option<Vec<Uuid>> {
         let shell = self.find(origin, id)?;
-        Some(shell.processes().keys().copied().collect())
+        Some(shell.commands().processes.keys().copied().collect())
     }
 
     /// Makes a shell.
@@ -64,10 +84,7 @@ impl ProgramShells {
         header: &RequestHeader,
         create: &CreateShell,
     ) -> Result<ResponseBody, Box<Fault>> {
-        if !matches!(
-            origin.endpoint,
-            EndpointKind::Windows | EndpointKind::LyncLocal
-        ) {
+        if !is_winrm(origin.endpoint) {
             return Err(fault::unknown_configuration(&header.resource_uri));
         }
         for option in &header.options {
@@ -98,7 +115,7 @@ impl ProgramShells {
             },
             idle: create.idle_timeout.unwrap_or(IDLE),
             last_use: Mutex::new(Instant::now()),
-            processes: Mutex::default(),
+            commands: Mutex::default(),
         };
         let description = shell.describe();
         self.table().insert(id, Arc::new(shell));
@@ -108,7 +125,7 @@ impl ProgramShells {
     /// Answers a request for the shell `id`.
     pub(super) async fn answer<R: Runner>(
         &self,
-        runner: &R,
+        work: &Work<R>,
         origin: &RequestOrigin,
         id: Uuid,
         (header, body): (&RequestHeader, &RequestBody),
@@ -121,7 +138,7 @@ impl ProgramShells {
                 shell.end();
                 Ok(ResponseBody::Deleted)
             }
-            RequestBody::Command(line) => shell.command(runner, header, line),
+            RequestBody::Command(line) => shell.command(work, header, line),
             RequestBody::Send(send) => shell.input(send),
             RequestBody::Receive(receive) => shell.receive(header, receive).await,
             RequestBody::Signal(signal) => shell.signal(signal),
@@ -158,10 +175,8 @@ impl ProgramShells {
 }
 
 impl ProgramShell {
-    fn processes(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Process>>> {
-        self.processes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn commands(&self) -> MutexGuard<'_, Commands> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_use(&self) -> MutexGuard<'_, Instant> {
@@ -190,13 +205,14 @@ impl ProgramShell {
     }
 
     fn process(&self, id: Option<Uuid>) -> Result<Arc<Process>, Box<Fault>> {
-        let process = id.and_then(|id| self.processes().get(&id).cloned());
-        process.ok_or_else(|| fault::invalid_parameter("the CommandId"))
+        let id = id.ok_or_else(|| fault::invalid_parameter("the CommandId"))?;
+        let process = self.commands().processes.get(&id).cloned();
+        process.ok_or_else(fault::unknown_command)
     }
 
     fn command<R: Runner>(
         &self,
-        runner: &R,
+        work: &Work<R>,
         header: &RequestHeader,
         line: &CommandLine,
     ) -> Result<ResponseBody, Box<Fault>> {
@@ -215,20 +231,19 @@ impl ProgramShell {
             skip_cmd,
         };
         let id = line.id.unwrap_or_else(Uuid::new_v4);
-        if self.processes().contains_key(&id) {
-            return Err(fault::invalid_parameter(
-                "the proposed CommandId, which is taken",
-            ));
+        if self.commands().has(id) {
+            return Err(fault::command_taken());
         }
-        let program =
-            runner
-                .start(&caller, &self.around, &wanted)
-                .map_err(|refused| match refused {
-                    Refused::NotModelled(what) => fault::not_modelled(&what),
-                    Refused::NoFolder => fault::no_folder(),
-                    Refused::NoProgram => fault::no_program(),
-                })?;
-        self.processes().insert(id, Process::start(id, program));
+        let program = work
+            .runner
+            .start(&caller, &self.around, &wanted)
+            .map_err(|refused| match refused {
+                Refused::NotModelled(what) => fault::not_modelled(&what),
+                Refused::NoFolder => fault::no_folder(),
+                Refused::NoProgram => fault::no_program(),
+            })?;
+        let process = Process::start(id, program, work);
+        self.commands().processes.insert(id, process);
         Ok(ResponseBody::CommandStarted(id))
     }
 
@@ -251,21 +266,30 @@ impl ProgramShell {
         let process = self.process(receive.command_id)?;
         let room = wsman::stream_room(header.max_envelope_size);
         let patience = header.operation_timeout;
-        let received = process.receive(&receive.streams, room, patience).await;
-        received.map(ResponseBody::Received)
+        let received = process.receive(&receive.streams, room, patience).await?;
+        let state = received.state.as_ref();
+        if state.is_some_and(|state| state.state == RunState::Done) {
+            self.commands().end(process.id());
+        }
+        Ok(ResponseBody::Received(received))
     }
 
     fn signal(&self, signal: &Signal) -> Result<ResponseBody, Box<Fault>> {
-        let process = self.process(signal.command_id)?;
+        let id = signal
+            .command_id
+            .ok_or_else(|| fault::invalid_parameter("the CommandId"))?;
+        let mut commands = self.commands();
+        if !commands.has(id) {
+            return Err(fault::unknown_command());
+        }
         match &signal.code {
-            SignalCode::CtrlC => process.interrupt(false),
-            SignalCode::CtrlBreak => process.interrupt(true),
-            SignalCode::Terminate => {
-                process.terminate();
-                if let Some(id) = signal.command_id {
-                    self.processes().remove(&id);
+            SignalCode::CtrlC | SignalCode::CtrlBreak => {
+                // One that has ended takes signals too, and nothing comes of them.
+                if let Some(process) = commands.processes.get(&id) {
+                    process.interrupt(signal.code == SignalCode::CtrlBreak);
                 }
             }
+            SignalCode::Terminate => commands.terminate(id),
             SignalCode::PowerShellCtrlC | SignalCode::Other(_) => {
                 return Err(fault::invalid_parameter("the signal"));
             }
@@ -274,8 +298,34 @@ impl ProgramShell {
     }
 
     fn end(&self) {
-        for (_, process) in self.processes().drain() {
+        for (_, process) in self.commands().processes.drain() {
             process.terminate();
         }
+    }
+}
+
+impl Commands {
+    /// Whether there is a program of that id that has not been terminated.
+    fn has(&self, id: Uuid) -> bool {
+        self.processes.contains_key(&id) || self.ended.contains(&id)
+    }
+
+    /// How many there are that have not been terminated.
+    fn count(&self) -> usize {
+        self.processes.len() + self.ended.len()
+    }
+
+    /// A client has heard the end of that one.
+    fn end(&mut self, id: Uuid) {
+        if self.processes.remove(&id).is_some() {
+            self.ended.insert(id);
+        }
+    }
+
+    fn terminate(&mut self, id: Uuid) {
+        if let Some(process) = self.processes.remove(&id) {
+            process.terminate();
+        }
+        self.ended.remove(&id);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Runspace`]: one shell with its runspace pool, its pipelines and those who wait for output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::work::Work;
 use super::{RequestOrigin, Runner, banner, fault};
 use crate::world::{Caller, Execution};
 
@@ -44,10 +45,14 @@ pub(super) struct Runspace {
 struct State {
     pool: ServerPool,
     runs: HashMap<Uuid, Run>,
+    /// Pipelines that a client has heard the end of and not terminated.
+    ended: HashSet<Uuid>,
     /// Whether the client has yet to hear that the pool is open. Real servers say so in a
     /// Receive of its own.
     opening: bool,
     deleted: bool,
+    /// Why there will be no session in it.
+    refused: Option<Box<Fault>>,
     /// Whether its client has left it for later.
     disconnected: bool,
     /// The client's session, which alone may reconnect.
@@ -65,6 +70,15 @@ struct Run {
     /// The host call that waits for its answer.
     question: Option<(i64, oneshot::Sender<HostResponse>)>,
     task: Option<AbortHandle>,
+}
+
+impl State {
+    /// Ends the work of a pipeline.
+    fn abort(&mut self, id: Uuid) {
+        if let Some(task) = self.runs.remove(&id).and_then(|run| run.task) {
+            task.abort();
+        }
+    }
 }
 
 /// A request under way.
@@ -96,6 +110,17 @@ impl Runspace {
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         let state = self.lock();
         self.users.load(Ordering::Relaxed) == 0 && now.duration_since(state.last_use) > state.idle
+    }
+
+    /// Whether it counts against the quotas that hold for that account there.
+    pub(super) fn counts_for(&self, origin: &RequestOrigin) -> bool {
+        self.origin.shares_quotas(origin) && self.lock().refused.is_none()
+    }
+
+    /// How many commands there are that have not been terminated.
+    pub(super) fn commands(&self) -> usize {
+        let state = self.lock();
+        state.pool.pipelines().count() + state.ended.len()
     }
 
     /// Whether it is that account's at that endpoint.
@@ -140,8 +165,10 @@ impl Runspace {
         let state = State {
             pool,
             runs: HashMap::new(),
+            ended: HashSet::new(),
             opening: false,
             deleted: false,
+            refused: None,
             disconnected: false,
             session,
             idle,
@@ -168,6 +195,11 @@ impl Runspace {
             .map_err(|error| fault::of_protocol(&error))?;
         self.note_opening(&mut state, &events);
         Ok(())
+    }
+
+    /// Lets it have no session: the first Receive says why.
+    pub(super) fn refuse(&self, why: Box<Fault>) {
+        self.lock().refused = Some(why);
     }
 
     fn note_opening(&self, state: &mut State, events: &[ServerEvent]) {
@@ -244,15 +276,20 @@ impl Runspace {
     /// Starts a command with a pipeline's first fragments.
     pub(super) fn command<R: Runner>(
         self: &Arc<Self>,
-        runner: &R,
+        work: &Work<R>,
         id: Uuid,
         fragments: &[u8],
     ) -> Result<(), Box<Fault>> {
-        self.lock()
+        let mut state = self.lock();
+        if state.ended.contains(&id) {
+            return Err(fault::command_taken());
+        }
+        state
             .pool
             .start_command(id)
             .map_err(|error| fault::of_protocol(&error))?;
-        let taken = self.take(runner, Some(id), "stdin", fragments);
+        drop(state);
+        let taken = self.take(work, Some(id), "stdin", fragments);
         if taken.is_err() {
             self.lock().pool.forget(id);
         }
@@ -262,15 +299,15 @@ impl Runspace {
     /// Takes input of the shell or of a command.
     pub(super) fn input<R: Runner>(
         self: &Arc<Self>,
-        runner: &R,
+        work: &Work<R>,
         stream: &Stream,
     ) -> Result<(), Box<Fault>> {
-        self.take(runner, stream.command_id, &stream.name, &stream.data)
+        self.take(work, stream.command_id, &stream.name, &stream.data)
     }
 
     fn take<R: Runner>(
         self: &Arc<Self>,
-        runner: &R,
+        work: &Work<R>,
         command: Option<Uuid>,
         stream: &str,
         bytes: &[u8],
@@ -278,6 +315,9 @@ impl Runspace {
         let mut state = self.lock();
         if state.deleted {
             return Err(fault::unknown_shell());
+        }
+        if command.is_some_and(|id| !state.pool.knows(id)) {
+            return Err(fault::unknown_command());
         }
         let events = state
             .pool
@@ -296,7 +336,7 @@ impl Runspace {
                         },
                     );
                     if !takes_input {
-                        self.start(runner, &mut state, id);
+                        self.start(work, &mut state, id);
                     }
                 }
                 ServerEvent::Input(id, value) => {
@@ -304,7 +344,7 @@ impl Runspace {
                         run.input.push(value);
                     }
                 }
-                ServerEvent::EndOfInput(id) => self.start(runner, &mut state, id),
+                ServerEvent::EndOfInput(id) => self.start(work, &mut state, id),
                 ServerEvent::HostResponse(Some(id), response) => {
                     let question = state.runs.get_mut(&id).and_then(|run| run.question.take());
                     match question {
@@ -344,7 +384,7 @@ impl Runspace {
     }
 
     /// Runs a pipeline whose input is complete, in a task of its own.
-    fn start<R: Runner>(self: &Arc<Self>, runner: &R, state: &mut State, id: Uuid) {
+    fn start<R: Runner>(self: &Arc<Self>, work: &Work<R>, state: &mut State, id: Uuid) {
         let Some(run) = state.runs.get_mut(&id) else {
             return;
         };
@@ -352,9 +392,9 @@ impl Runspace {
             return;
         };
         let input = std::mem::take(&mut run.input);
-        let (shell, runner) = (Arc::clone(self), runner.clone());
-        let task = tokio::spawn(async move { shell.run(&runner, id, &create, &input).await });
-        run.task = Some(task.abort_handle());
+        let (shell, runner) = (Arc::clone(self), work.runner.clone());
+        let task = work.start(async move { shell.run(&runner, id, &create, &input).await });
+        run.task = Some(task);
     }
 
     async fn run<R: Runner>(&self, runner: &R, id: Uuid, create: &CreatePipeline, input: &[Value]) {
@@ -438,12 +478,10 @@ impl Runspace {
     }
 
     /// Stops a pipeline; its last state waits for a Receive. One that has ended stays as it is.
-    pub(super) fn stop(&self, id: Uuid) {
+    pub(super) fn stop(&self, id: Uuid) -> Result<(), Box<Fault>> {
         let mut state = self.lock();
-        if let Some(task) = state.runs.remove(&id).and_then(|run| run.task) {
-            task.abort();
-        }
         if state.pool.knows(id) {
+            state.abort(id);
             let mut error = ErrorRecord::new(
                 "PipelineStopped",
                 14,
@@ -453,20 +491,25 @@ impl Runspace {
             error.target = None;
             // An error says that it had ended, or had not begun: then there is nothing to stop.
             let _ = state.pool.finish(id, &PipelineState::Stopped(Some(error)));
+        } else if !state.ended.contains(&id) {
+            return Err(fault::unknown_command());
         }
         drop(state);
         self.changed.notify_waiters();
+        Ok(())
     }
 
     /// Stops a pipeline and forgets it.
-    pub(super) fn terminate(&self, id: Uuid) {
+    pub(super) fn terminate(&self, id: Uuid) -> Result<(), Box<Fault>> {
         let mut state = self.lock();
-        if let Some(task) = state.runs.remove(&id).and_then(|run| run.task) {
-            task.abort();
+        if !state.ended.remove(&id) && !state.pool.knows(id) {
+            return Err(fault::unknown_command());
         }
+        state.abort(id);
         state.pool.forget(id);
         drop(state);
         self.changed.notify_waiters();
+        Ok(())
     }
 
     /// Ends everything. Who waits for output hears so.
@@ -491,6 +534,9 @@ impl Runspace {
         patience: Duration,
     ) -> Result<ReceiveResponse, Box<Fault>> {
         let deadline = Instant::now() + patience;
+        if command.is_some_and(|id| !self.knows(id)) {
+            return Err(fault::unknown_command());
+        }
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -517,8 +563,12 @@ impl Runspace {
         if state.disconnected {
             return Err(fault::disconnected());
         }
+        if let Some(why) = &state.refused {
+            return Err(why.clone());
+        }
         if command.is_some_and(|id| !state.pool.knows(id)) {
-            return Err(fault::invalid_parameter("the CommandId"));
+            // It was there when the Receive came.
+            return Err(fault::aborted());
         }
         let mut streams: Vec<Stream> = Vec::new();
         let mut left = room;
@@ -547,6 +597,7 @@ impl Runspace {
         };
         if state.pool.is_done(id) {
             state.pool.forget(id);
+            state.ended.insert(id);
             let done = CommandState {
                 command_id: command,
                 state: RunState::Done,

@@ -30,7 +30,8 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 12] = [
+    /// All of them.
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Delete,
         Self::Command,
@@ -44,6 +45,11 @@ impl Action {
         Self::Enumerate,
         Self::Pull,
     ];
+
+    /// Its name: the last part of the URI.
+    pub fn name(self) -> &'static str {
+        self.uri().rsplit('/').next().unwrap_or_default()
+    }
 
     /// The URI of the request.
     pub fn uri(self) -> &'static str {

@@ -87,7 +87,7 @@ pub mod code {
     pub const INVALID_XML: u32 = 2_150_858_819;
     /// `MAX_ENVELOPE_SIZE_EXCEEDED`
     pub const MAX_ENVELOPE_SIZE_EXCEEDED: u32 = 2_150_858_824;
-    /// `UNEXPECTED_SELECTORS`: no such shell
+    /// `UNEXPECTED_SELECTORS`: no such shell, or no such command in it
     pub const UNEXPECTED_SELECTORS: u32 = 2_150_858_843;
     /// `QUOTA_MAX_SHELLS`
     pub const QUOTA_MAX_SHELLS: u32 = 2_150_859_173;
@@ -128,6 +128,8 @@ pub enum FaultKind {
     ProviderNotLoaded,
     /// The session configuration is broken.
     BrokenConfiguration,
+    /// What makes the sessions of the configuration failed, or made none for this account.
+    SessionRefused,
     /// None of these, or no number at all.
     Unknown,
 }
@@ -161,6 +163,7 @@ const TABLE: &[(std::ops::RangeInclusive<u32>, FaultKind)] = &[
         2_150_859_205..=2_150_859_206,
         FaultKind::BrokenConfiguration,
     ),
+    (2_152_992_672..=2_152_992_672, FaultKind::SessionRefused),
 ];
 
 impl FaultKind {
@@ -171,7 +174,9 @@ impl FaultKind {
             Self::Busy | Self::Quota | Self::TooManyShells | Self::TooManyRequests => {
                 FaultClass::Later
             }
-            Self::Exhausted | Self::UnknownShell | Self::ProfileUnloaded => FaultClass::NewShell,
+            Self::Exhausted | Self::UnknownShell | Self::ProfileUnloaded | Self::SessionRefused => {
+                FaultClass::NewShell
+            }
             Self::Aborted => FaultClass::Aborted,
             Self::AccessDenied
             | Self::NotFound
@@ -219,6 +224,9 @@ impl FaultKind {
                 "repair the session configuration on the server: its provider cannot be loaded"
             }
             Self::BrokenConfiguration => "repair the session configuration on the server",
+            Self::SessionRefused => {
+                "see what the server says; where Exchange names MaxConcurrency, close the account's other sessions or raise PowerShellMaxConcurrency in its throttling policy"
+            }
             Self::Unknown => {
                 "look the code up and see the server's log of Windows Remote Management"
             }

@@ -339,6 +339,7 @@ fn fault_codes_have_their_class() {
         (2_150_858_906, FaultClass::Never),
         (2_150_859_205, FaultClass::Never),
         (2_150_859_206, FaultClass::Never),
+        (2_152_992_672, FaultClass::NewShell),
         (4711, FaultClass::Unknown),
     ];
     for (code, class) in cases {

@@ -14,7 +14,11 @@ need() { packages+=("$@"); }
 python3 -c 'import venv, ensurepip' 2>/dev/null || need python3 python3-venv
 python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || need python3-dev
 command -v gcc >/dev/null || need gcc
+# The fuzzer's library is C++.
+command -v g++ >/dev/null || need g++
 command -v krb5-config >/dev/null || need libkrb5-dev
+# Which libgssapi reads that library's headers with.
+compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || need libclang-dev
 command -v openssl >/dev/null || need openssl
 PATH=$PATH:/usr/sbin command -v krb5kdc >/dev/null || need krb5-kdc
 PATH=$PATH:/usr/sbin command -v kadmin.local >/dev/null || need krb5-admin-server
@@ -42,11 +46,18 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
+step "fuzz targets"
+CARGO_TARGET_DIR=target cargo check --manifest-path fuzz/Cargo.toml --locked
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 step "tests"
 cargo test --workspace --locked 2>&1 | tee "$log"
+
+step "tickets of kinit: lints and their test"
+cargo clippy -p owaim-tests --all-targets --features gssapi --locked -- -D warnings
+cargo test -p owaim-tests --features gssapi --test foreign_kerberos --locked 2>&1 | tee -a "$log"
 
 step "the main job, as the README says"
 run_dir=$(mktemp -d)

@@ -278,6 +278,91 @@ fn small_answers() -> Client {
     })
 }
 
+/// `automation`, `generic` and `management` are in the names of types of every session.
+#[tokio::test]
+async fn names_that_are_in_the_middle_of_words_do_not_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let server = "CN=Tom,OU=Eric,CN=Ana,DC=litwareinc,DC=com";
+    let pipelines = [
+        Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory")),
+        Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory").with("Server", server)),
+    ];
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let observer =
+        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+    let observer = Arc::new(observer);
+    let client = Client::default().observed_by(Arc::clone(&observer) as _);
+    bench.run(EndpointKind::Exchange, client, &pipelines).await;
+    bench.lab.stop().await.unwrap();
+    observer.finish().unwrap();
+    assert_nothing_survives(&record, &["=tom", "=eric", "=ana"]);
+}
+
+#[tokio::test]
+async fn a_recording_takes_no_more_room_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let pipelines = [Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"))];
+    let run = async |name: &str, most: usize| {
+        let record = folder.path().join(name);
+        let recorder =
+            Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+        let observer = Arc::new(recorder.keeping(most));
+        let client = Client::default().observed_by(Arc::clone(&observer) as _);
+        bench.run(EndpointKind::Exchange, client, &pipelines).await;
+        let beyond = observer.finish().unwrap();
+        (
+            beyond,
+            fs::read_to_string(record.join("README.txt")).unwrap(),
+        )
+    };
+    let (beyond, readme) = run("small", 1 << 10).await;
+    assert!(beyond > 2, "{beyond}");
+    let expected = format!("NOT WHOLE: its last {beyond} exchanges are in no file");
+    assert!(readme.contains(&expected), "{readme}");
+    let (beyond, readme) = run("large", 1 << 20).await;
+    assert!(beyond == 0 && !readme.contains("NOT WHOLE"), "{readme}");
+    bench.lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_of_a_replay_runs_any_number_of_pipelines() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let pipeline = Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"));
+    let bench = Bench::new(text, None).await;
+    let book = bench.book();
+    let observer =
+        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
+    let observer = Arc::new(observer);
+    let client = Client::default().observed_by(Arc::clone(&observer) as _);
+    let recorded = bench
+        .run(
+            EndpointKind::Exchange,
+            client,
+            std::slice::from_ref(&pipeline),
+        )
+        .await;
+    bench.lab.stop().await.unwrap();
+    observer.finish().unwrap();
+    let text = fs::read_to_string(record.join("site.toml")).unwrap();
+    let bench = Bench::new(text, Some(record)).await;
+    let pipelines = vec![pipeline; 100];
+    let client = Client::default();
+    let replayed = bench.run(EndpointKind::Exchange, client, &pipelines).await;
+    bench.lab.stop().await.unwrap();
+    assert_eq!(replayed.len(), 100);
+    for output in replayed {
+        assert_eq!(output.records.len(), recorded[0].records.len());
+    }
+}
+
 #[tokio::test]
 async fn secrets_travel_again_and_spread_messages_are_spread_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -287,7 +372,7 @@ async fn secrets_travel_again_and_spread_messages_are_spread_again() {
         Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory").with("Server", "atl-cas-001")),
         Pipeline::new(
             psrp::Command::new("Import-ExchangeCertificate")
-                .with("FileData", vec![0x30u8; 300])
+                .with("FileData", vec![0x81u8; 300])
                 .with("Password", Secret::new("pa55-canary".into())),
         ),
     ];

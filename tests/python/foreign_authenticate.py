@@ -5,10 +5,12 @@ what was found out about it is in `facts`.
 """
 
 import base64
+import ssl
 
 import gssapi
 import spnego
 from pypsrp.encryption import WinRMEncryption
+from spnego import _credssp
 from spnego._ntlm_raw.crypto import md5
 from spnego._ntlm_raw.messages import Authenticate, AvId, NTClientChallengeV2
 from spnego.exceptions import SpnegoError
@@ -18,6 +20,8 @@ CHANNEL_BOUND = 2048
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 # A refusal is to be one, and not a token for the client that pyspnego takes for success.
 gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False
+# SSL_OP_NO_ENCRYPT_THEN_MAC of OpenSSL, for which Python has no name.
+NO_ENCRYPT_THEN_MAC = 1 << 19
 # Where in a message of NTLM its type is.
 SIGNATURE = b"NTLMSSP\0"
 
@@ -127,17 +131,35 @@ class CredSsp(Tokens):
     sealing = WinRMEncryption.CREDSSP
 
     def accept(self):
+        tls = _credssp._create_tls_context("accept")
+        if self.job["credssp_cipher"]:
+            tls.context.maximum_version = ssl.TLSVersion.TLSv1_2
+            tls.context.set_ciphers(self.job["credssp_cipher"])
+            # SChannel does not have it.
+            tls.context.options |= NO_ENCRYPT_THEN_MAC
         return spnego.server(
             protocol="credssp",
             options=spnego.NegotiateOptions.use_negotiate,
             credssp_min_protocol=self.job["credssp_min_version"],
+            credssp_tls_context=tls,
         )
+
+    def unsealed(self, header, data):
+        """What was sealed. The header is as long as the trailer of its record, which pyspnego does not look at."""
+        octets = self.unwrap(header, data)
+        cipher, protocol, _ = self.context._tls_object.cipher()
+        wanted = _credssp._tls_trailer_length(len(octets), protocol, cipher)
+        if len(header) != wanted:
+            raise ValueError(f"a header of {len(header)} octets, not {wanted}, by {cipher}")
+        return octets
 
     def step(self, value):
         answer = super().step(value)
         if self.complete:
+            self.unwrap, self.context.unwrap_winrm = self.context.unwrap_winrm, self.unsealed
             credential = self.context.get_extra_info("client_credential")
             self.facts.update(
+                cipher=self.context._tls_object.cipher()[0],
                 version=self.context.get_extra_info("protocol_version"),
                 delegated=[credential.domain_name, credential.username, credential.password],
             )

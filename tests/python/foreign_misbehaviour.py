@@ -7,6 +7,7 @@ spoiled, or "logon", "after": how many of them are not}. Everything until then i
 import base64
 import gzip
 import http.server
+import socket
 import struct
 import threading
 import time
@@ -39,17 +40,25 @@ TOKENS = {
 }
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
-    """The host that requests are redirected to: notes that there was one."""
+class Elsewhere(http.server.ThreadingHTTPServer):
+    """The host that requests are redirected to: notes that somebody came."""
 
-    def do_POST(self):  # the name is http.server's
-        self.server.seen.append(dict(self.headers))
-        self.send_error(500)
+    def __init__(self):
+        super().__init__(("127.0.0.2", 0), http.server.BaseHTTPRequestHandler)
+        self.seen = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # Whoever comes is noted, so that nothing noted says that nobody came.
+        with socket.create_connection(self.server_address) as visitor:
+            visitor.sendall(b"\r\n")
+            visitor.shutdown(socket.SHUT_WR)
+            visitor.recv(1)
+        assert len(self.seen) == 1, self.seen
+        self.seen.clear()
 
-    do_GET = do_POST
-
-    def log_message(self, format, *args):
-        """Nothing."""
+    def get_request(self):
+        connection, peer = super().get_request()
+        self.seen.append(peer[0])
+        return connection, peer
 
 
 class Misbehaviour:
@@ -66,9 +75,7 @@ class Misbehaviour:
         self.command = None
         self.elsewhere = None
         if self.job.get("kind") == "redirect":
-            self.elsewhere = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-            self.elsewhere.seen = []
-            threading.Thread(target=self.elsewhere.serve_forever, daemon=True).start()
+            self.elsewhere = Elsewhere()
 
     def is_due(self, record):
         """Whether the answer to that request is to be spoiled."""
@@ -248,8 +255,8 @@ class Misbehaviour:
 
     def redirect(self, handler, status, envelope):
         """To another host, which would get whatever comes."""
-        port = self.elsewhere.server_address[1]
-        place = f"http://127.0.0.2:{port}/wsman"
+        address, port = self.elsewhere.server_address
+        place = f"http://{address}:{port}/wsman"
         self.head(handler, 307, None, [("Location", place), ("Content-Length", 0)])
 
     @staticmethod

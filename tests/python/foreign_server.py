@@ -12,6 +12,7 @@ and, if they are to differ from `DEFAULTS` below:
     "offers"          other schemes that a refusal names
     "services"        {"krb5_conf", "keytab"} of a key distribution centre (kdc.py)
     "credssp_min_version"
+    "credssp_cipher"  name of OpenSSL: of the TLS 1.2 within CredSSP
     "each_request"    whether Kerberos is asked for a token by every request, as IIS does
     "tls"             null for plain HTTP, or an object: see foreign_tls
     "boundary"        "plain" or "spaced", as Exchange has it: of its sealed answers
@@ -35,6 +36,7 @@ DEFAULTS = {
     "offers": [],
     "services": None,
     "credssp_min_version": 6,
+    "credssp_cipher": None,
     "each_request": False,
     "tls": None,
     "boundary": "plain",

@@ -121,17 +121,32 @@ def tell(command, text):
         raise SystemExit(f"{command}: {result.returncode} {result.stdout}{result.stderr}")
 
 
-def ready(process, port):
-    """Waits until the centre answers."""
+def ready(process, log):
+    """Waits until the centre says that it has begun: `False` if it ends before, its port being taken."""
     for _ in range(500):
+        if log.exists() and "commencing operation" in log.read_text():
+            return True
         if process.poll() is not None:
             return False
+        time.sleep(0.02)
+    raise SystemExit(f"krb5kdc does not begin: {log.read_text() if log.exists() else ''}")
+
+
+def start(folder, job, environment):
+    """The centre and its port. Between looking for a port and using it somebody else may take it."""
+    log = folder / "log"
+    command = ["krb5kdc", "-n", "-r", job["realm"]]
+    for _ in range(5):
+        port = free_port()
+        configure(folder, job, port)
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-        except OSError:
-            time.sleep(0.02)
-    return False
+            if ready(process, log):
+                return process, port
+        except BaseException:
+            process.kill()
+            raise
+    raise SystemExit(f"no krb5kdc: {log.read_text() if log.exists() else ''}")
 
 
 def main():
@@ -139,27 +154,23 @@ def main():
     job = json.loads(sys.stdin.readline())
     with tempfile.TemporaryDirectory(prefix="kdc-") as name:
         folder = pathlib.Path(name)
-        port = free_port()
-        configure(folder, job, port)
         os.environ["KRB5_CONFIG"] = str(folder / "krb5.conf")
         os.environ["KRB5_KDC_PROFILE"] = str(folder / "kdc.conf")
         realm = job["realm"]
+        # What makes the database asks for no port.
+        configure(folder, job, free_port())
         tell(["kdb5_util", "create", "-s", "-r", realm, "-P", "master"], "")
         tell(["kadmin.local", "-r", realm], "\n".join(principals(folder, job)) + "\n")
         clock = {}
         if job["clock"]:
             clock = {"LD_PRELOAD": FAKETIME, "FAKETIME": f"{job['clock']:+}"}
-        command = ["krb5kdc", "-n", "-r", realm]
-        environment = {**os.environ, **clock}
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+        process, port = start(folder, job, {**os.environ, **clock})
+        with process:
             # Whatever happens to the one who started this.
             timer = threading.Timer(job["limit"], process.kill)
             timer.daemon = True
             timer.start()
             try:
-                if not ready(process, port):
-                    log = folder / "log"
-                    raise SystemExit(f"no krb5kdc: {log.read_text() if log.exists() else ''}")
                 files = {
                     "krb5_conf": "krb5.conf",
                     "keytab": "keytab",

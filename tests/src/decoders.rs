@@ -224,10 +224,10 @@ pub fn envelope(bytes: &[u8]) {
     let _ = Request::peek_message_id(bytes, &limits);
     let _ = is_identify(bytes, &limits);
     if let Ok(identity) = Identity::decode(bytes, &limits) {
-        assert_eq!(
-            Identity::decode(&identity.encode(), &limits).ok(),
-            Some(identity)
-        );
+        // By what is written: XML has no way to carry some characters that may be read.
+        let written = identity.encode();
+        let again = Identity::decode(&written, &limits);
+        assert_eq!(again.map(|again| again.encode()), Ok(written));
     }
     if let Ok(request) = Request::decode(bytes, &limits) {
         assert!(Request::decode(&request.encode(), &limits).is_ok());
@@ -339,6 +339,12 @@ fn envelope_seeds() -> Vec<Vec<u8>> {
         seeds.push(Response::new("uuid:1", body).encode("http://x/wsman", &configuration_uri("x")));
     }
     seeds.push(FAULT.as_bytes().to_vec());
+    let identity = Identity {
+        vendor: "Microsoft Corporation".into(),
+        version: "OS: 6.3.9600 SP: 0.0 Stack: 3.0".into(),
+        ..Identity::default()
+    };
+    seeds.push(identity.encode());
     seeds
 }
 

@@ -15,6 +15,7 @@ use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
 use serde_json::{Value, json};
 
 use crate::interop::Interop;
+use crate::peer::LIMIT;
 
 /// The site of the example, simulated, its state in `state_dir`.
 pub async fn start(overlay: &str, state_dir: &Path) -> Lab {
@@ -123,12 +124,19 @@ impl Client {
     }
 }
 
-/// What a script of `tests/python` makes of a job. It blocks.
+/// Runs a script, and ends it with a look at where it is when it takes too long: seconds, folder, script.
+const LIMITED: &str = "import faulthandler, runpy, sys
+faulthandler.dump_traceback_later(float(sys.argv[1]), exit=True)
+sys.path[0] = sys.argv[2]
+runpy.run_path(sys.argv[3], run_name='__main__')";
+
+/// What a script of `tests/python` makes of a job, within [`LIMIT`]. It blocks.
 pub fn run_script(name: &str, job: &Value, environment: &BTreeMap<&str, String>) -> Value {
     let interop = Interop::fetch().unwrap_or_else(|error| panic!("{error}"));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     let mut child = Command::new(interop.python())
-        .arg(folder.join(name))
+        .args(["-c", LIMITED, &LIMIT.to_string()])
+        .args([&folder, &folder.join(name)])
         .envs(environment)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -33,6 +33,8 @@ struct Combination {
     server: &'static str,
     client: fn(&Kdc, &ForeignServer) -> Authentication,
     transport: Transport,
+    /// The cipher of the TLS within CredSSP; whichever both have, if `None`.
+    inner: Option<&'static str>,
     /// By what the server says that it knows the client, where it says so, and as whom.
     known: (&'static str, &'static str),
     /// The requests before the one that is answered.
@@ -41,6 +43,9 @@ struct Combination {
 
 const NTLM_KNOWS: (&str, &str) = ("ntlm", ACCOUNT);
 const KERBEROS_KNOWS: (&str, &str) = ("kerberos", "owaim@LITWAREINC.COM");
+
+/// What Windows Server 2012 R2 has within CredSSP: a block cipher, whose records end in padding.
+const CBC: &str = "ECDHE-RSA-AES256-SHA384";
 
 /// The hellos of its TLS, two tokens of NTLM, the proof of the public key, the password.
 const CREDSSP: &[&str] = &[
@@ -57,6 +62,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "ntlm",
         client: |_, _| Authentication::Ntlm(credential(ACCOUNT)),
         transport: Transport::Sealed,
+        inner: None,
         known: NTLM_KNOWS,
         before: &["negotiate"],
     },
@@ -64,6 +70,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "ntlm",
         client: |_, _| Authentication::Ntlm(credential(ACCOUNT)),
         transport: Transport::Tls("sha256"),
+        inner: None,
         known: NTLM_KNOWS,
         before: &["negotiate"],
     },
@@ -71,6 +78,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "ntlm",
         client: |_, _| Authentication::Ntlm(credential(ACCOUNT)),
         transport: Transport::Tls("sha384"),
+        inner: None,
         known: NTLM_KNOWS,
         before: &["negotiate"],
     },
@@ -78,6 +86,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "ntlm",
         client: |_, _| Authentication::Ntlm(credential(ACCOUNT)),
         transport: Transport::Tls("sha512"),
+        inner: None,
         known: NTLM_KNOWS,
         before: &["negotiate"],
     },
@@ -85,6 +94,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "kerberos",
         client: |kdc, _| Authentication::Kerberos(by_password(kdc)),
         transport: Transport::Sealed,
+        inner: None,
         known: KERBEROS_KNOWS,
         before: &["authenticate"],
     },
@@ -92,6 +102,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "kerberos",
         client: |kdc, _| Authentication::Kerberos(by_keytab(kdc)),
         transport: Transport::Sealed,
+        inner: None,
         known: KERBEROS_KNOWS,
         before: &["authenticate"],
     },
@@ -99,6 +110,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "negotiate",
         client: |kdc, _| negotiate(by_password(kdc)),
         transport: Transport::Sealed,
+        inner: None,
         known: KERBEROS_KNOWS,
         before: &["authenticate"],
     },
@@ -106,6 +118,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "kerberos",
         client: |kdc, _| Authentication::Kerberos(by_password(kdc)),
         transport: Transport::Tls("sha256"),
+        inner: None,
         known: KERBEROS_KNOWS,
         before: &[],
     },
@@ -113,6 +126,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "negotiate",
         client: |kdc, _| negotiate(by_keytab(kdc)),
         transport: Transport::Tls("sha384"),
+        inner: None,
         known: KERBEROS_KNOWS,
         before: &[],
     },
@@ -120,6 +134,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "credssp",
         client: |_, _| Authentication::CredSsp(credential(ACCOUNT)),
         transport: Transport::Sealed,
+        inner: None,
         known: NTLM_KNOWS,
         before: CREDSSP,
     },
@@ -127,6 +142,23 @@ const COMBINATIONS: &[Combination] = &[
         server: "credssp",
         client: |_, _| Authentication::CredSsp(credential(ACCOUNT)),
         transport: Transport::Tls("sha256"),
+        inner: None,
+        known: NTLM_KNOWS,
+        before: CREDSSP,
+    },
+    Combination {
+        server: "credssp",
+        client: |_, _| Authentication::CredSsp(credential(ACCOUNT)),
+        transport: Transport::Sealed,
+        inner: Some(CBC),
+        known: NTLM_KNOWS,
+        before: CREDSSP,
+    },
+    Combination {
+        server: "credssp",
+        client: |_, _| Authentication::CredSsp(credential(ACCOUNT)),
+        transport: Transport::Tls("sha256"),
+        inner: Some(CBC),
         known: NTLM_KNOWS,
         before: CREDSSP,
     },
@@ -134,6 +166,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "basic",
         client: |_, _| basic(),
         transport: Transport::Tls("sha256"),
+        inner: None,
         known: ("", ACCOUNT),
         before: &[],
     },
@@ -141,6 +174,7 @@ const COMBINATIONS: &[Combination] = &[
         server: "certificate",
         client: |_, server| Authentication::Certificate(server.client_certificate("user")),
         transport: Transport::Tls("sha256"),
+        inner: None,
         known: ("", "owaim"),
         before: &[],
     },
@@ -194,7 +228,9 @@ impl Transport {
 
 impl Combination {
     fn name(&self) -> String {
-        format!("{} over {:?}", self.server, self.transport)
+        let inner = self.inner.map(|cipher| format!(", {cipher} within it"));
+        let inner = inner.unwrap_or_default();
+        format!("{} over {:?}{inner}", self.server, self.transport)
     }
 
     fn server(&self, kdc: &Kdc, boundary: &str) -> ForeignServer {
@@ -203,6 +239,7 @@ impl Combination {
             "services": kdc.for_services(),
             "boundary": boundary,
             "tls": self.transport.job(),
+            "credssp_cipher": self.inner,
         }))
     }
 
@@ -215,6 +252,9 @@ impl Combination {
         let facts = facts.unwrap_or_else(|| panic!("{name}: nobody logged on: {requests:#?}"));
         assert_eq!(facts["by"].as_str().unwrap_or(""), self.known.0, "{name}");
         assert_eq!(facts["principal"], self.known.1, "{name}");
+        if self.inner.is_some() {
+            assert_eq!(facts["cipher"].as_str(), self.inner, "{name}");
+        }
     }
 }
 

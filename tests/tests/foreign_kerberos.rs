@@ -432,5 +432,7 @@ async fn a_ticket_of_kinit_will_do_and_can_be_passed_on() {
         .status()
         .unwrap();
     assert!(own.success());
-    server.stop();
+    let seen = server.stop();
+    let created = seen.requests().into_iter().filter(|it| *it == "Create");
+    assert_eq!(created.count(), 2, "{seen:#?}");
 }

@@ -3,20 +3,30 @@
 //! The same functions as the fuzz targets under `fuzz/`, for a toolchain without a fuzzer.
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Debug;
 use std::panic::catch_unwind;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use owaim_tests::decoders::{TARGETS, Target};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use uuid::Uuid;
 
-/// Time for one target; what is tried within it differs from run to run.
-const BUDGET: Duration = Duration::from_secs(4);
+/// How many inputs each target gets.
+const INPUTS: u32 = 300;
 
-/// The longest that any of these inputs, all small, may take in a build without optimization.
-const LONGEST: Duration = Duration::from_secs(5);
+/// Another number of them, for a longer siege.
+const INPUTS_VARIABLE: &str = "OWAIM_HOSTILE_INPUTS";
+
+/// What the inputs are made from, to have the same ones again; without it they differ from run to run.
+const SEED_VARIABLE: &str = "OWAIM_HOSTILE_SEED";
+
+/// The longest that any of these inputs, all small, may take in a build without optimization on a machine that has
+/// much else to do.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A change to bytes.
 #[derive(Debug, Clone)]
@@ -123,24 +133,27 @@ fn input(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Runs one input; what goes wrong, with the input in a form to be copied.
-fn attack(target: &Target, bytes: &[u8]) {
+fn attack(target: &Target, bytes: &[u8], seed: u64) {
     let start = Instant::now();
     let outcome = catch_unwind(|| (target.run)(bytes));
     let shown = bytes.escape_ascii();
-    assert!(outcome.is_ok(), "{} panics at b\"{shown}\"", target.name);
+    let what = format!("{} ({SEED_VARIABLE}={seed}) at b\"{shown}\"", target.name);
+    assert!(outcome.is_ok(), "a panic in {what}");
     let took = start.elapsed();
-    assert!(
-        took < LONGEST,
-        "{} takes {took:?} for b\"{shown}\"",
-        target.name
-    );
+    assert!(took < LONGEST, "{took:?} in {what}");
 }
 
 fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).unwrap()
 }
 
-/// Tries what fits into the budget.
+/// The number that a variable of the environment holds.
+fn number<N: FromStr<Err: Debug>>(variable: &str) -> Option<N> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap())
+}
+
+/// Tries the seeds, and what becomes of them.
 fn besiege(name: &str) {
     let target = target(name);
     let seeds = (target.seeds)();
@@ -148,18 +161,17 @@ fn besiege(name: &str) {
         seeds.iter().all(|seed| !seed.is_empty()),
         "{name} has an empty seed"
     );
-    for seed in &seeds {
-        attack(target, seed);
+    let seed = number(SEED_VARIABLE).unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
+    for bytes in &seeds {
+        attack(target, bytes, seed);
     }
     let strategy = input(seeds);
-    let mut runner = TestRunner::new(Config::default());
-    let start = Instant::now();
-    let mut tried = 0;
-    while start.elapsed() < BUDGET {
-        attack(target, &strategy.new_tree(&mut runner).unwrap().current());
-        tried += 1;
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    for _ in 0..number(INPUTS_VARIABLE).unwrap_or(INPUTS) {
+        let bytes = strategy.new_tree(&mut runner).unwrap().current();
+        attack(target, &bytes, seed);
     }
-    assert!(tried > 50, "{name}: {tried} inputs in {BUDGET:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use owaim_proto::psrp::{Command, Pipeline};
 use owaim_tests::foreign::{ACCOUNT, ForeignServer, credential};
 use owaim_tests::kdc::{Kdc, REALM};
+use owaim_tests::peer::LIMIT;
 use owaim_transport::{
     Authentication, Client, ClientOptions, Connect as _, Endpoint, Identity, Kerberos, Timeouts,
     TransportError,
@@ -32,6 +33,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The same, where 32 MiB have to be unsealed first by a program without optimization.
 const LONGEST_OF_MUCH: Duration = Duration::from_mins(3);
+
+// The server has to be there until then.
+const _: () = assert!(LONGEST_OF_MUCH.as_secs() < LIMIT as u64);
 
 /// How long the client waits for an answer.
 const RESPONSE: Duration = Duration::from_secs(5);

@@ -466,7 +466,7 @@ async fn a_shell_that_is_closed_under_a_pipeline_may_have_run_it() {
 
 #[tokio::test]
 async fn commands_that_have_ended_are_given_back() {
-    for (old, allowed, pipelines, batch) in [(false, 100, 300, 64), (true, 15, 60, 8)] {
+    for (old, allowed, pipelines, batch) in [(false, 100, 300, 64), (true, 15, 60, 4)] {
         let server = Server::start().await;
         {
             let mut seen = server.seen.lock().unwrap();

@@ -265,7 +265,7 @@ impl Endpoint {
                 if let (SignalCode::Terminate, Some(command)) = (&signal.code, signal.command_id) {
                     shell.forget(command);
                 }
-                // To end something asks for nothing that would have to be recorded.
+                // To end something, and be it over, asks for nothing that would have to be recorded.
                 Ok(Reply::Plain(ResponseBody::Signaled))
             }
             RequestBody::Disconnect(_)

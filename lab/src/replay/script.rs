@@ -69,6 +69,16 @@ impl Answer {
     pub(super) fn is_fault(&self) -> bool {
         self.envelope.as_ref().is_some_and(is_fault)
     }
+
+    /// Whether the command is over with it ([MS-WSMV] 2.2.4.10).
+    pub(super) fn ends(&self) -> bool {
+        fn says_so(element: &Element) -> bool {
+            let state = element.attribute("State");
+            element.name == "CommandState" && state.is_some_and(|state| state.ends_with("/Done"))
+                || element.elements().any(says_so)
+        }
+        self.envelope.as_ref().is_some_and(says_so)
+    }
 }
 
 /// The script of a recording: its opening, if it begins with one, and its pipelines.

@@ -144,7 +144,12 @@ impl Shell {
         script: &Script,
     ) -> Option<Reply> {
         let answer = self.next(command, action, script)?;
-        Some(self.reply(answer, Some(command)))
+        let reply = self.reply(answer, Some(command));
+        // Nobody has to say that what has ended is over: a session may run any number of pipelines.
+        if answer.ends() {
+            self.forget(command);
+        }
+        Some(reply)
     }
 
     /// The same, before the ids are those of this session.

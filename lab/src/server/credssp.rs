@@ -17,7 +17,8 @@ use super::acceptor::{AcceptError, Gate, Spnego, Step};
 use super::accounts::Accounts;
 use super::ntlm;
 
-/// Octets of a record that count as its signature: the tag of its cipher.
+/// Octets of a record that count as its signature: the tag of its cipher. `rustls` has no ciphers but those whose tags
+/// are as long; a block cipher would have a trailer of padding too.
 const TRAILER: usize = 16;
 
 /// What all conversations have in common.

@@ -119,7 +119,16 @@ impl Reach {
             None => Ok(()),
         };
         if let Some(recorder) = self.recorder {
-            recorder.finish()?;
+            let beyond = recorder.finish()?;
+            if beyond > 0 {
+                let most = recording::MOST >> 20;
+                writeln!(
+                    std::io::stderr(),
+                    "warning: the recording is not whole: its last {beyond} exchanges are missing, since it keeps at most \
+                     {most} MiB; record fewer steps at a time (--only)"
+                )
+                .map_err(CommandError::Output)?;
+            }
         }
         Ok(stopped?)
     }

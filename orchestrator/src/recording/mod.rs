@@ -1,12 +1,13 @@
 //! [`Recorder`]: writes what servers say, sanitised, into a folder from which a simulated site can replay it.
 //!
-//! During a run everything is kept in memory, as it travelled. Only when the run is over, and all names are known, is
+//! During a run everything is kept in memory, as it travelled, up to [`MOST`] bytes. Only when the run is over, and all names are known, is
 //! it taken apart, sanitised and written: nothing else of it ever reaches a disk, and a run that is killed leaves
 //! nothing. What cannot be understood cannot be sanitised, and is left out.
 
 mod base64_text;
 mod capture;
 mod certificates;
+mod credentials;
 mod names;
 mod readme;
 mod sanitizer;
@@ -19,7 +20,7 @@ mod words;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use owaim_inventory::Site;
 use owaim_lab::recording::{RecordedExchange, RecordedMessage, SessionRecording, visit_carriers};
@@ -32,6 +33,7 @@ use sha2::{Digest as _, Sha256};
 use self::capture::{CapturedEnvelope, CapturedExchange, CapturedMessage, CapturedSession, Kept};
 use self::certificates::Certificates;
 use self::names::Names;
+use self::readme::Missing;
 use self::sanitizer::{Lengths, Sanitizer};
 use crate::endpoints::EndpointBook;
 use crate::redact::Redactor;
@@ -39,6 +41,9 @@ use crate::redact::Redactor;
 /// What a recording contains, for whoever asks for one.
 pub const CONTENTS: &str = "everything that this run sends to servers and gets back, with names, addresses and secrets \
 replaced; read it before you give it away (README.txt there says what was replaced)";
+
+/// So many bytes of envelopes are kept; what is exchanged beyond is counted. Taken apart they need several times that.
+pub const MOST: usize = 256 << 20;
 
 /// Stands for the keys of a session and what they were exchanged with.
 const KEY: &str = "[key]";
@@ -107,12 +112,29 @@ pub struct Recorder {
     site_text: String,
     overrides: Vec<(String, String)>,
     book: EndpointBook,
-    kept: Mutex<Vec<Kept>>,
+    most: usize,
+    buffer: Mutex<Buffer>,
     secrets: Mutex<Vec<Secret>>,
+}
+
+/// What was exchanged, as far as there is room for it.
+#[derive(Default)]
+struct Buffer {
+    kept: Vec<Kept>,
+    bytes: usize,
+    /// Exchanges for which there was no room.
+    beyond: usize,
 }
 
 impl Observer for Recorder {
     fn exchanged(&self, exchange: &Exchange<'_>) {
+        let size = exchange.request.len() + exchange.response.map_or(0, <[u8]>::len);
+        let mut buffer = lock(&self.buffer);
+        // Nothing more after the first one that is not kept: what follows it in its stream could not be read.
+        if buffer.beyond > 0 || buffer.bytes + size > self.most {
+            buffer.beyond += 1;
+            return;
+        }
         let places = self
             .book
             .iter()
@@ -123,10 +145,8 @@ impl Observer for Recorder {
             request: exchange.request.to_vec(),
             response: exchange.response.map(<[u8]>::to_vec),
         };
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(kept);
+        buffer.bytes += size;
+        buffer.kept.push(kept);
     }
 }
 
@@ -163,23 +183,28 @@ impl Recorder {
             site_text,
             overrides: overrides.to_vec(),
             book: book.clone(),
-            kept: Mutex::default(),
+            most: MOST,
+            buffer: Mutex::default(),
             secrets: Mutex::new(book.secrets()),
         })
     }
 
-    /// Replaces these too.
-    pub fn hide(&self, secrets: impl IntoIterator<Item = Secret>) {
-        self.secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(secrets);
+    /// Keeps at most `most` bytes of envelopes.
+    #[must_use]
+    pub fn keeping(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
-    /// Writes the recording. What is exchanged later is not in it.
-    pub fn finish(&self) -> Result<(), RecordError> {
-        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Replaces these too.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = Secret>) {
+        lock(&self.secrets).extend(secrets);
+    }
+
+    /// Writes the recording. What is exchanged later is not in it. Gives the number of exchanges for which there was no
+    /// room.
+    pub fn finish(&self) -> Result<usize, RecordError> {
+        let Buffer { kept, beyond, .. } = std::mem::take(&mut *lock(&self.buffer));
+        let secrets = lock(&self.secrets);
         let in_folder = |source| RecordError::Write {
             path: self.folder.clone(),
             source,
@@ -215,7 +240,13 @@ impl Recorder {
             .iter()
             .map(|(key, value)| (sanitizer.text(key), sanitizer.text(value)))
             .collect();
-        self.write("README.txt", &readme::text(&files, left_out, &overrides))
+        let missing = Missing {
+            left_out,
+            beyond,
+            most: self.most,
+        };
+        self.write("README.txt", &readme::text(&files, &missing, &overrides))?;
+        Ok(beyond)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), RecordError> {
@@ -224,6 +255,10 @@ impl Recorder {
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|source| RecordError::Write { path, source })
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was learnt of a run before anything is replaced.
@@ -260,8 +295,9 @@ fn learn(site: &Site, sessions: &[CapturedSession], redactor: &Redactor) -> io::
             for name in of_names {
                 names.learn_name(&name);
             }
-        } else if let Ok(text) = String::from_utf8(bytes.clone()) {
-            texts.push(text);
+        } else {
+            let text = sanitizer::as_text(bytes);
+            texts.extend(text.or_else(|| String::from_utf8(bytes.clone()).ok()));
         }
     }
     texts.sort_unstable();
@@ -450,7 +486,7 @@ fn message(captured: &CapturedMessage, sanitizer: &Sanitizer<'_>) -> RecordedMes
         (None, _) => String::new(),
         (Some(_), MessageType::PublicKey) => key("PublicKey"),
         (Some(_), MessageType::EncryptedSessionKey) => key("EncryptedSessionKey"),
-        (Some(value), _) => clixml::encode(&sanitizer.value(value)),
+        (Some(value), kind) => clixml::encode(&sanitizer.value(kind, value)),
     };
     RecordedMessage {
         message: Message {

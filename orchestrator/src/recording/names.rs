@@ -72,14 +72,20 @@ pub(super) struct Names {
     addresses: (u32, u32),
     machines: u32,
     phones: u32,
-    /// Names of types, properties, commands and parameters, in lower case: a name that is part of
-    /// one of them is an ordinary word.
+    /// Names of types, properties, commands and parameters, in lower case.
     vocabulary: BTreeSet<String>,
+    /// The words in those, as far as they have boundaries: `generic` in `system.collections.generic.list`.
+    words: BTreeSet<String>,
 }
 
 impl Names {
     /// The names in the site file, beside what `vocabulary` uses as ordinary words.
     pub(super) fn of(site: &Site, vocabulary: BTreeSet<String>) -> Self {
+        let words = vocabulary
+            .iter()
+            .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()))
+            .map(str::to_owned)
+            .collect();
         let mut names = Self {
             salt: *uuid::Uuid::new_v4().as_bytes(),
             domains: BTreeSet::new(),
@@ -91,6 +97,7 @@ impl Names {
             machines: 0,
             phones: 0,
             vocabulary,
+            words,
         };
         let hosts: Vec<&str> = site_hosts(site);
         for host in &hosts {
@@ -187,7 +194,7 @@ impl Names {
                 Word::Sid(machine) => self.learn_sid(machine),
                 Word::Digest(digest) => {
                     let replaced = self.digest(digest);
-                    self.put(digest.to_lowercase(), replaced, Boundary::Word);
+                    self.put(digest.to_lowercase(), replaced, Boundary::Free);
                 }
                 Word::Phone(number) => {
                     self.phones += 1;
@@ -326,11 +333,15 @@ impl Names {
         self.put(lower, replaced, boundary);
     }
 
+    /// Names that are replaced within words too must not be part of any: `server` of `ServerName`. A short one that
+    /// only is in the middle of a word, as `tom` in `automation`, does that no harm.
     fn is_ordinary(&self, lower: &str) -> bool {
+        let within = || self.vocabulary.iter().any(|word| word.contains(lower));
         words::is_container(lower)
             || words::is_builtin(lower)
             || words::is_service(lower)
-            || self.vocabulary.iter().any(|word| word.contains(lower))
+            || self.words.contains(lower)
+            || lower.len() >= DISTINCT && within()
     }
 
     fn label(&mut self, name: &str, kind: Kind) -> String {

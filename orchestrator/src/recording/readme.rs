@@ -22,7 +22,9 @@ What was replaced
 -----------------
 The same name has the same replacement everywhere in this folder; which one stands for which is written nowhere.
 
-  secrets known to the run                      [redacted]
+  secrets known to the run; in files, values    [redacted]
+    whose names end in key, password, pwd,
+    passwd, passphrase or secret
   values that travel encrypted, session keys    [secure string], [key]
   hosts and domains of the site file, and all   host1, example, example2, ...; capitals stay capitals,
     that is below one of its DNS domains          top-level domains and labels such as mail and sip stay
@@ -34,14 +36,16 @@ The same name has the same replacement everywhere in this folder; which one stan
   SIDs of machines and domains                  S-1-5-21-1000000000-2000000000-...; the last number stays
   telephone numbers behind tel:                 +15550000001, ...
   certificates                                  issued anew: other names, serial numbers, keys and signatures
-  thumbprints and hashes                        those of what was replaced, or other digits
+  thumbprints, hashes, and all that is 32 or    those of what was replaced, or other digits
+    more hexadecimal digits
   binary data that is no text                   as many zeros
 
 What stays
 ----------
 GUIDs (nobody finds an object by one without its directory), versions, times, paths, names of services and features, numbers
-of events, sizes, and names that are also words of PowerShell in this run: a server called \"server\" is replaced only in
-its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event.
+of events, sizes, and names that are also words of PowerShell in this run, or parts of them from six letters on: a server called \"server\"
+is replaced only in its full name. A name that nothing above describes stays too: in a comment, in a description, in the text of an event. So
+does a secret that nothing marks as one: a token in Base64 under another name, a password in a sentence.
 
 How to review it
 ----------------
@@ -50,11 +54,19 @@ smaller files whole. What should not be there may be edited: the files are text,
 they stay XML and equal names stay equal.
 ";
 
-/// The text for these files with their numbers of exchanges, `left_out` exchanges that are in none, and what was set
-/// beside the site file.
+/// What is in no file.
+pub(super) struct Missing {
+    /// Exchanges that are of no session or not understood.
+    pub(super) left_out: usize,
+    /// Exchanges after the one for which there was no room within `most` bytes.
+    pub(super) beyond: usize,
+    pub(super) most: usize,
+}
+
+/// The text for these files with their numbers of exchanges, and what was set beside the site file.
 pub(super) fn text(
     files: &[(String, usize)],
-    left_out: usize,
+    missing: &Missing,
     overrides: &[(String, String)],
 ) -> String {
     let mut text = String::from(HEAD);
@@ -73,11 +85,23 @@ pub(super) fn text(
     for (name, exchanges) in files {
         let _ = writeln!(text, "  {name}: {exchanges} exchanges");
     }
-    if left_out > 0 {
+    let Missing {
+        left_out,
+        beyond,
+        most,
+    } = missing;
+    if *left_out > 0 {
         let _ = writeln!(
             text,
             "  {left_out} exchanges are in no file: they belong to no PowerShell session, or could not be understood and \
              so not sanitised"
+        );
+    }
+    if *beyond > 0 {
+        let _ = writeln!(
+            text,
+            "  THE RECORDING IS NOT WHOLE: its last {beyond} exchanges are in no file, since the first of them would have \
+             been more than {most} bytes"
         );
     }
     text

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use owaim_lab::recording::visit_texts;
 use owaim_proto::clixml::{Base, Object, Value};
+use owaim_proto::psrp::MessageType;
 use owaim_proto::xml::Element;
 
 use super::base64_text;
 use super::certificates::{self, Certificates};
+use super::credentials;
 use super::names::{Boundary, Names, Replacement};
 use super::words;
-use crate::redact::Redactor;
+use crate::redact::{REDACTED, Redactor};
 
 /// What stands for a text that travelled encrypted.
 const SECURE_STRING: &str = "[secure string]";
@@ -34,6 +36,13 @@ pub(super) struct Sanitizer<'n> {
     replacements: Vec<Replacement>,
     certificates: &'n Certificates,
     lengths: Lengths,
+}
+
+/// What is known on the way through a value.
+struct Walk {
+    /// Whether the properties `Cmd` and `N` are names of commands and parameters.
+    commands: bool,
+    seen: HashMap<*const Object, Arc<Object>>,
 }
 
 /// How long contents of some length become. All of one length become equally long, so that what a server says of the
@@ -86,6 +95,7 @@ impl<'n> Sanitizer<'n> {
 
     fn text_within(&self, text: &str, depth: usize) -> String {
         let text = self.redactor.text(text);
+        let text = credentials::blanked(&text);
         let text = self.base64(&text, depth);
         let mut hits: Vec<(usize, usize, &Replacement)> = self
             .search
@@ -143,7 +153,7 @@ impl<'n> Sanitizer<'n> {
             };
             let replaced = self.bytes_within(&bytes, depth + 1);
             // Any word of that length is Base64 of something.
-            if replaced == bytes || !is_understood(&bytes) && !certificates::is_der(&bytes) {
+            if replaced == bytes || as_text(&bytes).is_none() && !certificates::is_der(&bytes) {
                 continue;
             }
             let start = start + run.find(inner).unwrap_or_default();
@@ -211,20 +221,24 @@ impl<'n> Sanitizer<'n> {
         visit_texts(element, &mut |text| *text = self.text(text));
     }
 
-    /// `value` without names and secrets. The names of commands and their parameters stay.
-    pub(super) fn value(&self, value: &Value) -> Value {
-        let mut seen = HashMap::new();
-        self.any(value, None, &mut seen)
+    /// The data of a message of that kind without names and secrets. The names of commands and their parameters stay,
+    /// in the message that says what to run.
+    pub(super) fn value(&self, kind: MessageType, value: &Value) -> Value {
+        let mut walk = Walk {
+            commands: kind == MessageType::CreatePipeline,
+            seen: HashMap::new(),
+        };
+        self.any(value, None, &mut walk)
     }
 
-    fn any(
-        &self,
-        value: &Value,
-        key: Option<&str>,
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Value {
+    fn any(&self, value: &Value, key: Option<&str>, walk: &mut Walk) -> Value {
         match value {
-            Value::String(text) if matches!(key, Some("Cmd" | "N")) => Value::String(text.clone()),
+            Value::String(text) if walk.commands && matches!(key, Some("Cmd" | "N")) => {
+                Value::String(text.clone())
+            }
+            Value::String(text) if !text.is_empty() && key.is_some_and(credentials::is_secret) => {
+                Value::String(REDACTED.into())
+            }
             Value::String(text) => Value::String(self.text(text)),
             Value::Uri(text) => Value::Uri(self.text(text)),
             Value::XmlDocument(text) => Value::XmlDocument(self.text(text)),
@@ -239,14 +253,14 @@ impl<'n> Sanitizer<'n> {
                     progress.current_operation.map(|text| self.text(&text));
                 Value::Progress(progress)
             }
-            Value::MemberSet(members) => Value::MemberSet(self.members(members, seen)),
+            Value::MemberSet(members) => Value::MemberSet(self.members(members, walk)),
             Value::Object(object) => {
                 let address = Arc::as_ptr(object);
-                if let Some(known) = seen.get(&address) {
+                if let Some(known) = walk.seen.get(&address) {
                     return Value::Object(Arc::clone(known));
                 }
-                let clean = Arc::new(self.object(object, value, seen));
-                seen.insert(address, Arc::clone(&clean));
+                let clean = Arc::new(self.object(object, value, walk));
+                walk.seen.insert(address, Arc::clone(&clean));
                 Value::Object(clean)
             }
             Value::Int64(length) if key == Some("Length") => {
@@ -278,12 +292,7 @@ impl<'n> Sanitizer<'n> {
         }
     }
 
-    fn object(
-        &self,
-        object: &Object,
-        value: &Value,
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Object {
+    fn object(&self, object: &Object, value: &Value, walk: &mut Walk) -> Object {
         let base = match self.byte_list(value) {
             Some(items) => match &object.base {
                 Base::Enumerable(_) => Base::Enumerable(items),
@@ -291,14 +300,14 @@ impl<'n> Sanitizer<'n> {
                 Base::Queue(_) => Base::Queue(items),
                 _ => Base::List(items),
             },
-            None => self.base(&object.base, seen),
+            None => self.base(&object.base, walk),
         };
         Object {
             type_names: object.type_names.clone(),
             to_string: object.to_string.as_ref().map(|text| self.text(text)),
             base,
-            adapted: self.members(&object.adapted, seen),
-            extended: self.members(&object.extended, seen),
+            adapted: self.members(&object.adapted, walk),
+            extended: self.members(&object.extended, walk),
             received_order: object.received_order.clone(),
         }
     }
@@ -315,11 +324,11 @@ impl<'n> Sanitizer<'n> {
         (clean != *bytes).then(|| clean.into_iter().map(Value::Byte).collect())
     }
 
-    fn base(&self, base: &Base, seen: &mut HashMap<*const Object, Arc<Object>>) -> Base {
+    fn base(&self, base: &Base, walk: &mut Walk) -> Base {
         let mut all = |items: &[Value]| -> Vec<Value> {
             items
                 .iter()
-                .map(|item| self.any(item, None, seen))
+                .map(|item| self.any(item, None, walk))
                 .collect()
         };
         match base {
@@ -328,24 +337,20 @@ impl<'n> Sanitizer<'n> {
             Base::Enumerable(items) => Base::Enumerable(all(items)),
             Base::Stack(items) => Base::Stack(all(items)),
             Base::Queue(items) => Base::Queue(all(items)),
-            Base::Primitive(value) => Base::Primitive(self.any(value, None, seen)),
+            Base::Primitive(value) => Base::Primitive(self.any(value, None, walk)),
             Base::Dictionary(entries) => Base::Dictionary(
                 entries
                     .iter()
-                    .map(|(key, value)| (self.any(key, None, seen), self.any(value, None, seen)))
+                    .map(|(key, value)| (self.any(key, None, walk), self.any(value, None, walk)))
                     .collect(),
             ),
         }
     }
 
-    fn members(
-        &self,
-        members: &[(String, Value)],
-        seen: &mut HashMap<*const Object, Arc<Object>>,
-    ) -> Vec<(String, Value)> {
+    fn members(&self, members: &[(String, Value)], walk: &mut Walk) -> Vec<(String, Value)> {
         let clean = members
             .iter()
-            .map(|(key, value)| (key.clone(), self.any(value, Some(key), seen)));
+            .map(|(key, value)| (key.clone(), self.any(value, Some(key), walk)));
         clean.collect()
     }
 }
@@ -408,8 +413,9 @@ fn is_printable(text: &str) -> bool {
         .all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n'))
 }
 
-fn is_understood(bytes: &[u8]) -> bool {
-    utf8(bytes).is_some() || utf16(bytes).is_some()
+/// What `bytes` say, if they are text.
+pub(super) fn as_text(bytes: &[u8]) -> Option<String> {
+    utf16(bytes).or_else(|| utf8(bytes).map(str::to_owned))
 }
 
 /// The binary form of a SID: revision 1, number of parts, authority, parts of 4 bytes.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use owaim_inventory::EndpointKind;
 use owaim_proto::clixml::{Object, SecureString, Value};
+use owaim_proto::psrp::MessageType;
 use owaim_steps::Place;
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 
@@ -113,6 +114,25 @@ fn a_name_that_is_a_word_of_powershell_stays_by_itself() {
 }
 
 #[test]
+fn names_of_commands_stay_only_where_commands_are_named() {
+    let names = names(&["CN=Tom,DC=litwareinc,DC=com"]);
+    let redactor = Redactor::new::<&str>([]).unwrap();
+    let certificates = Certificates::default();
+    let sanitizer = Sanitizer::new(&names, &redactor, &certificates).unwrap();
+    let value: Value = Object::new().with("N", "Tom").with("Cmd", "Tom").into();
+    for (kind, stays) in [
+        (MessageType::CreatePipeline, true),
+        (MessageType::PipelineOutput, false),
+    ] {
+        let clean = sanitizer.value(kind, &value);
+        for name in ["N", "Cmd"] {
+            let text = clean.get(name).and_then(Value::text).unwrap();
+            assert_eq!(text == "Tom", stays, "{kind:?} {name}: {text}");
+        }
+    }
+}
+
+#[test]
 fn names_in_bytes_are_replaced_too() {
     let names = names(&["S-1-5-21-1-2-3"]);
     let redactor = Redactor::new(["s3cret-canary"]).unwrap();
@@ -133,12 +153,57 @@ fn names_in_bytes_are_replaced_too() {
         );
     }
     let list = Value::from(text.bytes().map(Value::Byte).collect::<Vec<_>>());
-    assert_eq!(sanitizer.value(&list).as_bytes().unwrap(), clean.as_bytes());
+    assert_eq!(
+        sanitizer
+            .value(MessageType::PipelineOutput, &list)
+            .as_bytes()
+            .unwrap(),
+        clean.as_bytes()
+    );
     // What cannot be looked through.
     let keys: Vec<u8> = (0..=255).cycle().take(500).collect();
     assert_eq!(sanitizer.bytes(&keys), vec![0; 500]);
     assert_eq!(sanitizer.bytes(b"\x01ATL-CS-001\xff"), vec![0; 12]);
     assert_eq!(sanitizer.bytes(&[1, 2, 3, 255]), [1, 2, 3, 255]);
+}
+
+#[test]
+fn keys_and_passwords_within_files_do_not_stay() {
+    let (validation, decryption) = ("0123456789ABCDEF".repeat(8), "89abcdef".repeat(6));
+    let file = format!(
+        r#"<configuration>
+  <appSettings><add key="IMPoolName" value="x" /><add key="RelaySecret" value="canary-1" /></appSettings>
+  <connectionStrings>
+    <add name="a" connectionString="Data Source=db;User ID=sa;Password=canary-2;Pooling=true" />
+  </connectionStrings>
+  <machineKey validationKey="{validation}" decryptionKey="{decryption}" validation="SHA1" />
+</configuration>"#
+    );
+    let seen =
+        format!("Event 1309: key was 0x{validation}, GUID 6f9619ff-8b86-d011-b42d-00cf4fc964ff");
+    let names = names(&[&file, &seen]);
+    let redactor = Redactor::new::<&str>([]).unwrap();
+    let certificates = Certificates::default();
+    let sanitizer = Sanitizer::new(&names, &redactor, &certificates).unwrap();
+    for bytes in [file.as_bytes().to_vec(), utf16(&file)] {
+        let clean = sanitizer.bytes(&bytes);
+        let clean = super::sanitizer::as_text(&clean).unwrap();
+        for secret in [&validation, &decryption, "canary"] {
+            assert!(!clean.contains(secret), "{secret}: {clean}");
+        }
+        for kept in [
+            r#"key="IMPoolName" value="x""#,
+            "User ID=sa;Password=[redacted];Pooling=true\"",
+            r#"validation="SHA1""#,
+        ] {
+            assert!(clean.contains(kept), "{kept}: {clean}");
+        }
+    }
+    let clean = sanitizer.text(&seen);
+    assert!(
+        !clean.contains(&validation) && clean.contains("6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+        "{clean}"
+    );
 }
 
 #[test]
@@ -157,7 +222,7 @@ fn persons_and_secure_strings_do_not_stay() {
     let redactor = Redactor::new::<&str>([]).unwrap();
     let certificates = Certificates::default();
     let sanitizer = Sanitizer::new(&names, &redactor, &certificates).unwrap();
-    let clean = sanitizer.value(&person);
+    let clean = sanitizer.value(MessageType::PipelineOutput, &person);
     let text = |name: &str| clean.get(name).and_then(Value::text).unwrap();
     assert!(
         text("DisplayName").starts_with("user"),

@@ -1,8 +1,9 @@
-//! The words of PowerShell in a run: a name that is one of them, or part of one, identifies nobody.
+//! The words of PowerShell in a run: a name that is one of them, or part of one and long, identifies nobody.
 
 use std::collections::BTreeSet;
 
 use owaim_proto::clixml::{Base, Value};
+use owaim_proto::psrp::MessageType;
 
 use super::capture::CapturedSession;
 
@@ -12,22 +13,26 @@ pub(super) fn of(sessions: &[CapturedSession]) -> BTreeSet<String> {
     let envelopes = sessions.iter().flat_map(CapturedSession::envelopes);
     for message in envelopes.flat_map(super::CapturedEnvelope::messages) {
         if let Some(value) = &message.value {
-            collect(value, None, &mut words);
+            let commands = message.head.kind == MessageType::CreatePipeline;
+            collect(value, None, commands, &mut words);
         }
     }
     words
 }
 
-fn collect(value: &Value, key: Option<&str>, words: &mut BTreeSet<String>) {
+/// `commands`: the properties `Cmd` and `N` are names of commands and parameters.
+fn collect(value: &Value, key: Option<&str>, commands: bool, words: &mut BTreeSet<String>) {
     let members = |members: &[(String, Value)], words: &mut BTreeSet<String>| {
         for (key, value) in members {
             words.insert(key.to_lowercase());
-            collect(value, Some(key), words);
+            collect(value, Some(key), commands, words);
         }
     };
     match value {
         // A program is named by its path, which may be anything.
-        Value::String(text) if matches!(key, Some("Cmd" | "N")) && !text.contains('\\') => {
+        Value::String(text)
+            if commands && matches!(key, Some("Cmd" | "N")) && !text.contains('\\') =>
+        {
             words.insert(text.to_lowercase());
         }
         Value::MemberSet(set) => members(set, words),
@@ -38,15 +43,19 @@ fn collect(value: &Value, key: Option<&str>, words: &mut BTreeSet<String>) {
             members(&object.extended, words);
             match &object.base {
                 Base::None => {}
-                Base::Primitive(value) => collect(value, None, words),
+                Base::Primitive(value) => collect(value, None, commands, words),
                 Base::List(items)
                 | Base::Enumerable(items)
                 | Base::Stack(items)
-                | Base::Queue(items) => items.iter().for_each(|item| collect(item, None, words)),
+                | Base::Queue(items) => {
+                    for item in items {
+                        collect(item, None, commands, words);
+                    }
+                }
                 Base::Dictionary(entries) => {
                     for (key, value) in entries {
-                        collect(key, None, words);
-                        collect(value, None, words);
+                        collect(key, None, commands, words);
+                        collect(value, None, commands, words);
                     }
                 }
             }

@@ -11,13 +11,16 @@ pub(super) enum Word<'t> {
     Address(IpAddr),
     /// The part of a SID that names its machine or domain: `S-1-5-21-a-b-c`.
     Sid(&'t str),
-    /// 40 or 64 hexadecimal digits.
+    /// Hexadecimal digits, as many as a hash or a key has; GUIDs have dashes.
     Digest(&'t str),
     /// A telephone number, behind `tel:`.
     Phone(&'t str),
     /// `DOMAIN\user`.
     Account { domain: &'t str, user: &'t str },
 }
+
+/// Fewest hexadecimal digits that are taken for a hash or a key: those of 128 bits.
+const SHORTEST_DIGEST: usize = 32;
 
 /// Accounts and domains of every Windows, and the program's own name.
 const BUILTIN: [&str; 24] = [
@@ -171,8 +174,6 @@ pub(super) fn all(text: &str) -> Vec<Word<'_>> {
         let run = run.trim_matches('.');
         if let Some(machine) = machine_of_sid(run) {
             found.push(Word::Sid(machine));
-        } else if matches!(run.len(), 40 | 64) && run.bytes().all(|b| b.is_ascii_hexdigit()) {
-            found.push(Word::Digest(run));
         } else if let Ok(address) = run.parse::<std::net::Ipv4Addr>() {
             let is_version = before
                 .trim_end_matches(['=', ' ', ':', '"'])
@@ -195,6 +196,12 @@ pub(super) fn all(text: &str) -> Vec<Word<'_>> {
             }
         }
     }
+    let digests = runs(text, |c| c.is_ascii_hexdigit()).into_iter();
+    found.extend(
+        digests
+            .filter(|(_, run)| run.len() >= SHORTEST_DIGEST)
+            .map(|(_, run)| Word::Digest(run)),
+    );
     for (_, run) in runs(text, |c| c.is_ascii_hexdigit() || c == ':') {
         if run.matches(':').count() >= 2
             && let Ok(address) = run.parse::<std::net::Ipv6Addr>()

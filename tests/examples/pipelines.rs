@@ -1,8 +1,8 @@
-//! One session, many pipelines: `pipelines ENDPOINTS.json COUNT`, for `scripts/bench-clients.sh`.
+//! One session, many pipelines: `pipelines ENDPOINTS.json COUNT whole|selected`, for `scripts/bench-clients.sh`.
 //!
-//! Asks for the 40 properties of `bench_properties.txt` of every OWA virtual directory COUNT times, over one NTLM session at
-//! the Exchange endpoint of an endpoint file, reads what comes back, and prints as JSON how many there were. As the directory
-//! alone is asked, no time goes by at the servers that hold them.
+//! Asks for every OWA virtual directory COUNT times, over one NTLM session at the Exchange endpoint of an endpoint file: for
+//! all that it has, or for the 40 properties of `bench_properties.txt`. Reads what comes back, and prints as JSON how many there
+//! were. As the directory alone is asked, no time goes by at the servers that hold them.
 
 use owaim_inventory::EndpointKind;
 use owaim_lab::EndpointsFile;
@@ -19,10 +19,21 @@ type AnyError = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(path), Some(count)) = (arguments.next(), arguments.next()) else {
-        return Err("expected: pipelines ENDPOINTS.json COUNT".into());
+    let given = (arguments.next(), arguments.next(), arguments.next());
+    let (Some(path), Some(count), Some(what)) = given else {
+        return Err("expected: pipelines ENDPOINTS.json COUNT whole|selected".into());
     };
     let count: usize = count.parse()?;
+    let pipeline =
+        Pipeline::new(Command::new("Get-OwaVirtualDirectory").switch("ADPropertiesOnly"));
+    let pipeline = match what.as_str() {
+        "whole" => pipeline,
+        "selected" => {
+            let names: Vec<Value> = PROPERTIES.lines().map(Value::from).collect();
+            pipeline.pipe(Command::new("Select-Object").with("Property", names))
+        }
+        _ => return Err("expected whole or selected".into()),
+    };
     let file = EndpointsFile::read(path.as_ref())?;
     let entry = file
         .endpoints
@@ -42,7 +53,7 @@ fn main() -> Result<(), AnyError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (objects, properties) = runtime.block_on(run(&endpoint, count))?;
+    let (objects, properties) = runtime.block_on(run(&endpoint, &pipeline, count))?;
     #[expect(clippy::print_stdout, reason = "its answer")]
     {
         println!("{{\"objects\": {objects}, \"properties\": {properties}}}");
@@ -50,16 +61,15 @@ fn main() -> Result<(), AnyError> {
     Ok(())
 }
 
-async fn run(endpoint: &Endpoint, count: usize) -> Result<(usize, usize), TransportError> {
+async fn run(
+    endpoint: &Endpoint,
+    pipeline: &Pipeline,
+    count: usize,
+) -> Result<(usize, usize), TransportError> {
     let mut session = Client::default().connect(endpoint).await?;
-    let names: Vec<Value> = PROPERTIES.lines().map(Value::from).collect();
-    let select = Command::new("Select-Object").with("Property", names);
-    let pipeline =
-        Pipeline::new(Command::new("Get-OwaVirtualDirectory").switch("ADPropertiesOnly"))
-            .pipe(select);
     let (mut objects, mut properties) = (0, 0);
     for _ in 0..count {
-        let output = session.run(&pipeline).await?;
+        let output = session.run(pipeline).await?;
         for object in output.objects() {
             objects += 1;
             properties += property_count(object);

@@ -1,7 +1,8 @@
-"""One session, many pipelines: pipelines.py ENDPOINTS.json COUNT, for scripts/bench-clients.sh.
+"""One session, many pipelines: pipelines.py ENDPOINTS.json COUNT whole|selected, for scripts/bench-clients.sh.
 
-Asks for the 40 properties of bench_properties.txt of every OWA virtual directory COUNT times, with pypsrp over one NTLM
-session at the Exchange endpoint of an endpoint file, and prints as JSON how many objects and properties came back.
+Asks for every OWA virtual directory COUNT times, with pypsrp over one NTLM session at the Exchange endpoint of an endpoint
+file: for all that it has, or for the 40 properties of bench_properties.txt. Prints as JSON how many objects and properties
+came back.
 """
 
 import json
@@ -14,7 +15,7 @@ from pypsrp.wsman import WSMan
 
 
 def main():
-    path, count = sys.argv[1], int(sys.argv[2])
+    path, count, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     with open(os.path.join(os.path.dirname(__file__), "bench_properties.txt"), encoding="utf-8") as file:
         names = file.read().split()
     with open(path, encoding="utf-8") as file:
@@ -37,7 +38,8 @@ def main():
             # Within `with`: a pool that is not given its ended pipelines back takes no more after a thousand.
             with PowerShell(pool) as shell:
                 shell.add_cmdlet("Get-OwaVirtualDirectory").add_parameter("ADPropertiesOnly", True)
-                shell.add_cmdlet("Select-Object").add_parameter("Property", names)
+                if what == "selected":
+                    shell.add_cmdlet("Select-Object").add_parameter("Property", names)
                 output = shell.invoke()
             if shell.had_errors:
                 sys.exit(f"the pipeline failed: {shell.streams.error}")

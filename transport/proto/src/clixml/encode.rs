@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use quick_xml::escape::partial_escape;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::events::{BytesStart, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::object::{Base, Object, Part};
@@ -48,7 +48,7 @@ pub fn encode_document(values: &[Value]) -> String {
     let mut root = BytesStart::new("Objs");
     root.push_attribute(("Version", VERSION));
     root.push_attribute(("xmlns", NAMESPACE));
-    encoder.within(root, |encoder| {
+    encoder.within(&root, |encoder| {
         for value in values {
             encoder.value(value, None);
         }
@@ -105,8 +105,8 @@ impl<'v> Encoder<'v> {
                     self.empty(tag("Nil", name));
                 }
             }
-            Value::MemberSet(members) => self.members(tag("MS", name), members),
-            Value::Progress(record) => self.within(tag("PR", name), |encoder| {
+            Value::MemberSet(members) => self.members(&tag("MS", name), members),
+            Value::Progress(record) => self.within(&tag("PR", name), |encoder| {
                 for (element, text) in primitive::progress_elements(record) {
                     match text {
                         Some(text) => encoder.text(BytesStart::new(element), text),
@@ -134,7 +134,7 @@ impl<'v> Encoder<'v> {
             self.shared.insert(Arc::as_ptr(object), id);
         }
         self.open.push(id);
-        self.within(with_id(tag("Obj", name), id), |encoder| {
+        self.within(&with_id(tag("Obj", name), id), |encoder| {
             for part in object.order() {
                 encoder.part(object, part);
             }
@@ -155,8 +155,8 @@ impl<'v> Encoder<'v> {
                 }
             }
             Part::Base => self.base(&object.base),
-            Part::Adapted => self.members(BytesStart::new("Props"), &object.adapted),
-            Part::Extended => self.members(BytesStart::new("MS"), &object.extended),
+            Part::Adapted => self.members(&BytesStart::new("Props"), &object.adapted),
+            Part::Extended => self.members(&BytesStart::new("MS"), &object.extended),
         }
     }
 
@@ -166,7 +166,7 @@ impl<'v> Encoder<'v> {
         }
         let id = self.type_names.len() as u64;
         self.type_names.insert(names, id);
-        self.within(with_id(BytesStart::new("TN"), id), |encoder| {
+        self.within(&with_id(BytesStart::new("TN"), id), |encoder| {
             for name in names {
                 encoder.text(BytesStart::new("T"), escape::encode(name));
             }
@@ -178,9 +178,9 @@ impl<'v> Encoder<'v> {
             Base::None => return,
             Base::Primitive(value) => return self.value(value, None),
             Base::Dictionary(entries) => {
-                return self.within(BytesStart::new("DCT"), |encoder| {
+                return self.within(&BytesStart::new("DCT"), |encoder| {
                     for (key, value) in entries {
-                        encoder.within(BytesStart::new("En"), |encoder| {
+                        encoder.within(&BytesStart::new("En"), |encoder| {
                             encoder.value(key, Some("Key"));
                             encoder.value(value, Some("Value"));
                         });
@@ -192,14 +192,14 @@ impl<'v> Encoder<'v> {
             Base::Stack(items) => ("STK", items),
             Base::Queue(items) => ("QUE", items),
         };
-        self.within(BytesStart::new(element), |encoder| {
+        self.within(&BytesStart::new(element), |encoder| {
             for item in items {
                 encoder.value(item, None);
             }
         });
     }
 
-    fn members(&mut self, start: BytesStart<'static>, members: &'v [(String, Value)]) {
+    fn members(&mut self, start: &BytesStart<'static>, members: &'v [(String, Value)]) {
         self.within(start, |encoder| {
             for (name, value) in members {
                 encoder.value(value, Some(name));
@@ -208,11 +208,10 @@ impl<'v> Encoder<'v> {
     }
 
     /// Writes an element and, between its tags, whatever `content` writes.
-    fn within(&mut self, start: BytesStart<'static>, content: impl FnOnce(&mut Self)) {
-        let end = BytesEnd::new(start.name().into_inner().to_owned());
-        self.put(Event::Start(start));
+    fn within(&mut self, start: &BytesStart<'static>, content: impl FnOnce(&mut Self)) {
+        self.put(Event::Start(start.borrow()));
         content(self);
-        self.put(Event::End(end));
+        self.put(Event::End(start.to_end()));
     }
 
     /// Writes an element with text, which carries CLIXML's escapes but not yet XML's.
@@ -220,10 +219,9 @@ impl<'v> Encoder<'v> {
         if text.is_empty() {
             return self.empty(start);
         }
-        let end = start.to_end().into_owned();
-        self.put(Event::Start(start));
+        self.put(Event::Start(start.borrow()));
         self.put(Event::Text(BytesText::from_escaped(partial_escape(text))));
-        self.put(Event::End(end));
+        self.put(Event::End(start.to_end()));
     }
 
     fn empty(&mut self, start: BytesStart<'static>) {

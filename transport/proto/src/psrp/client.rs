@@ -213,7 +213,7 @@ impl ClientPool {
     /// Knows a pipeline that runs already, of a pool that was taken over.
     pub fn adopt(&mut self, id: Uuid) -> Result<(), PsrpError> {
         self.expect(PoolState::Opened, MessageType::PipelineOutput)?;
-        self.insert(id)
+        self.insert(id, Fragmenter::default())
     }
 
     /// Asks for a greatest number of runspaces. The answer is [`ClientEvent::Answered`] with the
@@ -299,12 +299,13 @@ impl ClientPool {
 
     fn begin(&mut self, id: Uuid, payload: &Payload) -> Result<(), PsrpError> {
         self.expect(PoolState::Opened, payload.kind())?;
-        payload.encode(self.version, self.key.session())?;
-        self.insert(id)?;
-        self.queue(Some(id), payload)
+        let message = self.message(Some(id), payload)?;
+        let mut outgoing = Fragmenter::default();
+        outgoing.push(&mut self.ids, message);
+        self.insert(id, outgoing)
     }
 
-    fn insert(&mut self, id: Uuid) -> Result<(), PsrpError> {
+    fn insert(&mut self, id: Uuid, outgoing: Fragmenter) -> Result<(), PsrpError> {
         if self.pipelines.contains_key(&id) {
             return Err(PsrpError::DuplicatePipeline { id });
         }
@@ -316,7 +317,7 @@ impl ClientPool {
         self.pipelines.insert(
             id,
             ClientPipeline {
-                outgoing: Fragmenter::default(),
+                outgoing,
                 answers: Fragmenter::default(),
                 incoming: Defragmenter::new(self.limits),
             },

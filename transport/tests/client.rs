@@ -286,13 +286,12 @@ fn run(seen: &mut Seen, habit: Habit, events: Vec<ServerEvent>) {
 }
 
 fn output(seen: &mut Seen, habit: Habit, command: Option<Uuid>) -> ReceiveResponse {
-    let pipeline = command.map(|_| {
-        seen.pool
-            .as_ref()
-            .unwrap()
-            .pipelines()
-            .next()
-            .unwrap_or_default()
+    let pipeline = command.map(|id| {
+        let mut pipelines = seen.pool.as_ref().unwrap().pipelines();
+        match habit {
+            Habit::OwnIds => pipelines.next().unwrap_or_default(),
+            _ => id,
+        }
     });
     let pool = seen.pool.as_mut().unwrap();
     let mut streams = Vec::new();

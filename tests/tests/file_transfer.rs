@@ -143,6 +143,27 @@ async fn a_piece_is_sent_in_one_request() {
 }
 
 #[tokio::test]
+async fn much_is_sent_in_the_largest_envelopes_that_the_server_takes() {
+    let lab = start("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let local = folder.path().join("there");
+    std::fs::write(&local, content(3_000_000)).unwrap();
+    let noted = Arc::new(Noted::default());
+    let client = Client::default().observed_by(Arc::clone(&noted) as _);
+    let mut session = connect(&lab, HOSTS[0], client).await;
+    let (sent, steps) = upload(session.as_mut(), &local).await;
+    sent.unwrap();
+    session.close().await;
+    lab.stop().await.unwrap();
+    let noted = noted.0.lock().unwrap();
+    assert!(noted.iter().all(|(action, _)| !action.starts_with("Send")));
+    let largest = noted.iter().map(|(_, sent)| *sent).max().unwrap();
+    assert!((400 << 10..=500 << 10).contains(&largest), "{largest}");
+    // 64 KiB at once would take 46.
+    assert_eq!(steps.len(), 1 + 11);
+}
+
+#[tokio::test]
 async fn what_was_interrupted_is_gone_on_with() {
     // The third piece is written and its answer lost.
     let lab = start(

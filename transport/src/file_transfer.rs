@@ -19,9 +19,18 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::{Session, TransportError};
 
-/// What is sent at once, in bytes. It is written as Base64 twice, in the pipeline and in the envelope, and fits with both
-/// into one Command of the smallest envelope that servers take (150 KiB).
+/// What is sent at once into the smallest envelope that servers take (150 KiB), in bytes. It is written as Base64 twice, in
+/// the pipeline and in the envelope, and goes with both into one Command.
 const SENT: usize = 64 << 10;
+
+/// The most that is sent at once, in bytes.
+const SENT_AT_MOST: usize = 512 << 10;
+
+/// What a pipeline takes beside a piece, in bytes.
+const PIPELINE: usize = 8 << 10;
+
+/// How much must be left to be sent that it pays to ask for the size of envelopes, in bytes.
+const MUCH: u64 = 1 << 20;
 
 /// What one record of a download holds, in bytes: each arrives as an element of its own, some 12 bytes of XML.
 const RECORD: usize = 16 << 10;
@@ -182,8 +191,14 @@ impl<'a> FileTransfer<'a> {
         file.seek(SeekFrom::Start(resumed_at)).await.map_err(here)?;
         let mut done = resumed_at;
         (self.report)(TransferProgress { done, total: size });
+        let most = if size - done >= MUCH {
+            let room = self.session.learn_room().await;
+            (room.saturating_sub(PIPELINE) / 4 * 3).clamp(SENT, SENT_AT_MOST)
+        } else {
+            SENT
+        };
         while done < size {
-            let room = usize::try_from(size - done).unwrap_or(SENT).min(SENT);
+            let room = usize::try_from(size - done).unwrap_or(most).min(most);
             let mut piece = vec![0; room];
             file.read_exact(&mut piece).await.map_err(here)?;
             let append = Command::new("Add-Content")

@@ -1,12 +1,12 @@
 //! [`identify`] and [`max_envelope_size`]: what a service says of itself.
 
-use owaim_proto::wsman::{self, Identity, RequestBody, Resource, ResponseBody};
+use owaim_proto::wsman::{self, Identity};
 use owaim_proto::xml::Limits;
 use uuid::Uuid;
 
 use crate::client::ClientOptions;
 use crate::error::action;
-use crate::service::{Call, Service};
+use crate::service::Service;
 use crate::{Connection, Endpoint, Tickets, Timeouts, TransportError};
 
 /// Asks a service what it is: vendor, version, protocol. Nobody logs on for it, so that the
@@ -31,20 +31,7 @@ pub async fn max_envelope_size(
     options: ClientOptions,
     tickets: &Tickets,
 ) -> Result<u32, TransportError> {
-    let action = action::GET;
-    let service = Service::new(endpoint, options, None, tickets, Uuid::new_v4(), 2);
-    let call = Call {
-        action,
-        resource_uri: wsman::CONFIG,
-        shell: None,
-        options: &[],
-        body: RequestBody::Get,
-    };
-    match service.exchange(call).await? {
-        ResponseBody::Got(resource) => match *resource {
-            Resource::Config(config) => Ok(config.max_envelope_kib.saturating_mul(1024)),
-            Resource::Shell(_) => Err(service.unexpected(action)),
-        },
-        _ => Err(service.unexpected(action)),
-    }
+    Service::new(endpoint, options, None, tickets, Uuid::new_v4(), 2)
+        .max_envelope_size()
+        .await
 }

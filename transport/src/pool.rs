@@ -81,6 +81,16 @@ impl Session for PoolSession {
         self.unusable_after.is_none()
     }
 
+    async fn learn_room(&mut self) -> usize {
+        if self.is_usable() {
+            // Until there is an answer, whatever ends this future leaves a connection in the middle of an exchange.
+            self.unusable_after = Some("a question that was cancelled");
+            self.pool.learn_send_limit().await;
+            self.unusable_after = self.pool.lost_connection().then_some("a lost connection");
+        }
+        self.pool.room()
+    }
+
     async fn close(self: Box<Self>) {
         self.pool.close().await;
     }

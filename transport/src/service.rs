@@ -7,11 +7,12 @@
 //! else could, and what it asks for would be lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use owaim_proto::wsman::{
-    FaultClass, FaultKind, Request, RequestBody, RequestHeader, Response, ResponseBody, SignalCode,
-    code, stream_room,
+    self, FaultClass, FaultKind, Request, RequestBody, RequestHeader, Resource, Response,
+    ResponseBody, SignalCode, code, stream_room,
 };
 use owaim_proto::xml::Limits;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::client::ClientOptions;
 use crate::connections::{Connections, Use};
+use crate::error::action;
 use crate::observer::{Exchange, Observer};
 use crate::retry::Retry;
 use crate::{Endpoint, RetryClass, Tickets, TransportError};
@@ -37,6 +39,8 @@ pub(crate) type RequestOption = (&'static str, String, bool);
 pub(crate) struct Service {
     connections: Connections,
     options: ClientOptions,
+    /// Largest envelope sent, in bytes: that of the options, or what the service has said since.
+    send_limit: AtomicU32,
     observer: Option<Arc<dyn Observer>>,
     /// For all requests alike.
     session_id: Uuid,
@@ -72,6 +76,7 @@ impl Service {
                 tickets.clone(),
                 most_connections,
             ),
+            send_limit: options.send_limit.into(),
             options,
             observer,
             session_id,
@@ -88,7 +93,34 @@ impl Service {
 
     /// How many bytes of a stream fit into an envelope.
     pub(crate) fn room(&self) -> usize {
-        stream_room(self.options.send_limit)
+        stream_room(self.send_limit.load(Ordering::Relaxed))
+    }
+
+    /// Asks the service for the largest envelope that it takes, in bytes.
+    pub(crate) async fn max_envelope_size(&self) -> Result<u32, TransportError> {
+        let action = action::GET;
+        let call = Call {
+            action,
+            resource_uri: wsman::CONFIG,
+            shell: None,
+            options: &[],
+            body: RequestBody::Get,
+        };
+        match self.exchange(call).await? {
+            ResponseBody::Got(resource) => match *resource {
+                Resource::Config(config) => Ok(config.max_envelope_kib.saturating_mul(1024)),
+                Resource::Shell(_) => Err(self.unexpected(action)),
+            },
+            _ => Err(self.unexpected(action)),
+        }
+    }
+
+    /// Sends as much at once from now on as the service says that it takes, if it says so and that is more.
+    pub(crate) async fn learn_send_limit(&self) {
+        // An account that may not know is refused, and nothing changes.
+        if let Ok(size) = self.max_envelope_size().await {
+            self.send_limit.fetch_max(size, Ordering::Relaxed);
+        }
     }
 
     /// Sends a request, again if need be, and gives its answer.

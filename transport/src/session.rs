@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use owaim_proto::psrp::{Pipeline, PipelineOutput};
+use owaim_proto::wsman::stream_room;
 
-use crate::{Endpoint, TransportError};
+use crate::{ClientOptions, Endpoint, TransportError};
 
 /// Opens sessions.
 #[async_trait]
@@ -27,6 +28,13 @@ pub trait Session: Send {
     /// Whether another pipeline may be run; after an `Ok` too it may be otherwise, where a connection
     /// was lost beside it.
     fn is_usable(&self) -> bool;
+
+    /// Asks the service how large an envelope it takes, if the account may know, and makes use of it from then on.
+    /// Gives how many bytes of a stream fit into one: with what every server takes, unless it said more. Costs one
+    /// exchange, which pays where much is sent.
+    async fn learn_room(&mut self) -> usize {
+        stream_room(ClientOptions::default().send_limit)
+    }
 
     /// Closes the runspace pool. Errors while closing are of no interest to anyone.
     async fn close(self: Box<Self>);

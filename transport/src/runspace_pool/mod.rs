@@ -500,6 +500,16 @@ impl RunspacePool {
         self.core.said()
     }
 
+    /// How many bytes of a stream fit into an envelope.
+    pub(crate) fn room(&self) -> usize {
+        self.core.shell.service.room()
+    }
+
+    /// Sends larger envelopes from now on, if the service takes them and the account may know.
+    pub(crate) async fn learn_send_limit(&self) {
+        self.core.shell.service.learn_send_limit().await;
+    }
+
     /// Whether a connection was lost, so that the pool went on over another, or would.
     pub(crate) fn lost_connection(&self) -> bool {
         self.core.shell.service.connections().lost_one()

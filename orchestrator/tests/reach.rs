@@ -17,13 +17,7 @@ fn a_wrong_password_is_tried_exactly_once() {
     // Wine's SChannel takes no authority that publishes no list of what it has revoked.
     let overlay = bench.overlay("[wire.endpoints.lync]\ntls = false\n");
     let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
-    let mut endpoints: Value =
-        serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
-    for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
-        endpoint["password"] = "not the password".into();
-    }
-    let wrong = bench.path("wrong.json");
-    std::fs::write(&wrong, endpoints.to_string()).unwrap();
+    let wrong = lab.with_wrong_passwords(&bench);
     let runs = bench.path("runs");
     let arguments = [
         "--yes",

@@ -13,7 +13,7 @@ use owaim::recording::Recorder;
 use owaim_inventory::{EndpointKind, Site};
 use owaim_lab::{Lab, LabOptions};
 use owaim_proto::psrp::{self, Pipeline, PipelineOutput};
-use owaim_transport::{Client, ClientOptions, Connect as _, Secret};
+use owaim_transport::{Client, ClientOptions, Connect as _, Secret, Session};
 use serde_json::Value;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
@@ -248,19 +248,29 @@ impl Bench {
         EndpointBook::from_file(self.lab.endpoints(), &self.site, Origin::Lab).unwrap()
     }
 
-    /// Runs `pipelines` one after the other in a session at an endpoint of that kind.
+    /// Who records into `folder` what is exchanged with this lab.
+    fn recorder(&self, folder: &Path) -> Recorder {
+        Recorder::into_folder(folder, &self.site, self.text.clone(), &[], &self.book()).unwrap()
+    }
+
+    /// A session at an endpoint of that kind.
+    async fn session(&self, kind: EndpointKind, client: Client) -> Box<dyn Session> {
+        let book = self.book();
+        let host = &self.site.exchange.admin_host;
+        let found = book
+            .iter()
+            .find(|(place, _)| place.kind == kind && place.host == *host);
+        client.connect(found.unwrap().1).await.unwrap()
+    }
+
+    /// Runs `pipelines` one after the other in such a session.
     async fn run(
         &self,
         kind: EndpointKind,
         client: Client,
         pipelines: &[Pipeline],
     ) -> Vec<PipelineOutput> {
-        let book = self.book();
-        let host = &self.site.exchange.admin_host;
-        let found = book
-            .iter()
-            .find(|(place, _)| place.kind == kind && place.host == *host);
-        let mut session = client.connect(found.unwrap().1).await.unwrap();
+        let mut session = self.session(kind, client).await;
         let mut outputs = Vec::new();
         for pipeline in pipelines {
             outputs.push(session.run(pipeline).await.unwrap());
@@ -290,10 +300,7 @@ async fn names_that_are_in_the_middle_of_words_do_not_stay() {
         Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory").with("Server", server)),
     ];
     let bench = Bench::new(text, None).await;
-    let book = bench.book();
-    let observer =
-        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
-    let observer = Arc::new(observer);
+    let observer = Arc::new(bench.recorder(&record));
     let client = Client::default().observed_by(Arc::clone(&observer) as _);
     bench.run(EndpointKind::Exchange, client, &pipelines).await;
     bench.lab.stop().await.unwrap();
@@ -306,13 +313,10 @@ async fn a_recording_takes_no_more_room_than_it_may() {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
     let bench = Bench::new(text, None).await;
-    let book = bench.book();
     let pipelines = [Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"))];
     let run = async |name: &str, most: usize| {
         let record = folder.path().join(name);
-        let recorder =
-            Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
-        let observer = Arc::new(recorder.keeping(most));
+        let observer = Arc::new(bench.recorder(&record).keeping(most));
         let client = Client::default().observed_by(Arc::clone(&observer) as _);
         bench.run(EndpointKind::Exchange, client, &pipelines).await;
         let beyond = observer.finish().unwrap();
@@ -337,10 +341,7 @@ async fn a_session_of_a_replay_runs_any_number_of_pipelines() {
     let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
     let pipeline = Pipeline::new(psrp::Command::new("Get-OwaVirtualDirectory"));
     let bench = Bench::new(text, None).await;
-    let book = bench.book();
-    let observer =
-        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
-    let observer = Arc::new(observer);
+    let observer = Arc::new(bench.recorder(&record));
     let client = Client::default().observed_by(Arc::clone(&observer) as _);
     let recorded = bench
         .run(
@@ -377,10 +378,7 @@ async fn secrets_travel_again_and_spread_messages_are_spread_again() {
         ),
     ];
     let bench = Bench::new(text, None).await;
-    let book = bench.book();
-    let observer =
-        Recorder::into_folder(&record, &bench.site, bench.text.clone(), &[], &book).unwrap();
-    let observer = Arc::new(observer);
+    let observer = Arc::new(bench.recorder(&record));
     observer.hide([Secret::new("pa55-canary".into())]);
     let client = small_answers().observed_by(Arc::clone(&observer) as _);
     let recorded = bench.run(EndpointKind::Exchange, client, &pipelines).await;
@@ -425,4 +423,30 @@ async fn secrets_travel_again_and_spread_messages_are_spread_again() {
     }
     assert_eq!(recorded[0].objects().count(), replayed[0].objects().count());
     assert_eq!(recorded[1].records.len(), replayed[1].records.len());
+}
+
+/// It is the service that is asked, and no shell of it.
+#[tokio::test]
+async fn what_a_service_said_of_itself_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let text = fs::read_to_string(format!("{EXAMPLES}/litware.toml")).unwrap();
+    let bench = Bench::new(text, None).await;
+    let observer = Arc::new(bench.recorder(&record));
+    let client = Client::default().observed_by(Arc::clone(&observer) as _);
+    let room = async |bench: &Bench, client| {
+        let mut session = bench.session(EndpointKind::Windows, client).await;
+        let room = session.learn_room().await;
+        session.close().await;
+        room
+    };
+    let recorded = room(&bench, client).await;
+    bench.lab.stop().await.unwrap();
+    observer.finish().unwrap();
+    assert!(recorded > 300_000, "{recorded}");
+
+    let text = fs::read_to_string(record.join("site.toml")).unwrap();
+    let again = Bench::new(text, Some(record)).await;
+    assert_eq!(room(&again, Client::default()).await, recorded);
+    again.lab.stop().await.unwrap();
 }

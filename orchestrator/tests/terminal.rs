@@ -263,13 +263,7 @@ fn what_the_preview_was_refused_is_not_tried_again() {
     let bench = Bench::new();
     let overlay = bench.overlay("[wire.endpoints.lync]\ntls = false\n");
     let lab = LabProcess::start(&bench, &["--lab-with", overlay.to_str().unwrap()]);
-    let mut endpoints: Value =
-        serde_json::from_slice(&std::fs::read(&lab.endpoints).unwrap()).unwrap();
-    for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
-        endpoint["password"] = "not the password".into();
-    }
-    let wrong = bench.path("wrong.json");
-    std::fs::write(&wrong, endpoints.to_string()).unwrap();
+    let wrong = lab.with_wrong_passwords(&bench);
     let runs = bench.path("runs");
     let arguments = [
         "--endpoints",

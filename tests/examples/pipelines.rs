@@ -8,9 +8,8 @@ use owaim_inventory::EndpointKind;
 use owaim_lab::EndpointsFile;
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline};
-use owaim_transport::{
-    Authentication, Client, Connect as _, Credential, Endpoint, Secret, TransportError,
-};
+use owaim_tests::lab::by_ntlm;
+use owaim_transport::{Client, Connect as _, Endpoint, TransportError};
 
 /// What is asked for, a name a line.
 const PROPERTIES: &str = include_str!("../python/bench_properties.txt");
@@ -40,16 +39,7 @@ fn main() -> Result<(), AnyError> {
         .iter()
         .find(|entry| entry.kind == EndpointKind::Exchange)
         .ok_or("no exchange endpoint in that file")?;
-    let credential = Credential {
-        username: entry.username.clone(),
-        password: Secret::new(entry.password.expose().into()),
-    };
-    let endpoint = Endpoint::new(
-        entry.host.as_str(),
-        entry.url.as_str(),
-        entry.configuration.as_str(),
-        Authentication::Ntlm(credential),
-    );
+    let endpoint = by_ntlm(entry);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -12,12 +12,11 @@ A generic runner on purpose: what is run and what must come of it stands in pyps
 
 import json
 import sys
-from urllib.parse import urlsplit
 
 from pypsrp.complex_objects import ObjectMeta, PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
-from pypsrp.wsman import WSMan
+from pypsrp_connection import connect
 from requests.exceptions import RequestException
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 
@@ -81,18 +80,7 @@ def run(pool, commands):
 
 def main():
     job = json.load(sys.stdin)
-    url = urlsplit(job["url"])
-    connection = WSMan(
-        url.hostname,
-        port=url.port,
-        path=url.path.strip("/"),
-        ssl=url.scheme == "https",
-        auth=job["auth"],
-        username=job["username"],
-        password=job["password"],
-        encryption=job["encryption"],
-        **job.get("options", {}),
-    )
+    connection = connect(job, **job.get("options", {}))
     try:
         with RunspacePool(connection, configuration_name=job["configuration"]) as pool:
             results = {"pipelines": [run(pool, commands) for commands in job["pipelines"]]}

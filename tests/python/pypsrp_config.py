@@ -7,21 +7,10 @@ Results: {"max_envelope": bytes of the largest envelope that the service takes}
 
 import json
 import sys
-from urllib.parse import urlsplit
 
-from pypsrp.wsman import WSMan
+from pypsrp_connection import connect
 
 job = json.load(sys.stdin)
-url = urlsplit(job["url"])
-connection = WSMan(
-    url.hostname,
-    port=url.port,
-    path=url.path.strip("/"),
-    ssl=False,
-    auth=job["auth"],
-    username=job["username"],
-    password=job["password"],
-    encryption=job["encryption"],
-)
+connection = connect(job)
 connection.update_max_payload_size()
 json.dump({"max_envelope": connection.max_envelope_size}, sys.stdout)

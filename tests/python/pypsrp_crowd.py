@@ -6,31 +6,19 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import Process, WinRS
-from pypsrp.wsman import WSMan
+from pypsrp_connection import connect
 
 
 def main():
     job = json.load(sys.stdin)
-    url = urlsplit(job["url"])
     together = threading.Barrier(job["shells"], timeout=120)
 
     def member(number):
         """One shell, and what it gave."""
-        connection = WSMan(
-            url.hostname,
-            port=url.port,
-            path=url.path.strip("/"),
-            ssl=False,
-            auth=job["auth"],
-            username=job["username"],
-            password=job["password"],
-            # All log on at once; nobody is to give up on a busy machine.
-            connection_timeout=120,
-        )
+        connection = connect(job, connection_timeout=120)
         shell = WinRS(connection) if number % 2 else RunspacePool(connection)
         with connection, shell:
             together.wait()

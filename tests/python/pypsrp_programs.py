@@ -4,11 +4,10 @@ standard output. What is run stands here, what must come of it in pywinrm_client
 import json
 import sys
 import time
-from urllib.parse import urlsplit
 
 from pypsrp.exceptions import WSManFaultError
 from pypsrp.shell import Process, SignalCode, WinRS
-from pypsrp.wsman import WSMan
+from pypsrp_connection import connect
 
 
 def finished(process):
@@ -66,17 +65,7 @@ def refused(shell):
 
 def main():
     job = json.load(sys.stdin)
-    url = urlsplit(job["url"])
-    connection = WSMan(
-        url.hostname,
-        port=url.port,
-        path=url.path.strip("/"),
-        ssl=False,
-        auth=job["auth"],
-        username=job["username"],
-        password=job["password"],
-        encryption=job["encryption"],
-    )
+    connection = connect(job)
     large = "x" * (5 << 20)
     shell = WinRS(
         connection,

@@ -10,24 +10,9 @@ Results: {"reconnected": output after the same client came back,
 
 import json
 import sys
-from urllib.parse import urlsplit
 
 from pypsrp.powershell import PowerShell, RunspacePool
-from pypsrp.wsman import WSMan
-
-
-def connect(job):
-    url = urlsplit(job["url"])
-    return WSMan(
-        url.hostname,
-        port=url.port,
-        path=url.path.strip("/"),
-        ssl=False,
-        auth=job["auth"],
-        username=job["username"],
-        password=job["password"],
-        encryption=job["encryption"],
-    )
+from pypsrp_connection import connect
 
 
 def echo(pool, text):

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use owaim_inventory::EndpointKind;
 use owaim_lab::{Lab, LabOptions, Overlay};
+use owaim_tests::lab::by_ntlm;
 use owaim_transport::{
-    Authentication, Client, ClientOptions, Connect as _, Credential, Endpoint, Secret, Tickets,
-    TransportError, max_envelope_size,
+    Client, ClientOptions, Connect as _, Endpoint, Tickets, TransportError, max_envelope_size,
 };
 
 /// The site of the example, Exchange's endpoints with NTLM.
@@ -27,15 +27,7 @@ async fn start(overlay: &str, state_dir: Option<&Path>) -> Lab {
 fn endpoint(lab: &Lab, kind: EndpointKind) -> Endpoint {
     let mut entries = lab.endpoints().endpoints.iter();
     let entry = entries.find(|entry| entry.kind == kind).unwrap();
-    Endpoint::new(
-        entry.host.as_str(),
-        entry.url.as_str(),
-        entry.configuration.as_str(),
-        Authentication::Ntlm(Credential {
-            username: entry.username.clone(),
-            password: Secret::new(entry.password.expose().into()),
-        }),
-    )
+    by_ntlm(entry)
 }
 
 #[tokio::test]

@@ -11,10 +11,10 @@ use owaim_inventory::EndpointKind;
 use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, Pipeline};
+use owaim_tests::lab::by_ntlm;
 use owaim_transport::{
-    Authentication, Client, ClientOptions, CommandOptions, Connect as _, Credential, Endpoint,
-    Output, ProcessOutput, ProcessSignal, Secret, Session, Shell, ShellOptions, Timeouts,
-    TransportError, identify,
+    Client, ClientOptions, CommandOptions, Connect as _, Endpoint, Output, ProcessOutput,
+    ProcessSignal, Session, Shell, ShellOptions, Timeouts, TransportError, identify,
 };
 
 const APPCMD: &str = r"C:\Windows\System32\inetsrv\appcmd.exe";
@@ -33,15 +33,7 @@ async fn start(state_dir: Option<&Path>) -> Lab {
 }
 
 fn endpoint(entry: &EndpointEntry) -> Endpoint {
-    Endpoint::new(
-        entry.host.as_str(),
-        entry.url.as_str(),
-        entry.configuration.as_str(),
-        Authentication::Ntlm(Credential {
-            username: entry.username.clone(),
-            password: Secret::new(entry.password.expose().into()),
-        }),
-    )
+    by_ntlm(entry)
 }
 
 /// The endpoint of Windows at that host.

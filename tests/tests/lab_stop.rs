@@ -9,9 +9,8 @@ use std::time::Duration;
 use owaim_inventory::EndpointKind;
 use owaim_lab::{Lab, LabOptions, Overlay};
 use owaim_proto::psrp::{Command, Pipeline};
-use owaim_transport::{
-    Authentication, Credential, Endpoint, PoolOptions, RunspacePool, Secret, Timeouts, identify,
-};
+use owaim_tests::lab::by_ntlm;
+use owaim_transport::{PoolOptions, RunspacePool, Timeouts, identify};
 
 const OVERLAY: &str = r#"
 [[faults]]
@@ -42,16 +41,7 @@ async fn nothing_is_written_after_the_stop() {
     let mut entries = lab.endpoints().endpoints.iter();
     let entry = entries.find(|entry| entry.kind == EndpointKind::Windows);
     let entry = entry.unwrap();
-    let credential = Credential {
-        username: entry.username.clone(),
-        password: Secret::new(entry.password.expose().into()),
-    };
-    let endpoint = Endpoint::new(
-        entry.host.as_str(),
-        entry.url.as_str(),
-        entry.configuration.as_str(),
-        Authentication::Ntlm(credential),
-    );
+    let endpoint = by_ntlm(entry);
 
     let options = PoolOptions::default();
     let pool = RunspacePool::open(&endpoint, &options).await.unwrap();

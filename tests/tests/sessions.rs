@@ -9,7 +9,8 @@ use owaim::endpoints::{EndpointBook, Origin};
 use owaim_inventory::EndpointKind;
 use owaim_lab::{EndpointEntry, Lab, LabOptions, Overlay};
 use owaim_proto::psrp::{Command, Pipeline};
-use owaim_transport::{Authentication, Client, Connect, Credential, Endpoint, Secret};
+use owaim_tests::lab::by_ntlm;
+use owaim_transport::{Client, Connect, Endpoint};
 use serde_json::Value;
 
 /// Exchange's endpoints with NTLM, which is what is tried here.
@@ -30,15 +31,7 @@ async fn start(folder: &Path, overlay: &str) -> Lab {
 fn endpoint(lab: &Lab, kind: EndpointKind) -> Endpoint {
     let mut entries = lab.endpoints().endpoints.iter();
     let entry: &EndpointEntry = entries.find(|entry| entry.kind == kind).unwrap();
-    Endpoint::new(
-        entry.host.as_str(),
-        entry.url.as_str(),
-        entry.configuration.as_str(),
-        Authentication::Ntlm(Credential {
-            username: entry.username.clone(),
-            password: Secret::new(entry.password.expose().into()),
-        }),
-    )
+    by_ntlm(entry)
 }
 
 /// The lines of one of the lab's records.

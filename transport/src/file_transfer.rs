@@ -13,20 +13,17 @@ use std::path::{Path, PathBuf};
 
 use owaim_proto::clixml::Value;
 use owaim_proto::psrp::{Command, ErrorRecord, Pipeline, PipelineOutput};
+use owaim_proto::wsman::stream_room;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-use crate::{Session, TransportError};
-
-/// What is sent at once into the smallest envelope that servers take (150 KiB), in bytes. It is written as Base64 twice, in
-/// the pipeline and in the envelope, and goes with both into one Command.
-const SENT: usize = 64 << 10;
+use crate::{ClientOptions, Session, TransportError};
 
 /// The most that is sent at once, in bytes.
 const SENT_AT_MOST: usize = 512 << 10;
 
-/// What a pipeline takes beside a piece, in bytes.
+/// What a pipeline takes beside what it sends, in bytes.
 const PIPELINE: usize = 8 << 10;
 
 /// How much must be left to be sent that it pays to ask for the size of envelopes, in bytes.
@@ -191,22 +188,23 @@ impl<'a> FileTransfer<'a> {
         file.seek(SeekFrom::Start(resumed_at)).await.map_err(here)?;
         let mut done = resumed_at;
         (self.report)(TransferProgress { done, total: size });
-        let most = if size - done >= MUCH {
-            let room = self.session.learn_room().await;
-            (room.saturating_sub(PIPELINE) / 4 * 3).clamp(SENT, SENT_AT_MOST)
+        let room = if size - done >= MUCH {
+            self.session.learn_room().await
         } else {
-            SENT
+            stream_room(ClientOptions::default().send_limit)
         };
+        // It is Base64 in the pipeline, which goes into one Command.
+        let most = (room.saturating_sub(PIPELINE) / 4 * 3).clamp(1, SENT_AT_MOST);
         while done < size {
-            let room = usize::try_from(size - done).unwrap_or(most).min(most);
-            let mut piece = vec![0; room];
+            let length = usize::try_from(size - done).unwrap_or(most).min(most);
+            let mut piece = vec![0; length];
             file.read_exact(&mut piece).await.map_err(here)?;
             let append = Command::new("Add-Content")
                 .with("LiteralPath", part.as_str())
                 .with("Encoding", "Byte")
                 .with("Value", piece);
             self.run("append to", &part, Pipeline::new(append)).await?;
-            done += room as u64;
+            done += length as u64;
             (self.report)(TransferProgress { done, total: size });
         }
         if size == 0 {

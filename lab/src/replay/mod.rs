@@ -24,7 +24,7 @@ use owaim_proto::xml::Limits;
 use uuid::Uuid;
 
 use self::choice::Script;
-use self::script::Opening;
+use self::script::{Answer, Opening};
 use self::shell::{Reply, Shell};
 use crate::recording::{RecordingError, SessionRecording};
 
@@ -77,6 +77,8 @@ pub(crate) struct Replay {
 #[derive(Default)]
 struct Endpoint {
     openings: Vec<Opening>,
+    /// What the service says of its own configuration.
+    configuration: Option<Answer>,
     opened: usize,
     pipelines: Script,
     shells: HashMap<Uuid, Shell>,
@@ -115,13 +117,14 @@ impl Replay {
                 let place = (recording.host.clone(), recording.kind);
                 Ok((place, script::of(&name, recording)?))
             });
-            let (place, (opening, pipelines)) = read.map_err(|source| ReplayError::Recording {
+            let (place, scripted) = read.map_err(|source| ReplayError::Recording {
                 path: path.clone(),
                 source: Box::new(source),
             })?;
             let endpoint = endpoints.entry(place).or_default();
-            endpoint.openings.extend(opening);
-            endpoint.pipelines.extend(pipelines);
+            endpoint.openings.extend(scripted.opening);
+            endpoint.configuration = scripted.configuration.or(endpoint.configuration.take());
+            endpoint.pipelines.extend(scripted.pipelines);
         }
         let endpoints = endpoints
             .into_iter()
@@ -208,6 +211,12 @@ impl Endpoint {
             let (shell, reply) = Shell::open(id, number, opening, create.creation.as_deref())?;
             self.shells.extend(shell.map(|shell| (id, shell)));
             return Ok(reply);
+        }
+        if let (RequestBody::Get, Some(configuration)) = (&request.body, &self.configuration)
+            && header.selectors.is_empty()
+        {
+            let envelope = configuration.envelope.clone();
+            return Ok(envelope.map_or(Reply::Nothing, |it| Reply::Recorded(Box::new(it))));
         }
         let id = header
             .selectors

@@ -81,14 +81,21 @@ impl Answer {
     }
 }
 
-/// The script of a recording: its opening, if it begins with one, and its pipelines.
-pub(super) fn of(
-    file: &str,
-    recording: SessionRecording,
-) -> Result<(Option<Opening>, Vec<ScriptedPipeline>), RecordingError> {
+/// What a recording says.
+pub(super) struct Scripted {
+    /// How the session was opened, if the recording begins with that.
+    pub(super) opening: Option<Opening>,
+    /// What the service said of its configuration, if it was asked.
+    pub(super) configuration: Option<Answer>,
+    /// What was run.
+    pub(super) pipelines: Vec<ScriptedPipeline>,
+}
+
+/// The script of a recording.
+pub(super) fn of(file: &str, recording: SessionRecording) -> Result<Scripted, RecordingError> {
     let file: Arc<str> = file.into();
     let mut reader = Reader::default();
-    let mut opening = None;
+    let (mut opening, mut configuration) = (None, None);
     let mut pool = Vec::new();
     let mut pipelines: Vec<(Uuid, Unfinished)> = Vec::new();
     let mut exchanges = Vec::new();
@@ -145,6 +152,7 @@ pub(super) fn of(
         };
         match (action.as_str(), command) {
             ("Create", _) => opening = Some(answer),
+            ("Get", None) => configuration = Some(answer),
             ("Delete" | "Signal", _) => {}
             (_, None) => pool.push(Step { action, answer }),
             (_, Some(mut id)) => {
@@ -171,7 +179,11 @@ pub(super) fn of(
     let pipelines = pipelines
         .into_iter()
         .filter_map(|(_, pipeline)| pipeline.finish(&file));
-    Ok((opening, pipelines.collect()))
+    Ok(Scripted {
+        opening,
+        configuration,
+        pipelines: pipelines.collect(),
+    })
 }
 
 /// A pipeline while its exchanges are gathered.

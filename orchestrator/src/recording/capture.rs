@@ -65,23 +65,31 @@ pub(super) fn take_apart(kept: Vec<Kept>) -> (Vec<CapturedSession>, usize) {
         };
         let header = |name: &str| leaf(&request, name);
         let uri = header("ResourceURI").unwrap_or_default();
-        let place =
+        let named =
             wsman::configuration_name(&uri).and_then(|name| place_of(&exchange.places, name));
         let Some(id) = header("SessionId").or_else(|| header("Selector")) else {
             left_out += 1;
             continue;
         };
-        let Some(place) = place else {
-            left_out += 1;
-            continue;
+        // What goes to the service itself is of the session that asked.
+        let is_place = |place: &Place| match &named {
+            Some(named) => place == named,
+            None => exchange.places.iter().any(|(other, _)| place == other),
         };
         let known = sessions
             .iter()
-            .position(|session| session.id == id && session.captured.place == place);
-        let index = known.unwrap_or_else(|| {
-            sessions.push(Session::new(id, place));
-            sessions.len() - 1
-        });
+            .position(|session| session.id == id && is_place(&session.captured.place));
+        let index = match (known, named) {
+            (Some(index), _) => index,
+            (None, Some(place)) => {
+                sessions.push(Session::new(id, place));
+                sessions.len() - 1
+            }
+            (None, None) => {
+                left_out += 1;
+                continue;
+            }
+        };
         if let Some(session) = sessions.get_mut(index)
             && session.add(&exchange, request).is_none()
         {

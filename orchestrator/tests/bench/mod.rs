@@ -41,6 +41,18 @@ impl LabProcess {
         }
         panic!("the lab does not start");
     }
+
+    /// An endpoint file in which every account has a wrong password.
+    pub fn with_wrong_passwords(&self, bench: &Bench) -> PathBuf {
+        let mut endpoints: Value =
+            serde_json::from_slice(&std::fs::read(&self.endpoints).unwrap()).unwrap();
+        for endpoint in endpoints["endpoints"].as_array_mut().unwrap() {
+            endpoint["password"] = "not the password".into();
+        }
+        let wrong = bench.path("wrong.json");
+        std::fs::write(&wrong, endpoints.to_string()).unwrap();
+        wrong
+    }
 }
 
 impl Drop for LabProcess {
